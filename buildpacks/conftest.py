@@ -1,0 +1,24 @@
+"""Makes the buildpacks' code and the shared test harness importable, and offers a lifecycle to each test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BUILDPACKS = Path(__file__).parent
+sys.path[:0] = [str(BUILDPACKS / folder) for folder in ("tests", "python/lib", "healthcheck/lib", "accelerator/lib")]
+
+from lifecycle import Lifecycle  # noqa: E402  the path above comes first
+from wheels import make_wheelhouse  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the wheels of wheels.py."""
+    return make_wheelhouse(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture
+def lifecycle(tmp_path: Path, wheelhouse: Path) -> Lifecycle:
+    """Return a lifecycle with fresh folders, whose pip is set up as in the build image."""
+    return Lifecycle(tmp_path, wheelhouse)

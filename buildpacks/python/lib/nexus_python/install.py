@@ -1,0 +1,130 @@
+"""Installs a lock the way the buildpack does; the Dockerfiles call it as a command.
+
+    python3 -m nexus_python.install --requirements requirements.txt --target DIR [--prune "GLOBS"] [--app DIR]
+
+DIR/site-packages gets the packages and their bytecode, DIR/bin the console scripts.
+"""
+
+import argparse
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexus_python import errors
+from nexus_python.bytecode import compile_folder
+from nexus_python.lockfile import Lock, read_lock
+from nexus_python.output import count, say
+from nexus_python.pip_install import run_pip
+from nexus_python.sbom import Distribution, read_distributions
+from nexus_python.settings import check_globs
+from nexus_python.tidy import move_scripts, prune, rewrite_records
+
+SITE_PACKAGES = "site-packages"
+SCRIPTS = "bin"
+
+_MEBIBYTE = 2**20
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class InstallPlan:
+    """What to install: checked locks, folders with wheels beside pip's own, globs to prune."""
+
+    locks: tuple[Lock, ...]
+    find_links: tuple[Path, ...] = ()
+    prune: tuple[str, ...] = ()
+
+
+def read_locks(app: Path, names: Sequence[str]) -> tuple[Lock, ...]:
+    """Read the locks `names`, which lie in the folder `app`, for the running Python.
+
+    Raises:
+        BuildError: one is missing or cannot be installed as it stands.
+    """
+    for name in names:
+        if not (app / name).is_file():
+            raise errors.missing_lock(app, name)
+    return tuple(read_lock(app / name, sys.version_info[:2]) for name in names)
+
+
+def install(plan: InstallPlan, target: Path) -> list[Distribution]:
+    """Install `plan` into the folder `target`, which must not exist or be empty; return what was installed.
+
+    Raises:
+        BuildError: pip failed, the disk is full, or the folder isn't empty.
+    """
+    if target.is_dir() and any(target.iterdir()):
+        raise errors.target_not_empty(target)
+    site_packages, scripts, scratch = target / SITE_PACKAGES, target / SCRIPTS, target / ".scratch"
+    scratch.mkdir(parents=True)
+    site_packages.mkdir()
+    if any(lock.requirements for lock in plan.locks):
+        run_pip([lock.path for lock in plan.locks], site_packages, plan.find_links, scratch)
+    shutil.rmtree(scratch)
+    move_scripts(site_packages, scripts)
+    _prune(site_packages, plan.prune)
+    rewrite_records(site_packages, scripts)
+    _compile(site_packages, "packages")
+    distributions = read_distributions(site_packages)
+    say(f"Packages: {count(len(distributions), 'distribution')} installed")
+    return distributions
+
+
+def compile_app(app: Path) -> None:
+    """Compile the application's Python files, so that it starts without compiling any."""
+    _compile(app, "application")
+
+
+def _prune(site_packages: Path, globs: Sequence[str]) -> None:
+    if not globs:
+        return
+    removed, unmatched = prune(site_packages, globs)
+    say(f"Pruned: {removed / _MEBIBYTE:.1f} MiB")
+    for glob in unmatched:
+        say(f"Note: the prune glob {glob} matches nothing; is it still needed?")
+
+
+def _compile(folder: Path, what: str) -> None:
+    failed = compile_folder(folder)
+    if failed:
+        shown = ", ".join(failed[:_SHOWN]) + (", ..." if len(failed) > _SHOWN else "")
+        files = count(len(failed), f"{what} file")
+        say(f"Note: {files} not valid for this Python and left uncompiled: {shown}")
+
+
+def as_build_error(error: OSError, path: Path) -> errors.BuildError | None:
+    """Return the error to show for a failed write if the disk is full, else None."""
+    return errors.disk_full(path) if error.errno == errno.ENOSPC else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python3 -m nexus_python.install", description="Install a hash-pinned lock.")
+    parser.add_argument("--requirements", nargs="+", required=True, metavar="FILE", help="lock files")
+    parser.add_argument("--target", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument("--prune", default="", metavar="GLOBS", help="globs relative to site-packages to remove")
+    parser.add_argument("--app", type=Path, metavar="DIR", help="application whose files to compile")
+    options = parser.parse_args(arguments)
+    os.umask(0o022)
+    try:
+        locks = read_locks(Path(), options.requirements)
+        install(InstallPlan(locks, prune=check_globs(options.prune.split())), options.target)
+        if options.app:
+            compile_app(options.app)
+    except errors.BuildError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+    except OSError as error:
+        if (full := as_build_error(error, options.target)) is None:
+            raise
+        sys.stderr.write(f"\n{full}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

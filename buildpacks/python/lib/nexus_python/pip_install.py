@@ -1,0 +1,124 @@
+"""Running pip, and finding out why it failed.
+
+pip gets wheels from folders only: no index, no network, no source distributions, no dependencies beyond the lock, and
+every file is checked against the lock's hashes.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nexus_python import errors
+
+_OPTIONS = (
+    "--no-index",
+    "--no-deps",
+    "--require-hashes",
+    "--only-binary=:all:",
+    "--no-compile",
+    "--no-cache-dir",
+    "--no-input",
+    "--no-warn-script-location",
+    "--disable-pip-version-check",
+    "--root-user-action=ignore",
+    "--progress-bar=off",
+    "--no-color",
+)
+_NO_MATCH = re.compile(r"No matching distribution found for (\S+)==([^\s;]+)")
+_MISMATCH = re.compile(
+    r"^ {4}(?P<requirement>\S+).*:\n(?P<expected>(?: +Expected .*\n)+) +Got +(?P<got>[0-9a-f]{64})", re.MULTILINE
+)
+_SEARCHED = re.compile(r"^Looking in links: (.+)$", re.MULTILINE)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DISK_FULL = "No space left on device"
+_SOURCE_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2")
+
+
+def run_pip(locks: Sequence[Path], site_packages: Path, find_links: Sequence[Path], scratch: Path) -> None:
+    """Install what `locks` pin into the folder `site_packages`.
+
+    Args:
+        locks: lock files, already checked.
+        site_packages: folder to make.
+        find_links: folders with wheels, beside those of pip's configuration.
+        scratch: folder on the same file system for pip's temporary files, so that pip moves files instead of copying.
+
+    Raises:
+        BuildError: pip failed; the error says why.
+    """
+    command = [sys.executable, "-m", "pip", "install", *_OPTIONS, f"--target={site_packages}"]
+    command += [f"--find-links={folder}" for folder in find_links]
+    command += [f"--requirement={lock}" for lock in locks]
+    environ = os.environ | {"TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(  # noqa: S603  the arguments are files of this build
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+    )
+    if result.returncode != 0:
+        raise explain(result.returncode, result.stdout, site_packages)
+
+
+def explain(status: int, output: str, site_packages: Path) -> errors.BuildError:
+    """Return the error that says why pip failed, from what it wrote and from the folders it searched."""
+    if _DISK_FULL in output:
+        return errors.disk_full(site_packages)
+    if mismatches := list(_MISMATCH.finditer(output)):
+        return errors.hash_mismatch(
+            [(match["requirement"], _DIGEST.findall(match["expected"]), match["got"]) for match in mismatches]
+        )
+    if no_match := _NO_MATCH.search(output):
+        return _explain_no_match(no_match[1].partition("[")[0], no_match[2], output)
+    return errors.pip_failed(status, output)
+
+
+def _explain_no_match(name: str, version: str, output: str) -> errors.BuildError:
+    requirement = f"{name}=={version}"
+    folders = _searched_folders(output)
+    files = sorted(_files_of(name, folders))
+    candidates = [file for file in files if _version_of(file) == _normalise(version)]
+    wheels = [file for file in candidates if file.endswith(".whl")]
+    if wheels:
+        return errors.wheels_for_another_python(requirement, wheels, describe_python())
+    if candidates:
+        return errors.only_source(requirement, candidates)
+    return errors.wheel_absent(requirement, files, folders)
+
+
+def describe_python() -> str:
+    """Return the interpreter's version and the tag of its binary modules, such as `Python 3.13.5 (cpython-313-...)`."""
+    return f"Python {sys.version.split()[0]} ({sysconfig.get_config_var('SOABI')})"
+
+
+def _searched_folders(output: str) -> list[str]:
+    """Return the folders that pip says it searched: those of its own configuration and those it was given."""
+    searched = _SEARCHED.search(output)
+    return [folder.removeprefix("file://") for folder in searched[1].split(", ")] if searched else []
+
+
+def _files_of(name: str, folders: Iterable[str]) -> list[str]:
+    wanted = _normalise(name)
+    paths = [path for folder in folders if Path(folder).is_dir() for path in Path(folder).iterdir()]
+    return [path.name for path in paths if _is_archive(path.name) and _name_of(path.name) == wanted]
+
+
+def _is_archive(file: str) -> bool:
+    return file.endswith((".whl", *_SOURCE_SUFFIXES))
+
+
+def _name_of(file: str) -> str:
+    # Source archives may have dashes in their name; the version is after the last one.
+    return _normalise(file.split("-", maxsplit=1)[0] if file.endswith(".whl") else file.rpartition("-")[0])
+
+
+def _version_of(file: str) -> str:
+    if file.endswith(".whl"):
+        return _normalise(file.split("-")[1])
+    stem = next(file.removesuffix(suffix) for suffix in _SOURCE_SUFFIXES if file.endswith(suffix))
+    return _normalise(stem.rpartition("-")[2])
+
+
+def _normalise(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
