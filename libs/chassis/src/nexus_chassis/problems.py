@@ -1,0 +1,127 @@
+"""Errors as RFC 9457 problem details (application/problem+json)."""
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MEDIA_TYPE = "application/problem+json"
+_PREFIX = "urn:nexus:problem:"
+_log = logging.getLogger(__name__)
+
+
+class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
+    """An error with its answer: `type` is the stable slug after "urn:nexus:problem:", extra members are kept."""
+
+    def __init__(
+        self,
+        status: int,
+        type: str,  # noqa: A002  RFC 9457's name
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: object,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.type = _PREFIX + type
+        self.title = title
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.extra = extra
+
+    def body(self) -> dict[str, object]:
+        """The problem details object."""
+        return {"type": self.type, "title": self.title, "status": self.status, "detail": self.detail, **self.extra}
+
+    def response(self) -> Response:
+        """The whole answer."""
+        content = json.dumps(self.body(), ensure_ascii=False)
+        return Response(content, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make `app` answer every error with problem details."""
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_middleware(UnhandledErrorMiddleware)
+
+
+async def _answer_problem(_: Request, error: Exception) -> Response:
+    return cast("Problem", error).response()
+
+
+async def _answer_validation(_: Request, error: Exception) -> Response:
+    faults = [
+        {"pointer": "/" + "/".join(map(str, fault["loc"])), "detail": fault["msg"]}
+        for fault in cast("RequestValidationError", error).errors()
+    ]
+    detail = "; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults)
+    return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults).response()
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    http_error = cast("HTTPException", error)
+    slug, title, detail = _describe(request, http_error)
+    return Problem(http_error.status_code, slug, title, detail, headers=http_error.headers).response()
+
+
+def _describe(request: Request, error: HTTPException) -> tuple[str, str, str]:
+    phrase = HTTPStatus(error.status_code).phrase
+    if error.status_code == HTTPStatus.NOT_FOUND and error.detail == phrase:
+        return "not-found", "There is nothing here", f"Nothing is served at {request.url.path}. See /openapi.json."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("allow", "other methods")
+        return (
+            "method-not-allowed",
+            "This method is not allowed here",
+            f"{request.url.path} does not take {request.method}. Use {allowed}.",
+        )
+    return phrase.lower().replace(" ", "-"), phrase, str(error.detail)
+
+
+class UnhandledErrorMiddleware:
+    """Logs an exception that nothing handled, and answers 500 without telling its inside."""
+
+    def __init__(self, app: "ASGIApp") -> None:
+        self._app = app
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: "Message") -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            if started:
+                raise
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            await _internal_error().response()(scope, receive, send)
+
+
+def _internal_error() -> Problem:
+    return Problem(
+        500,
+        "internal-error",
+        "The service failed",
+        "The service failed on this request; the reason is in its log under the trace id of this request. Try again later.",
+    )

@@ -1,0 +1,142 @@
+"""Settings of a service, from environment variables and secret files."""
+
+import sys
+from os import EX_CONFIG
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nexus_chassis.errors import ConfigurationError
+
+
+def read_secret(path: Path, setting: str) -> str:
+    """The secret in the file that `setting` names, without surrounding white space.
+
+    Raises ConfigurationError when the file is missing, unreadable or empty.
+    """
+    remedy = f"Write the secret to that file, or point {setting} at the file that holds it."
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise ConfigurationError(f"The secret file {path} does not exist. {remedy}") from None
+    except OSError as error:
+        raise ConfigurationError(f"The secret file {path} cannot be read: {error.strerror}. {remedy}") from None
+    if not secret:
+        raise ConfigurationError(f"The secret file {path} is empty. {remedy}")
+    return secret
+
+
+def _holds_a_secret(path: Path) -> Path:
+    try:
+        read_secret(path, "this setting")
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
+    return path
+
+
+SecretFile = Annotated[Path, AfterValidator(_holds_a_secret)]
+"""A path whose file must hold a secret when the settings are loaded."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told. A subclass sets `service_name` and its own default port."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, validate_default=True)
+    service_name: ClassVar[str]
+
+    host: str = Field("0.0.0.0", validation_alias="HOST", description="address to listen on")
+    port: int = Field(8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
+    admin_port: int = Field(
+        9090,
+        validation_alias="NEXUS_ADMIN_PORT",
+        ge=0,
+        le=65535,
+        description="port of the admin listener: Prometheus metrics at /metrics",
+    )
+    web_concurrency: int = Field(1, validation_alias="WEB_CONCURRENCY", ge=1, description="number of worker processes")
+    log_level: str = Field(
+        "info",
+        validation_alias="NEXUS_LOG_LEVEL",
+        pattern="^(debug|info|warning|error)$",
+        description="least severe log lines to write: debug, info, warning or error",
+    )
+    shutdown_seconds: int = Field(
+        20,
+        validation_alias="NEXUS_SHUTDOWN_SECONDS",
+        ge=1,
+        description="seconds that work in flight may take to finish after SIGTERM",
+    )
+
+
+class PostgresSettings(BaseSettings):
+    """Where the service's PostgreSQL schema is. A subclass sets its own default role in the URL."""
+
+    postgres_url: str = Field(
+        validation_alias="NEXUS_POSTGRES_URL",
+        description="PostgreSQL address with the service's role, without password",
+    )
+    postgres_password_file: SecretFile = Field(
+        validation_alias="NEXUS_POSTGRES_PASSWORD_FILE", description="file that holds the password of the role"
+    )
+    postgres_pool_size: int = Field(
+        10,
+        validation_alias="NEXUS_POSTGRES_POOL_SIZE",
+        ge=1,
+        description="most PostgreSQL connections of one worker process",
+    )
+
+
+class RedisSettings(BaseSettings):
+    """Where Redis is."""
+
+    redis_url: str = Field("redis://redis:6379/0", validation_alias="NEXUS_REDIS_URL", description="Redis address")
+    redis_password_file: SecretFile = Field(
+        Path("/run/secrets/redis_password"),
+        validation_alias="NEXUS_REDIS_PASSWORD_FILE",
+        description="file that holds the Redis password",
+    )
+
+
+class TokenSettings(BaseSettings):
+    """Whose access tokens the service accepts."""
+
+    issuer: str = Field(
+        "http://localhost:8000", validation_alias="NEXUS_ISSUER", description="issuer (`iss`) of the access tokens"
+    )
+    jwks_url: str = Field(
+        "http://nexus-gateway:8000/.well-known/jwks.json",
+        validation_alias="NEXUS_JWKS_URL",
+        description="address of the issuer's public keys",
+    )
+
+
+def load[T: BaseSettings](cls: type[T]) -> T:
+    """Settings of class `cls` from the environment.
+
+    When something is wrong, writes every fault to stderr as one table and ends the process with exit status 78.
+    """
+    try:
+        return cls()
+    except ValidationError as error:
+        sys.stderr.write(_fault_table(error))
+        raise SystemExit(EX_CONFIG) from None
+
+
+def _fault_table(error: ValidationError) -> str:
+    faults = [
+        (str(item["loc"][0]) if item["loc"] else "(all)", _explain(item["type"], item)) for item in error.errors()
+    ]
+    width = max(len(name) for name, _ in faults)
+    lines = [f"  {name:<{width}}  {fault}" for name, fault in faults]
+    return "\n".join(["The service cannot start: these settings need mending.", *lines, ""])
+
+
+def _explain(kind: str, item: object) -> str:
+    fault = dict(item)  # type: ignore[call-overload]
+    if kind == "missing":
+        return "is not set. Set this environment variable."
+    if kind == "value_error":
+        return str(fault["ctx"]["error"])
+    return f"{fault['msg']}; found {fault['input']!r}."

@@ -1,0 +1,163 @@
+"""gunicorn around a service: supervises uvicorn workers, which share an admin listener with Prometheus metrics."""
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from types import FrameType
+from typing import Any, ClassVar, override
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+from uvicorn.server import Server
+from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
+
+from nexus_chassis.errors import ConfigurationError
+from nexus_chassis.settings import ServiceSettings
+
+_FORCED_SECONDS = 2
+_log = logging.getLogger(__name__)
+
+
+class _Arbiter(Arbiter):
+    """Supervisor that gives up with exit status 78 when a worker does."""
+
+    APP_LOAD_ERROR = os.EX_CONFIG
+
+
+class _Logger(Logger):
+    """Hands gunicorn's records to the service's own log."""
+
+    @override
+    def setup(self, cfg: Any) -> None:
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.WARNING)
+        self.access_log.disabled = True
+
+
+class Supervised(BaseApplication):
+    """The service as a gunicorn application."""
+
+    def __init__(self, settings: ServiceSettings, application: str, admin: socket.socket, *, websockets: bool) -> None:
+        self._settings = settings
+        self._application = application
+        _Worker.admin = admin
+        _Worker.CONFIG_KWARGS = {
+            "loop": "asyncio",
+            "http": "httptools",
+            "ws": "websockets-sansio" if websockets else "none",
+            "ws_per_message_deflate": False,
+            "lifespan": "off",
+            "access_log": False,
+            "server_header": False,
+            "timeout_graceful_shutdown": settings.shutdown_seconds,
+        }
+        super().__init__()
+
+    @override
+    def load_config(self) -> None:
+        options = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": self._settings.web_concurrency,
+            "worker_class": _Worker,
+            "logger_class": _Logger,
+            "loglevel": "warning",
+            "keepalive": 75,
+            "graceful_timeout": self._settings.shutdown_seconds + _FORCED_SECONDS,
+            "control_socket_disable": True,
+            "child_exit": _forget_metrics,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    @override
+    def load(self) -> Any:
+        module, _, factory = self._application.partition(":")
+        return getattr(importlib.import_module(module), factory)()
+
+    @override
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
+    """Worker that opens the application before it serves, so that a fault of configuration ends the service."""
+
+    admin: ClassVar[socket.socket]
+
+    @override
+    def init_signals(self) -> None:
+        super().init_signals()
+        self._serving = False
+        signal.signal(signal.SIGTERM, self._terminate)
+        signal.signal(signal.SIGINT, self._terminate)
+
+    def _terminate(self, _signal: int, _frame: FrameType | None) -> None:
+        """While uvicorn serves it handles the signals itself; at start-up there is no work to finish."""
+        if not self._serving:
+            sys.exit(0)
+
+    @override
+    def run(self) -> None:
+        try:
+            super().run()
+        except ConfigurationError as error:
+            _log.critical("%s", error)
+            sys.exit(os.EX_CONFIG)
+
+    @override
+    async def _serve(self) -> None:
+        heartbeat = asyncio.create_task(self._heartbeat())
+        try:
+            async with self.wsgi.router.lifespan_context(self.wsgi):
+                await self._serve_opened()
+        finally:
+            heartbeat.cancel()
+
+    async def _serve_opened(self) -> None:
+        self._serving = True
+        self.config.app = self.wsgi
+        admin = await asyncio.start_server(_answer_admin, sock=self.admin)
+        try:
+            await Server(self.config).serve(sockets=self.sockets)
+        finally:
+            admin.close()
+
+    async def _heartbeat(self) -> None:
+        """Tell the supervisor that the event loop turns, also while the application opens."""
+        while True:
+            self.notify()
+            await asyncio.sleep(1)
+
+
+async def _answer_admin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        async with asyncio.timeout(5):
+            request = await reader.readuntil(b"\r\n\r\n")
+            writer.write(_admin_response(request.split(b" ", 2)[:2]))
+            await writer.drain()
+    writer.close()
+
+
+def _admin_response(request: list[bytes]) -> bytes:
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  not in the supervisor
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+    if request != [b"GET", b"/metrics"]:
+        return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    body = generate_latest(registry)
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def _forget_metrics(_arbiter: Arbiter, worker: UvicornWorker) -> None:
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  not in the supervisor at start-up
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
