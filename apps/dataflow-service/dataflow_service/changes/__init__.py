@@ -1,0 +1,1 @@
+"""Word of each change, for whoever listens."""

@@ -1,0 +1,82 @@
+"""Kailash DataFlow: the decorator that registers models and generates their nodes. Nothing else of it is used.
+
+The service owns its SQL, its pool and its migrations. The framework therefore gets an address that cannot be reached
+(`.invalid`, RFC 2606): whatever it might try, it opens no connection, introspects no schema and changes no table.
+"""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+from dataflow import DataFlow  # type: ignore[import-untyped]
+from kailash.nodes.base import NodeRegistry  # type: ignore[import-untyped]
+
+db: Any = DataFlow(
+    "postgresql://kailash:none@never.invalid:5432/opened",
+    auto_migrate=False,
+    migration_enabled=False,
+    enable_model_persistence=False,
+    cache_enabled=False,
+    pool_size=1,  # without a size the framework asks the database how many connections it allows
+    max_overflow=0,
+)
+"""What model files decorate with: `@db.model`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedNode:
+    """A workflow node that Kailash generated for one model. `parameters` are name -> {"type", "required"}."""
+
+    name: str
+    model: str
+    operation: str
+    parameters: dict[str, dict[str, Any]]
+
+
+def discover(package: str) -> list[type]:
+    """Import each module of a package and give the model classes that it registers, by name.
+
+    Raises:
+        ModuleNotFoundError: There is no such package, or a model file imports what is not installed.
+    """
+    root = importlib.import_module(package)
+    for module in pkgutil.iter_modules(getattr(root, "__path__", []), f"{package}."):
+        importlib.import_module(module.name)
+    models: dict[str, type] = db.get_models()
+    return [models[name] for name in sorted(models) if f"{models[name].__module__}.".startswith(f"{package}.")]
+
+
+def table_of(model: type) -> str:
+    """Give the table that Kailash assigns to a model: `__tablename__`, or the plural of the class name."""
+    table: str = db.get_model_info(model.__name__)["table_name"]
+    return table
+
+
+def fields_of(model: type) -> list[str]:
+    """Give the fields that Kailash registered for a model, in the order of the class."""
+    return list(db.get_model_fields(model.__name__))
+
+
+def indexes_of(model: type) -> list[dict[str, Any]]:
+    """Give the indexes that a model declares in `__indexes__`, Kailash's notation: name, fields, unique."""
+    return list(getattr(model, "__indexes__", []))
+
+
+def nodes_of(model: type) -> list[GeneratedNode]:
+    """Give the nodes that Kailash registered for a model, in the order they were generated."""
+    made = [(name, node()) for name, node in NodeRegistry.list_nodes().items() if name in db._nodes]  # noqa: SLF001 - the public accessor names nine of the eleven
+    return [_describe(name, node) for name, node in made if getattr(node, "model_name", None) == model.__name__]
+
+
+def _describe(name: str, node: Any) -> GeneratedNode:  # noqa: ANN401 - generated class without a type
+    parameters = {
+        key: {"type": _type_name(found.type), "required": found.required}
+        for key, found in node.get_parameters().items()
+        if key != "database_url"  # a node never gets to choose its database
+    }
+    return GeneratedNode(name=name, model=node.model_name, operation=node.operation, parameters=parameters)
+
+
+def _type_name(annotation: Any) -> str:  # noqa: ANN401 - an annotation is any object
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

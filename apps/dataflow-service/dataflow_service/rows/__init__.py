@@ -1,0 +1,1 @@
+"""The rows of each model: create, read, change, delete, list, count."""

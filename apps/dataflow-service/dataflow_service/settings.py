@@ -1,0 +1,34 @@
+"""Settings of dataflow-service."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings, TokenSettings
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+"""The SQL files that make the service's schema."""
+
+
+class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
+    """Everything dataflow-service can be told."""
+
+    service_name: ClassVar[str] = "dataflow-service"
+
+    port: int = Field(8001, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
+    postgres_url: str = Field(
+        "postgresql://dataflow@postgres:5432/nexus",
+        validation_alias="NEXUS_POSTGRES_URL",
+        description="PostgreSQL address with the service's role, without password",
+    )
+    postgres_password_file: SecretFile = Field(
+        Path("/run/secrets/dataflow_db_password"),
+        validation_alias="NEXUS_POSTGRES_PASSWORD_FILE",
+        description="file that holds the password of the role",
+    )
+    models: str = Field(
+        "dataflow_service.models",
+        validation_alias="DATAFLOW_MODELS",
+        description="package whose modules hold the models",
+    )
