@@ -1,5 +1,7 @@
 """Makes the buildpacks' code and the shared test harness importable, and offers a lifecycle to each test."""
 
+# ruff: noqa: INP001  pytest finds this file by its name
+
 import sys
 from pathlib import Path
 

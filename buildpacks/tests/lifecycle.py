@@ -43,8 +43,8 @@ class Lifecycle:
         for folder in (self.app, self.layers, self.platform / "env"):
             folder.mkdir(parents=True)
         self.plan.touch()
-        self._pip_conf = root / "pip.conf"
-        self._pip_conf.write_text(f"[global]\nno-index = true\nfind-links = {wheelhouse}\n", "utf-8")
+        self.pip_conf = root / "pip.conf"
+        self.pip_conf.write_text(f"[global]\nno-index = true\nfind-links = {wheelhouse}\n", "utf-8")
 
     def write(self, files: dict[str, str]) -> None:
         """Write files of the application, path to content."""
@@ -105,6 +105,6 @@ class Lifecycle:
         return {
             "PATH": path,
             "CNB_PLATFORM_DIR": str(self.platform),
-            "PIP_CONFIG_FILE": str(self._pip_conf),
+            "PIP_CONFIG_FILE": str(self.pip_conf),
             "PYTHONDONTWRITEBYTECODE": "1",
         } | platform

@@ -363,6 +363,6 @@ def disk_full(path: Path) -> BuildError:
     return BuildError(
         "The disk is full",
         happened="There was no space left to write the packages; the image was not changed.",
-        found=f"{mebibytes[0]} of {mebibytes[1]} free where {path} lies",
+        found=f"{mebibytes[0]} of {mebibytes[1]} are free where {path} lies, once half-written files were removed",
         todo="Make space (docker system df shows what Docker holds, docker image prune removes unused images), then build again.",
     )

@@ -1,0 +1,133 @@
+"""The installer as the Dockerfiles call it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lifecycle import BUILDPACKS, Lifecycle, Result
+from nexus_python.errors import BuildError
+from nexus_python.pip_install import explain
+from wheels import lock_line, write_wheel
+
+
+def _install(application: Lifecycle, *arguments: str, prefix: tuple[str, ...] = ()) -> Result:
+    environ = {
+        "PATH": os.defpath,
+        "PYTHONPATH": str(BUILDPACKS / "python" / "lib"),
+        "PIP_CONFIG_FILE": str(application.pip_conf),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    completed = subprocess.run(
+        [*prefix, sys.executable, "-m", "nexus_python.install", *arguments],
+        cwd=application.app,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Result(completed.returncode, completed.stdout)
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tmp_path: Path) -> None:
+    target = tmp_path / "installed"
+    application.set(BP_NEXUS_PRUNE="*/tests")
+    copy = tmp_path / "copy"
+    shutil.copytree(application.app, copy)
+    application.build("python")
+
+    result = _install(
+        application,
+        "--requirements",
+        "requirements.txt",
+        "--target",
+        str(target),
+        "--prune",
+        "*/tests",
+        "--app",
+        str(copy),
+    )
+
+    assert result.output == (
+        "  Pruned: 0.0 MiB\n"
+        "  Note: 1 packages file not valid for this Python and left uncompiled: beta/template.py\n"
+        "  Packages: 2 distributions installed\n"
+    )
+    assert result.status == 0
+    layer = application.layers / "packages"
+    assert _content(target / "site-packages") == _content(layer / "site-packages")
+    assert _content(target / "bin") == _content(layer / "bin")
+    assert _content(copy) == _content(application.app)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "title"),
+    [
+        (["--requirements", "absent.txt", "--target", "new"], "There is no lock file absent.txt"),
+        (["--requirements", "requirements.txt", "--target", "shop"], "The target folder is not empty"),
+        (
+            ["--requirements", "requirements.txt", "--target", "new", "--prune", "/etc"],
+            "BP_NEXUS_PRUNE reaches too far",
+        ),
+    ],
+)
+def test_the_command_fails_with_the_buildpacks_messages(
+    application: Lifecycle, arguments: list[str], title: str
+) -> None:
+    result = _install(application, *arguments)
+
+    assert result.output.startswith(f"\nERROR: {title}\n\nWhat happened\n")
+    assert result.status == 1
+
+
+def test_a_disk_that_fills_up_under_pip_is_told_as_such(application: Lifecycle, tmp_path: Path) -> None:
+    mount = tmp_path / "small"
+    mount.mkdir()
+    unshare = (
+        "unshare",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o size=1m small {mount} && exec "$@"',
+        "sh",
+    )
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this container may not mount; `explain` below reads what pip wrote on a full disk")
+    wheel = write_wheel(tmp_path, "large", "1.0", {"large.py": "#" * 2**21})
+    application.write({"requirements.txt": lock_line(wheel)})
+    shutil.copy(wheel, application.app)
+    application.pip_conf.write_text(f"[global]\nfind-links = {application.app}\n", "utf-8")
+
+    result = _install(application, "--requirements", "requirements.txt", "--target", str(mount / "new"), prefix=unshare)
+
+    assert result.output == (
+        "\nERROR: The disk is full\n\n"
+        "What happened\n  There was no space left to write the packages; the image was not changed.\n\n"
+        f"What was found\n  1 MiB of 1 MiB are free where {mount}/new/site-packages lies, once half-written files were removed\n\n"
+        "What to do\n"
+        "  Make space (docker system df shows what Docker holds, docker image prune removes unused images), then build again.\n"
+    )
+    assert result.status == 1
+
+
+def test_a_crash_of_pip_shows_its_last_lines(tmp_path: Path) -> None:
+    lines = [f"line {number}" for number in range(20)]
+
+    error = explain(2, "\n".join(lines), tmp_path)
+
+    assert isinstance(error, BuildError)
+    assert str(error).splitlines()[3:18] == [
+        "  pip ended with status 2, for a reason this buildpack doesn't know.",
+        "",
+        "What was found",
+        "  pip's last lines:",
+        *(f"    {line}" for line in lines[-12:][:11]),
+    ]

@@ -1,0 +1,119 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from lifecycle import BUILDPACKS, Lifecycle
+
+PROBE_CONTENT = b"\x7fELF stands for the compiled probe"
+
+
+@pytest.fixture
+def packaged(tmp_path: Path) -> str:
+    """Return the buildpack as it lies in a builder: with the compiled probe beside its executables."""
+    folder = tmp_path / "buildpack"
+    shutil.copytree(BUILDPACKS / "healthcheck", folder)
+    (folder / "bin" / "health-probe").write_bytes(PROBE_CONTENT)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "distro", "status", "output"),
+    [
+        ("", ("debian", "13"), 100, "the run image has the probe (BP_NEXUS_HEALTHCHECK=true adds it all the same)"),
+        ("auto", ("debian", "13"), 100, "the run image has the probe (BP_NEXUS_HEALTHCHECK=true adds it all the same)"),
+        ("false", ("ubuntu", "24.04"), 100, "BP_NEXUS_HEALTHCHECK=false"),
+        ("", ("ubuntu", "24.04"), 0, ""),
+        ("auto", ("debian", "12"), 0, ""),
+        ("true", ("debian", "13"), 0, ""),
+        ("yes", ("debian", "13"), 0, ""),  # the build says what is wrong with it
+    ],
+)
+def test_it_takes_part_where_the_run_image_lacks_the_probe(
+    lifecycle: Lifecycle, value: str, distro: tuple[str, str], status: int, output: str
+) -> None:
+    lifecycle.target |= {"CNB_TARGET_DISTRO_NAME": distro[0], "CNB_TARGET_DISTRO_VERSION": distro[1]}
+    lifecycle.set(BP_NEXUS_HEALTHCHECK=value)
+
+    result = lifecycle.detect("healthcheck")
+
+    assert result.output == (f"nexus/healthcheck takes no part: {output}\n" if output else "")
+    assert result.status == status
+
+
+def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(lifecycle: Lifecycle, packaged: str) -> None:
+    lifecycle.set(BP_NEXUS_HEALTHCHECK="true")
+
+    result = lifecycle.build(packaged)
+
+    installed = lifecycle.layers / "probe" / "bin" / "health-probe"
+    assert result.output == (
+        "nexus/healthcheck 0.1.0\n"
+        f"  Health probe: {installed}\n"
+        f"  Link to it: {lifecycle.app}/health-check\n"
+        f'  Name it where the container is defined, as HEALTHCHECK CMD ["{installed}"]\n'
+    )
+    assert result.status == 0
+    assert installed.read_bytes() == PROBE_CONTENT
+    assert os.access(installed, os.X_OK)
+    assert (lifecycle.app / "health-check").readlink() == installed
+    assert lifecycle.toml("probe.toml") == {"types": {"launch": True}}
+
+
+def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, packaged: str) -> None:
+    lifecycle.write({"health-check": "its own"})
+
+    result = lifecycle.build(packaged)
+
+    assert (
+        "Note: the application has a health-check of its own, which stays; no link to the probe is made"
+        in result.output
+    )
+    assert (lifecycle.app / "health-check").read_text("utf-8") == "its own"
+
+
+def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, packaged: str) -> None:
+    lifecycle.set(BP_NEXUS_HEALTHCHECK="yes")
+
+    result = lifecycle.build(packaged)
+
+    assert result.output == (
+        "nexus/healthcheck 0.1.0\n\n"
+        "ERROR: BP_NEXUS_HEALTHCHECK has a value that it doesn't take\n\n"
+        "What happened\n  BP_NEXUS_HEALTHCHECK must be one of: auto, true, false.\n\n"
+        "What was found\n  BP_NEXUS_HEALTHCHECK=yes\n\n"
+        "What to do\n  Correct the value, or remove the variable to get auto.\n"
+    )
+    assert result.status == 1
+
+
+def test_a_buildpack_packaged_without_the_probe_is_an_error(lifecycle: Lifecycle, packaged: str) -> None:
+    probe = Path(packaged) / "bin" / "health-probe"
+    probe.unlink()
+
+    result = lifecycle.build(packaged)
+
+    assert result.output == (
+        "nexus/healthcheck 0.1.0\n\n"
+        "ERROR: The health probe is missing from the buildpack\n\n"
+        "What happened\n  The buildpack was packaged without the probe that it should contribute.\n\n"
+        f"What was found\n  no file {probe}\n\n"
+        "What to do\n  Make the builder again (make builder), which compiles the probe from docker/probe.\n"
+    )
+    assert result.status == 1
+
+
+@pytest.mark.skipif(
+    shutil.which("cc") is None, reason="no C compiler; the probe's own behaviour is tested with the images"
+)
+def test_the_contributed_probe_runs(lifecycle: Lifecycle, packaged: str) -> None:
+    source = BUILDPACKS.parent / "docker" / "probe" / "health-probe.c"
+    subprocess.run(["cc", "-o", Path(packaged) / "bin" / "health-probe", source], check=True)
+
+    lifecycle.build(packaged)
+    probed = subprocess.run(
+        [lifecycle.layers / "probe" / "bin" / "health-probe"], env={"THC_PORT": "1"}, capture_output=True, check=False
+    )
+
+    assert probed.returncode == 1  # nothing listens on port 1
