@@ -1,0 +1,35 @@
+# Each target is a command of tools/nexusctl, which says what it does: `make help`.
+PACK ?= 1
+SERVICES ?=
+NEXUS := tools/nexus
+PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
+
+.PHONY: help up down status logs test lint unit doctor lock base builder build env
+help:
+	@$(NEXUS) --help
+up:
+	@$(NEXUS) up $(PACK_FLAG)
+down:
+	@$(NEXUS) down
+status:
+	@$(NEXUS) status
+logs:
+	@$(NEXUS) logs $(SERVICES)
+test:
+	@$(NEXUS) test
+lint:
+	@$(NEXUS) lint
+unit:
+	@$(NEXUS) unit $(SERVICES)
+doctor:
+	@$(NEXUS) doctor
+lock:
+	@$(NEXUS) lock
+base:
+	@$(NEXUS) base
+builder:
+	@$(NEXUS) builder
+build:
+	@$(NEXUS) build $(PACK_FLAG) $(SERVICES)
+env:
+	@$(NEXUS) env

@@ -1,0 +1,1 @@
+"""The command behind make: from this source tree to running containers."""

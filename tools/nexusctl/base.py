@@ -1,0 +1,84 @@
+"""Base images from Debian packages: docker/base recipes -> .nexus/base tars -> images with fixed ids."""
+
+import json
+import os
+import shutil
+
+from nexusctl import docker, shell, stamps, wheels
+from nexusctl.console import Steps
+from nexusctl.errors import NexusError
+from nexusctl.workspace import ROOT, STATE, Base, load
+
+RECIPES = ROOT / "docker" / "base"
+ROOTS = STATE / "base"
+# Stands in for mmdebstrap where the host has none; needs an image registry, or a local image of this name.
+_RECIPE_IMAGE = "debian:trixie-slim"
+
+
+def build(steps: Steps, images: tuple[Base, ...]) -> None:
+    """Make the given base images where their recipes or the wheelhouse changed, or the engine has lost them."""
+    _build_roots(steps, images)
+    for base in images:
+        layers = [ROOTS / f"{root}.tar" for root in base.roots]
+        inputs = _roots_inputs()
+        if base.wheelhouse:
+            layers.append(wheels.layer(steps))
+            inputs += wheels.inputs()
+        stamp = f"image-{base.image.replace('/', '-')}"
+        if stamps.is_current(stamp, f"{inputs} {docker.image_id(base.image)}"):
+            continue
+        with steps.step(base.image):
+            config = json.loads((RECIPES / f"{base.roots[-1]}.json").read_text())
+            docker.load_image(base.image, layers, config)
+        stamps.finish(stamp, f"{inputs} {docker.image_id(base.image)}")
+
+
+def _build_roots(steps: Steps, images: tuple[Base, ...]) -> None:
+    # A layer is assembled together with the layers below it.
+    inputs = _roots_inputs()
+    wanted = dict.fromkeys(
+        root
+        for base in images
+        for root in base.roots
+        if not (ROOTS / f"{root}.tar").exists() or not stamps.is_current(f"root-{root}", inputs)
+    )
+    needed = dict.fromkeys(root for base in images if set(base.roots) & set(wanted) for root in base.roots)
+    if not needed:
+        return
+    ROOTS.mkdir(parents=True, exist_ok=True)
+    with steps.step(f"Debian packages: {', '.join(needed)}"):
+        _make_roots(list(needed))
+    for root in needed:
+        stamps.finish(f"root-{root}", inputs)
+
+
+def _make_roots(roots: list[str]) -> None:
+    remedy = "check that this machine's Debian mirror is reachable (NEXUS_DEBIAN_MIRROR names another), then try again"
+    if shutil.which("mmdebstrap"):
+        epoch = {"SOURCE_DATE_EPOCH": str(load().epoch)}
+        shell.run([RECIPES / "make-roots", ROOTS, *roots], log="base", env=epoch, remedy=remedy)
+        return
+    if not docker.image_id(_RECIPE_IMAGE) and not shell.succeeds(["docker", "pull", _RECIPE_IMAGE]):
+        raise NexusError(
+            "base images need mmdebstrap, or a Debian image to run it in",
+            f"no mmdebstrap on PATH, and the image {_RECIPE_IMAGE} is neither here nor to be pulled",
+            "install mmdebstrap (Debian, Ubuntu: apt-get install mmdebstrap), then try again",
+        )
+    shell.run(_recipe_in_container(roots), log="base", remedy=remedy)
+
+
+def _recipe_in_container(roots: list[str]) -> list[str]:
+    install = "command -v mmdebstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y mmdebstrap; }"
+    owner = f"{os.getuid()}:{os.getgid()}"
+    script = f"{install} && /recipes/base/make-roots /out {' '.join(roots)} && chown -R {owner} /out"
+    # mmdebstrap mounts /proc and makes device nodes in the new root.
+    return [
+        *("docker", "run", "--rm", "--privileged"),
+        *("--env", f"SOURCE_DATE_EPOCH={load().epoch}", "--env", "NEXUS_DEBIAN_MIRROR"),
+        *("--volume", f"{ROOT / 'docker'}:/recipes:ro", "--volume", f"{ROOTS}:/out"),
+        *(_RECIPE_IMAGE, "sh", "-c", script),
+    ]
+
+
+def _roots_inputs() -> str:
+    return stamps.digest([RECIPES, ROOT / "docker" / "probe"], str(load().epoch), os.environ.get("NEXUS_DEBIAN_MIRROR", ""))

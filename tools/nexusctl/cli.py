@@ -1,0 +1,126 @@
+"""The command line."""
+
+import errno
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from nexusctl import base, builder, doctor, docker, images, stack, toolchain, unit, wheels
+from nexusctl.console import Steps, err
+from nexusctl.errors import NexusError
+from nexusctl.workspace import ROOT, load
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Names = Annotated[list[str] | None, typer.Argument(help="services; all if none is named")]
+Pack = Annotated[bool, typer.Option(help="build with pack, or with the Dockerfiles")]
+
+
+@app.command("doctor")
+def doctor_command() -> None:
+    """Say what this machine lacks, with the command that mends it."""
+    if not doctor.run():
+        raise typer.Exit(1)
+
+
+@app.command("lock")
+def lock_command() -> None:
+    """Write the hash-pinned locks from what each pyproject.toml and .in file asks for."""
+    wheels.lock(Steps())
+
+
+@app.command("base")
+def base_command() -> None:
+    """Make the base images from Debian packages."""
+    docker.require_engine()
+    base.build(Steps(), load().bases)
+
+
+@app.command("builder")
+def builder_command() -> None:
+    """Make pack, the lifecycle and nexus/builder."""
+    builder.build(Steps())
+
+
+@app.command("build")
+def build_command(names: Names = None, *, pack: Pack = True) -> None:
+    """Build service images and print their sizes and times."""
+    docker.require_engine()
+    images.build(Steps(), names or (), use_pack=pack)
+
+
+@app.command("up")
+def up_command(*, pack: Pack = True) -> None:
+    """Build what is missing, start the stack, wait until it is healthy."""
+    stack.up(Steps(), use_pack=pack)
+
+
+@app.command("down")
+def down_command(*, volumes: Annotated[bool, typer.Option(help="also remove the data")] = False) -> None:
+    """Stop the stack."""
+    docker.require_engine()
+    stack.down(volumes=volumes)
+
+
+@app.command("status")
+def status_command() -> None:
+    """Show the stack's containers."""
+    docker.require_engine()
+    stack.status()
+
+
+@app.command("logs")
+def logs_command(names: Names = None, *, follow: Annotated[bool, typer.Option(help="go on as lines arrive")] = False) -> None:
+    """Show the stack's logs."""
+    docker.require_engine()
+    stack.logs(names or [], follow=follow)
+
+
+@app.command("env")
+def env_command() -> None:
+    """Print the shell lines that let a bare `pack` use this tree's builder."""
+    for name, value in toolchain.settings().items():
+        typer.echo(f"export {name}='{value}'")
+    typer.echo(f"export PATH='{toolchain.BIN}':\"$PATH\"")
+
+
+@app.command("lint")
+def lint_command() -> None:
+    """Check the tree with ruff."""
+    docker.require_engine()
+    unit.lint(Steps())
+
+
+@app.command("unit")
+def unit_command(names: Names = None) -> None:
+    """Run types and unit tests inside the build image."""
+    unit.run(Steps(), names or [])
+
+
+@app.command("test")
+def test_command() -> None:
+    """Run everything: lint, types, unit tests, then the tests of the images and of the whole stack."""
+    steps = Steps()
+    docker.require_engine()
+    unit.lint(steps)
+    unit.run(steps, [])
+    status = subprocess.run([sys.executable, "-m", "pytest"], cwd=ROOT, check=False).returncode
+    raise typer.Exit(status)
+
+
+def main() -> None:
+    """Run a command; show a failure as what happened, what was found, what to do."""
+    os.umask(0o022)
+    try:
+        app()
+    except NexusError as error:
+        err.print(f"[red]nexusctl:[/] {error}", markup=True, soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        full = NexusError("the disk is full", str(error), "free some space (`docker system df` shows what images hold)")
+        err.print(f"[red]nexusctl:[/] {full}", soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,16 @@
+"""The one error that people see: what happened, what was found, what to do."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class NexusError(Exception):
+    """A failure with its remedy. `what` and `found` are sentences, `remedy` is a command or an instruction."""
+
+    what: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Return the three parts, a line each."""
+        return f"{self.what}\n  found: {self.found}\n  to do: {self.remedy}"

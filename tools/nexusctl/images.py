@@ -1,0 +1,84 @@
+"""Service images, by either path: pack, or docker/Dockerfile.<service>."""
+
+import time
+from collections.abc import Sequence
+
+from nexusctl import base, builder, docker, shell, toolchain
+from nexusctl.console import Steps, table
+from nexusctl.errors import NexusError
+from nexusctl.workspace import ROOT, Flavour, Service, load
+
+# What a Dockerfile build is called; the pack build has `latest`.
+DOCKERFILE_TAG = "dockerfile"
+
+
+def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
+    """Build the named services and flavours (all services if none is named) and print a table of what came out."""
+    services, flavours = _select(names)
+    builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
+    base.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
+    base.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
+    rows = [_build_service(steps, service, use_pack=use_pack) for service in services]
+    rows += [_build_flavour(steps, flavour, use_pack=use_pack) for flavour in flavours]
+    table("Images", ("image", "MB", "limit", "seconds"), rows)
+
+
+def reference(service: Service, *, use_pack: bool) -> str:
+    """Return the image name of a service on one of the two paths."""
+    tag = "latest" if use_pack or service.kind == "store" else DOCKERFILE_TAG
+    return f"{service.image}:{tag}"
+
+
+def pack_build(image: str, app: str, *options: str) -> None:
+    """Run the bare `pack build IMAGE --path apps/APP` with our pack configuration."""
+    shell.run(
+        ["pack", "build", image, "--path", f"apps/{app}", *options], log=f"pack-{image}", env=toolchain.environment()
+    )
+
+
+def dockerfile_build(image: str, name: str, *options: str) -> None:
+    """Build docker/Dockerfile.<name> with the repository as its context."""
+    shell.run(
+        ["docker", "build", "--tag", image, "--file", f"docker/Dockerfile.{name}", *options, "."],
+        log=f"docker-{name}",
+        env={"DOCKER_BUILDKIT": "0"},
+    )
+
+
+def _select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
+    known = {item.name: item for item in (*load().services, *load().flavours)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise NexusError("no such service", ", ".join(unknown), f"use one of: {', '.join(known)}")
+    chosen = [known[name] for name in names] or list(load().services)
+    return (
+        [item for item in chosen if isinstance(item, Service)],
+        [item for item in chosen if isinstance(item, Flavour)],
+    )
+
+
+def _build_service(steps: Steps, service: Service, *, use_pack: bool) -> list[str]:
+    image = reference(service, use_pack=use_pack)
+    started = time.monotonic()
+    with steps.step(image):
+        if use_pack and service.kind == "app":
+            pack_build(service.image, service.name)
+        else:
+            dockerfile_build(image, service.name)
+    return _row(image, service.budget_mb, started)
+
+
+def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[str]:
+    image = f"{flavour.name}:{'latest' if use_pack else DOCKERFILE_TAG}"
+    started = time.monotonic()
+    with steps.step(image):
+        if use_pack:
+            options = ("--run-image", flavour.run_image, "--default-process", flavour.process)
+            pack_build(flavour.name, flavour.app, *options)
+        else:
+            dockerfile_build(image, flavour.app, "--build-arg", f"RUN_IMAGE={flavour.run_image}")
+    return _row(image, flavour.budget_mb, started)
+
+
+def _row(image: str, budget: float, started: float) -> list[str]:
+    return [image, f"{docker.image_megabytes(image):.1f}", f"{budget:g}", f"{time.monotonic() - started:.1f}"]

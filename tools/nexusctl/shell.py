@@ -1,0 +1,91 @@
+"""Runs commands: output goes to a log under .nexus/logs, and the end of it into the error when one fails."""
+
+import errno
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nexusctl.errors import NexusError
+from nexusctl.workspace import ROOT, STATE
+
+LOGS = STATE / "logs"
+_TAIL_LINES = 15
+_DISK_FULL = os.strerror(errno.ENOSPC).lower()
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    log: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    remedy: str | None = None,
+) -> None:
+    """Run a command with its output in .nexus/logs/<log>.log; raise NexusError with the end of that log if it fails."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{log}.log"
+    with path.open("w") as stream:
+        stream.write(f"$ {' '.join(map(str, command))}\n")
+        stream.flush()
+        try:
+            status = subprocess.run(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+                check=False,
+            ).returncode
+        except FileNotFoundError as error:
+            raise missing_program(str(command[0])) from error
+    if status != 0:
+        raise _failure(command, status, path, remedy)
+
+
+def capture(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
+    """Return what a command prints on standard output, stripped; raise NexusError if it fails."""
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+        )
+    except FileNotFoundError as error:
+        raise missing_program(str(command[0])) from error
+    if done.returncode != 0:
+        raise NexusError(
+            f"`{' '.join(map(str, command))}` failed with exit status {done.returncode}",
+            (done.stderr or done.stdout).strip() or "no output",
+            "mend what the message names, then run the command again",
+        )
+    return done.stdout.strip()
+
+
+def succeeds(command: Sequence[str | Path]) -> bool:
+    """Whether a command exits 0; its output is dropped."""
+    try:
+        return subprocess.run([str(part) for part in command], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def missing_program(name: str) -> NexusError:
+    """Return the error for a program that is not installed."""
+    return NexusError(f"{name} is needed and is not installed", "no such program on PATH", "run `make doctor`")
+
+
+def _failure(command: Sequence[str | Path], status: int, path: Path, remedy: str | None) -> NexusError:
+    text = path.read_text(errors="replace")
+    tail = "\n    ".join(text.splitlines()[1:][-_TAIL_LINES:]) or "no output"
+    if _DISK_FULL in text.lower():
+        remedy = "free some disk space (`docker system df` shows what images hold), then run the same command again"
+    return NexusError(
+        f"`{Path(str(command[0])).name}` failed with exit status {status}",
+        f"{tail}\n    (all of it: {path.relative_to(ROOT)})",
+        remedy or "mend what the message names, then run the same command again",
+    )

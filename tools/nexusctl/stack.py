@@ -1,0 +1,172 @@
+"""The stack of docker-compose.production.yml: up, down, status, logs."""
+
+import json
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+
+from nexusctl import docker, images, secrets, shell
+from nexusctl.console import Steps, out, table
+from nexusctl.errors import NexusError
+from nexusctl.workspace import Service, load
+
+_WAIT_SECONDS = 180
+_POLL_SECONDS = 0.5
+_LOG_LINES = 20
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the stack as the engine sees it."""
+
+    service: str
+    name: str
+    state: str
+    health: str
+
+    @property
+    def ready(self) -> bool:
+        """Running, and healthy by its own health check."""
+        return (self.state, self.health) == ("running", "healthy")
+
+
+def up(steps: Steps, *, use_pack: bool) -> None:
+    """Build what is missing, start the stack, wait until all is healthy, and say how to use it."""
+    docker.require_engine()
+    secrets.ensure()
+    _require_free_ports()
+    images.build(steps, (), use_pack=use_pack)
+    with steps.step("start"):
+        _compose("up", "--detach", "--remove-orphans", tag=_tag(use_pack=use_pack))
+    with steps.step("wait until healthy"):
+        _wait()
+    status()
+    out.print(_welcome())
+
+
+def down(*, volumes: bool) -> None:
+    """Stop and remove the containers; with `volumes` also the data."""
+    _compose("down", "--remove-orphans", *(["--volumes"] if volumes else []), tag="latest")
+
+
+def status() -> None:
+    """Print a table of the containers."""
+    services = {service.name: service for service in load().services}
+    rows = [
+        [item.service, item.state, item.health, _address(services[item.service])]
+        for item in containers()
+        if item.service in services
+    ]
+    table("Stack", ("service", "state", "health", "address"), rows)
+
+
+def logs(names: list[str], *, follow: bool) -> None:
+    """Show the containers' logs."""
+    command, environment = docker.compose(tag="latest")
+    subprocess.run([*command, "logs", *(["--follow"] if follow else []), *names], env=_with(environment), check=False)
+
+
+def containers() -> list[Container]:
+    """Return the stack's containers in the order of project.toml."""
+    ids = shell.capture(["docker", "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project=nexus"])
+    if not ids:
+        return []
+    found = [_container(item) for item in json.loads(shell.capture(["docker", "inspect", *ids.split()]))]
+    order = [service.name for service in load().services]
+    return sorted(found, key=lambda item: order.index(item.service) if item.service in order else len(order))
+
+
+def _container(item: dict) -> Container:  # type: ignore[type-arg] # the engine's own document
+    state = item["State"]
+    return Container(
+        service=item["Config"]["Labels"]["com.docker.compose.service"],
+        name=item["Name"].lstrip("/"),
+        state=state["Status"],
+        health=state.get("Health", {}).get("Status", "none"),
+    )
+
+
+def _wait() -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    expected = {service.name for service in load().services}
+    while time.monotonic() < deadline:
+        found = containers()
+        if expected <= {item.service for item in found if item.ready}:
+            return
+        time.sleep(_POLL_SECONDS)
+    raise _not_healthy()
+
+
+def _not_healthy() -> NexusError:
+    bad = [item for item in containers() if not item.ready]
+    texts = [f"{item.service} is {item.state} ({item.health}):\n    {_last_lines(item.name)}" for item in bad]
+    missing = {service.name for service in load().services} - {item.service for item in containers()}
+    texts += [f"{name} has no container" for name in sorted(missing)]
+    return NexusError("the stack is not healthy", "\n  ".join(texts), "mend what the log names, then run `make up` again")
+
+
+def _last_lines(container: str) -> str:
+    done = subprocess.run(
+        ["docker", "logs", "--tail", str(_LOG_LINES), container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip().replace("\n", "\n    ") or "no log"
+
+
+def _require_free_ports() -> None:
+    own = {item.service for item in containers() if item.state == "running"}
+    for service in load().services:
+        if service.published and service.name not in own and _is_taken(service.port):
+            variable = f"NEXUS_{service.name.removeprefix('nexus-').split('-')[0].upper()}_PORT"
+            raise NexusError(
+                f"port {service.port} is needed for {service.name}",
+                f"another program listens on it (`ss -ltnp 'sport = :{service.port}'` names it)",
+                f"stop that program, or choose another port: `{variable}=18{service.port % 1000:03} make up`",
+            )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _address(service: Service) -> str:
+    return f"http://localhost:{service.port}" if service.published else f"{service.name}:{service.port} (internal)"
+
+
+def _tag(*, use_pack: bool) -> str:
+    return "latest" if use_pack else images.DOCKERFILE_TAG
+
+
+def _compose(*arguments: str, tag: str) -> None:
+    command, environment = docker.compose(tag=tag)
+    try:
+        shell.run([*command, *arguments], log="compose", env=environment)
+    except NexusError as error:
+        if "is unhealthy" in error.found or "failed to start" in error.found or "exited" in error.found:
+            raise _not_healthy() from error
+        raise
+
+
+def _with(environment: dict[str, str]) -> dict[str, str]:
+    import os  # noqa: PLC0415 # only here
+
+    return {**os.environ, **environment}
+
+
+def _welcome() -> str:
+    entry = next(service for service in load().services if service.published)
+    return (
+        f"\nLog in at http://localhost:{entry.port} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
+        "Try it:\n"
+        f"  TOKEN=$(curl -s localhost:{entry.port}/v1/sessions -H 'Content-Type: application/json' \\\n"
+        '    -d "{\\"username\\":\\"admin\\",\\"password\\":\\"$(cat .nexus/secrets/admin_password)\\"}" \\\n'
+        "    | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')\n"
+        f"  curl -s localhost:{entry.port}/v1/classification/classify -H \"Authorization: Bearer $TOKEN\" \\\n"
+        "    -H 'Content-Type: application/json' -d '{\"taxonomy\":\"unspsc\",\"items\":[{\"text\":\"cordless drill 18V\"}]}'\n"
+    )

@@ -1,0 +1,42 @@
+"""What a step was last made from: a step whose inputs have not changed is not run again."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from nexusctl.workspace import ROOT, STATE
+
+_STAMPS = STATE / "stamps"
+
+
+def digest(paths: Iterable[Path], *values: str) -> str:
+    """Return one hash over the names and contents of files and of all files in folders, and over `values`."""
+    total = hashlib.sha256()
+    for path in sorted(_files(paths)):
+        total.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111 != 0}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    for value in values:
+        total.update(value.encode() + b"\0")
+    return total.hexdigest()
+
+
+def is_current(step: str, value: str) -> bool:
+    """Whether the step was last finished with these inputs."""
+    path = _STAMPS / step
+    return path.exists() and path.read_text() == value
+
+
+def finish(step: str, value: str) -> None:
+    """Remember that the step is finished with these inputs."""
+    _STAMPS.mkdir(parents=True, exist_ok=True)
+    (_STAMPS / step).write_text(value)
+
+
+def _files(paths: Iterable[Path]) -> Iterable[Path]:
+    for path in paths:
+        if path.is_file():
+            yield path
+        else:
+            yield from (
+                file for file in path.rglob("*") if file.is_file() and not {"__pycache__", ".pytest_cache"} & set(file.parts)
+            )

