@@ -9,16 +9,15 @@ from nexus_python import errors
 from nexus_python.environment import launch_files
 from nexus_python.labels import parse_labels
 
-# Each variable of this buildpack, with what it says; the README's table is checked against it.
-VARIABLES = {
-    "BP_PIP_REQUIREMENT": "lock files to install, separated by spaces",
-    "BP_PIP_FIND_LINKS": "further folders with wheels, separated by spaces",
-    "BP_CPYTHON_VERSION": "constraint that the Python of the builder must meet",
-    "BP_DIRECT_PROCESS": "start processes without a shell",
-    "BP_IMAGE_LABELS": "labels of the image",
-    "BP_EMBED_CERTS": "put the CA certificates bound at build time into the image",
-    "BP_NEXUS_PRUNE": "globs of files to remove from the installed packages",
-}
+VARIABLES = (
+    "BP_CPYTHON_VERSION",
+    "BP_DIRECT_PROCESS",
+    "BP_EMBED_CERTS",
+    "BP_IMAGE_LABELS",
+    "BP_NEXUS_PRUNE",
+    "BP_PIP_FIND_LINKS",
+    "BP_PIP_REQUIREMENT",
+)
 SIBLING_VARIABLES = ("BP_NEXUS_ACCELERATOR", "BP_NEXUS_HEALTHCHECK")
 
 _OWN_PREFIX = "BP_NEXUS_"

@@ -1,0 +1,40 @@
+"""What holds for all buildpacks: their descriptors and what the README says of them."""
+
+import re
+import tomllib
+
+import pytest
+from lifecycle import BUILDPACKS
+from nexus_accelerator import VARIABLE as ACCELERATOR
+from nexus_accelerator import VERSION as ACCELERATOR_VERSION
+from nexus_healthcheck import VARIABLE as HEALTHCHECK
+from nexus_healthcheck import VERSION as HEALTHCHECK_VERSION
+from nexus_python import __version__
+from nexus_python.environment import ACTIONS
+from nexus_python.settings import SIBLING_VARIABLES, VARIABLES
+
+README = (BUILDPACKS / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("python", __version__), ("healthcheck", HEALTHCHECK_VERSION), ("accelerator", ACCELERATOR_VERSION)],
+)
+def test_descriptor_and_code_agree(name: str, version: str) -> None:
+    descriptor = tomllib.loads((BUILDPACKS / name / "buildpack.toml").read_text("utf-8"))
+
+    assert descriptor["api"] == "0.10"
+    assert descriptor["buildpack"]["id"] == f"nexus/{name}"
+    assert descriptor["buildpack"]["version"] == version
+    assert descriptor["targets"] == [{"os": "linux"}]
+
+
+def test_the_readme_lists_just_the_variables_that_are_read() -> None:
+    rows = [row for row in README.splitlines() if row.startswith("| `BP")]
+    listed = {name for row in rows for name in re.findall(r"`(BPE?_[A-Z_]*)(?:<NAME>)?`", row)}
+
+    assert listed == {*VARIABLES, *SIBLING_VARIABLES, "BPE_", *(f"BPE_{action}_" for action in ACTIONS)}
+
+
+def test_the_siblings_variables_are_those_the_siblings_read() -> None:
+    assert set(SIBLING_VARIABLES) == {ACCELERATOR, HEALTHCHECK}
