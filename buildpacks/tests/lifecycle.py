@@ -60,15 +60,21 @@ class Lifecycle:
 
     def detect(self, buildpack: str) -> Result:
         """Run bin/detect."""
-        return self._run(
-            buildpack, "detect", [str(self.platform), str(self.plan)], {"CNB_BUILD_PLAN_PATH": str(self.plan)}
-        )
+        variables = {"CNB_BUILDPACK_DIR": str(BUILDPACKS / buildpack), "CNB_BUILD_PLAN_PATH": str(self.plan)}
+        return self._run(buildpack, "detect", [str(self.platform), str(self.plan)], variables)
 
-    def build(self, buildpack: str) -> Result:
-        """Run bin/build."""
+    def build(self, buildpack: str, folder: Path | None = None) -> Result:
+        """Run bin/build; `folder` is where the buildpack lies in the builder, if not here."""
         arguments = [str(self.layers), str(self.platform), str(self.plan)]
         return self._run(
-            buildpack, "build", arguments, {"CNB_LAYERS_DIR": str(self.layers), "CNB_BP_PLAN_PATH": str(self.plan)}
+            buildpack,
+            "build",
+            arguments,
+            {
+                "CNB_BUILDPACK_DIR": str(folder or BUILDPACKS / buildpack),
+                "CNB_LAYERS_DIR": str(self.layers),
+                "CNB_BP_PLAN_PATH": str(self.plan),
+            },
         )
 
     def export(self) -> None:
@@ -87,11 +93,10 @@ class Lifecycle:
         return tomllib.loads((self.layers / name).read_text("utf-8"))
 
     def _run(self, buildpack: str, phase: str, arguments: list[str], variables: dict[str, str]) -> Result:
-        folder = BUILDPACKS / buildpack
         completed = subprocess.run(
-            [folder / "bin" / phase, *arguments],
+            [BUILDPACKS / buildpack / "bin" / phase, *arguments],
             cwd=self.app,
-            env=self._environ() | self.target | variables | {"CNB_BUILDPACK_DIR": str(folder)},
+            env=self._environ() | self.target | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,6 +1,5 @@
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,12 @@ PROBE_CONTENT = b"\x7fELF stands for the compiled probe"
 
 
 @pytest.fixture
-def packaged(tmp_path: Path) -> str:
+def packaged(tmp_path: Path) -> Path:
     """Return the buildpack as it lies in a builder: with the compiled probe beside its executables."""
     folder = tmp_path / "buildpack"
     shutil.copytree(BUILDPACKS / "healthcheck", folder)
     (folder / "bin" / "health-probe").write_bytes(PROBE_CONTENT)
-    return str(folder)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -42,10 +41,10 @@ def test_it_takes_part_where_the_run_image_lacks_the_probe(
     assert result.status == status
 
 
-def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(lifecycle: Lifecycle, packaged: str) -> None:
+def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(lifecycle: Lifecycle, packaged: Path) -> None:
     lifecycle.set(BP_NEXUS_HEALTHCHECK="true")
 
-    result = lifecycle.build(packaged)
+    result = lifecycle.build("healthcheck", packaged)
 
     installed = lifecycle.layers / "probe" / "bin" / "health-probe"
     assert result.output == (
@@ -61,10 +60,10 @@ def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(lifecyc
     assert lifecycle.toml("probe.toml") == {"types": {"launch": True}}
 
 
-def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, packaged: str) -> None:
+def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, packaged: Path) -> None:
     lifecycle.write({"health-check": "its own"})
 
-    result = lifecycle.build(packaged)
+    result = lifecycle.build("healthcheck", packaged)
 
     assert (
         "Note: the application has a health-check of its own, which stays; no link to the probe is made"
@@ -73,10 +72,10 @@ def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, p
     assert (lifecycle.app / "health-check").read_text("utf-8") == "its own"
 
 
-def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, packaged: str) -> None:
+def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, packaged: Path) -> None:
     lifecycle.set(BP_NEXUS_HEALTHCHECK="yes")
 
-    result = lifecycle.build(packaged)
+    result = lifecycle.build("healthcheck", packaged)
 
     assert result.output == (
         "nexus/healthcheck 0.1.0\n\n"
@@ -88,11 +87,11 @@ def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, packaged: str) -> No
     assert result.status == 1
 
 
-def test_a_buildpack_packaged_without_the_probe_is_an_error(lifecycle: Lifecycle, packaged: str) -> None:
-    probe = Path(packaged) / "bin" / "health-probe"
+def test_a_buildpack_packaged_without_the_probe_is_an_error(lifecycle: Lifecycle, packaged: Path) -> None:
+    probe = packaged / "bin" / "health-probe"
     probe.unlink()
 
-    result = lifecycle.build(packaged)
+    result = lifecycle.build("healthcheck", packaged)
 
     assert result.output == (
         "nexus/healthcheck 0.1.0\n\n"
@@ -102,18 +101,3 @@ def test_a_buildpack_packaged_without_the_probe_is_an_error(lifecycle: Lifecycle
         "What to do\n  Make the builder again (make builder), which compiles the probe from docker/probe.\n"
     )
     assert result.status == 1
-
-
-@pytest.mark.skipif(
-    shutil.which("cc") is None, reason="no C compiler; the probe's own behaviour is tested with the images"
-)
-def test_the_contributed_probe_runs(lifecycle: Lifecycle, packaged: str) -> None:
-    source = BUILDPACKS.parent / "docker" / "probe" / "health-probe.c"
-    subprocess.run(["cc", "-o", Path(packaged) / "bin" / "health-probe", source], check=True)
-
-    lifecycle.build(packaged)
-    probed = subprocess.run(
-        [lifecycle.layers / "probe" / "bin" / "health-probe"], env={"THC_PORT": "1"}, capture_output=True, check=False
-    )
-
-    assert probed.returncode == 1  # nothing listens on port 1
