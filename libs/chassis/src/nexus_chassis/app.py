@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from nexus_chassis.health import Health
 from nexus_chassis.problems import install_problem_handlers
 from nexus_chassis.settings import ServiceSettings
-from nexus_chassis.telemetry import TelemetryMiddleware
+from nexus_chassis.telemetry import TelemetryMiddleware, configure_tracing
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -25,6 +25,7 @@ def build_app(
 
     `lifespan` opens what the service needs and sets it on `app.state`; `app.state.settings` is set here.
     """
+    configure_tracing(settings.service_name, version)
     app = FastAPI(title=settings.service_name, version=version, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
     install_problem_handlers(app)

@@ -82,7 +82,7 @@ def _describe(request: Request, error: HTTPException) -> tuple[str, str, str]:
     if error.status_code == HTTPStatus.NOT_FOUND and error.detail == phrase:
         return "not-found", "There is nothing here", f"Nothing is served at {request.url.path}. See /openapi.json."
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("allow", "other methods")
+        allowed = (error.headers or {}).get("Allow", "another method")
         return (
             "method-not-allowed",
             "This method is not allowed here",

@@ -40,37 +40,42 @@ SecretFile = Annotated[Path, AfterValidator(_holds_a_secret)]
 """A path whose file must hold a secret when the settings are loaded."""
 
 
-class ServiceSettings(BaseSettings):
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, validate_default=True)
+
+
+class ServiceSettings(_Settings):
     """What every service can be told. A subclass sets `service_name` and its own default port."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, validate_default=True)
     service_name: ClassVar[str]
 
-    host: str = Field("0.0.0.0", validation_alias="HOST", description="address to listen on")
-    port: int = Field(8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
+    host: str = Field(default="0.0.0.0", validation_alias="HOST", description="address to listen on")
+    port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
     admin_port: int = Field(
-        9090,
+        default=9090,
         validation_alias="NEXUS_ADMIN_PORT",
         ge=0,
         le=65535,
         description="port of the admin listener: Prometheus metrics at /metrics",
     )
-    web_concurrency: int = Field(1, validation_alias="WEB_CONCURRENCY", ge=1, description="number of worker processes")
+    web_concurrency: int = Field(
+        default=1, validation_alias="WEB_CONCURRENCY", ge=1, description="number of worker processes"
+    )
     log_level: str = Field(
-        "info",
+        default="info",
         validation_alias="NEXUS_LOG_LEVEL",
         pattern="^(debug|info|warning|error)$",
         description="least severe log lines to write: debug, info, warning or error",
     )
     shutdown_seconds: int = Field(
-        20,
+        default=20,
         validation_alias="NEXUS_SHUTDOWN_SECONDS",
         ge=1,
         description="seconds that work in flight may take to finish after SIGTERM",
     )
 
 
-class PostgresSettings(BaseSettings):
+class PostgresSettings(_Settings):
     """Where the service's PostgreSQL schema is. A subclass sets its own default role in the URL."""
 
     postgres_url: str = Field(
@@ -81,32 +86,36 @@ class PostgresSettings(BaseSettings):
         validation_alias="NEXUS_POSTGRES_PASSWORD_FILE", description="file that holds the password of the role"
     )
     postgres_pool_size: int = Field(
-        10,
+        default=10,
         validation_alias="NEXUS_POSTGRES_POOL_SIZE",
         ge=1,
         description="most PostgreSQL connections of one worker process",
     )
 
 
-class RedisSettings(BaseSettings):
+class RedisSettings(_Settings):
     """Where Redis is."""
 
-    redis_url: str = Field("redis://redis:6379/0", validation_alias="NEXUS_REDIS_URL", description="Redis address")
+    redis_url: str = Field(
+        default="redis://redis:6379/0", validation_alias="NEXUS_REDIS_URL", description="Redis address"
+    )
     redis_password_file: SecretFile = Field(
-        Path("/run/secrets/redis_password"),
+        default=Path("/run/secrets/redis_password"),
         validation_alias="NEXUS_REDIS_PASSWORD_FILE",
         description="file that holds the Redis password",
     )
 
 
-class TokenSettings(BaseSettings):
+class TokenSettings(_Settings):
     """Whose access tokens the service accepts."""
 
     issuer: str = Field(
-        "http://localhost:8000", validation_alias="NEXUS_ISSUER", description="issuer (`iss`) of the access tokens"
+        default="http://localhost:8000",
+        validation_alias="NEXUS_ISSUER",
+        description="issuer (`iss`) of the access tokens",
     )
     jwks_url: str = Field(
-        "http://nexus-gateway:8000/.well-known/jwks.json",
+        default="http://nexus-gateway:8000/.well-known/jwks.json",
         validation_alias="NEXUS_JWKS_URL",
         description="address of the issuer's public keys",
     )

@@ -129,10 +129,12 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
             admin.close()
 
     async def _heartbeat(self) -> None:
-        """Tell the supervisor that the event loop turns, also while the application opens."""
-        while True:
+        """Tell the supervisor that the event loop turns, also while the application opens; end when it is gone."""
+        while os.getppid() == self.ppid:
             self.notify()
             await asyncio.sleep(1)
+        _log.error("the supervisor is gone; the worker ends")
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def _answer_admin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

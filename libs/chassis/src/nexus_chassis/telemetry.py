@@ -1,5 +1,6 @@
 """Telemetry: W3C trace context through every hop, request metrics, and spans by OTLP where an endpoint is set."""
 
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -26,6 +27,14 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 WEBSOCKETS = Counter("websocket_connections", "WebSocket connections opened", ["route"])
+
+
+def configure_tracing(service: str, version: str) -> None:
+    """Export spans when OTEL_EXPORTER_OTLP_ENDPOINT is set."""
+    if endpoint := os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from nexus_chassis import otlp  # noqa: PLC0415  costs start-up time and memory that few need
+
+        otlp.install(service, version, endpoint)
 
 
 def current_traceparent() -> str | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import override
+from typing import Any, override
 
 from joserfc import jwt
 from joserfc.jwk import OKPKey
@@ -22,7 +22,7 @@ class Issuer:
         self.key = OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(4), "alg": "Ed25519", "use": "sig"})
 
     @property
-    def jwks(self) -> dict[str, object]:
+    def jwks(self) -> dict[str, Any]:
         """The key set that `jwks_url` answers."""
         return {"keys": [self.key.as_dict(private=False)]}
 

@@ -1,0 +1,59 @@
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from nexus_chassis.settings import PostgresSettings, RedisSettings
+from nexus_testkit import Issuer, serving
+
+
+@pytest.fixture
+def fixtures() -> Path:
+    return Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Callable[[str], Path]:
+    def write(content: str) -> Path:
+        path = tmp_path / "secret"
+        path.write_text(content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def postgres_settings(postgres_url: str, secret: Callable[[str], Path]) -> PostgresSettings:
+    url = urlsplit(postgres_url)
+    bare = url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl()
+    return PostgresSettings(postgres_url=bare, postgres_password_file=secret(str(url.password)))
+
+
+@pytest.fixture
+def redis_settings(redis_url: str, tmp_path: Path) -> RedisSettings:
+    password = tmp_path / "redis_password"
+    password.write_text("any")
+    return RedisSettings(redis_url=redis_url, redis_password_file=password)
+
+
+sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
+
+
+@pytest_asyncio.fixture
+async def service(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    from example_service import create_app  # noqa: PLC0415  found on the path set above
+
+    monkeypatch.setenv("NEXUS_ISSUER", issuer.url)
+    monkeypatch.setenv("NEXUS_JWKS_URL", issuer.jwks_url)
+    async with serving(create_app()) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session

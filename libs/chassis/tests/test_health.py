@@ -1,0 +1,101 @@
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+
+from nexus_chassis import health as health_module
+from nexus_chassis.health import Health
+from nexus_testkit import serving
+
+
+async def well() -> None:
+    """Answer."""
+
+
+async def broken() -> None:
+    raise ConnectionRefusedError("no route")
+
+
+async def hanging() -> None:
+    await asyncio.sleep(60)
+
+
+async def ask(health: Health, http: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
+    app = FastAPI()
+    app.include_router(health.router())
+    async with serving(app) as url, http.get(f"{url}{path}") as response:
+        return response.status, without_latency(await response.json())
+
+
+def without_latency(body: dict[str, Any]) -> dict[str, Any]:
+    for check in body.get("checks", {}).values():
+        assert check.pop("latency_ms") >= 0
+    return body
+
+
+def example(*checks: tuple[str, Any, bool]) -> Health:
+    health = Health("example", "0.1.0")
+    for name, check, critical in checks:
+        health.add(name, check, critical=critical, timeout=0.05)
+    return health
+
+
+async def test_all_is_well(http: aiohttp.ClientSession) -> None:
+    assert await ask(example(("postgres", well, True)), http, "/health") == (
+        200,
+        {"status": "ok", "service": "example", "version": "0.1.0", "checks": {"postgres": {"status": "ok"}}},
+    )
+
+
+async def test_a_minor_failure_degrades(http: aiohttp.ClientSession) -> None:
+    assert await ask(example(("postgres", well, True), ("redis", broken, False)), http, "/health") == (
+        200,
+        {
+            "status": "degraded",
+            "service": "example",
+            "version": "0.1.0",
+            "checks": {
+                "postgres": {"status": "ok"},
+                "redis": {"status": "failed", "error": "ConnectionRefusedError: no route"},
+            },
+        },
+    )
+
+
+async def test_a_critical_failure_makes_unavailable(http: aiohttp.ClientSession) -> None:
+    assert await ask(example(("postgres", hanging, True)), http, "/health") == (
+        503,
+        {
+            "status": "unavailable",
+            "service": "example",
+            "version": "0.1.0",
+            "checks": {"postgres": {"status": "failed", "error": "no answer within 0.05 s"}},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"), [("/livez", (200, {"status": "ok"})), ("/readyz", (503, {"status": "unavailable"}))]
+)
+async def test_the_process_lives_though_it_takes_no_traffic(
+    http: aiohttp.ClientSession, path: str, answer: tuple[int, Any]
+) -> None:
+    assert await ask(example(("postgres", broken, True)), http, path) == answer
+
+
+async def test_many_questions_make_one_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    async def count() -> None:
+        calls.append(1)
+        await asyncio.sleep(0.01)
+
+    health = example(("postgres", count, True))
+    await asyncio.gather(*(health.report() for _ in range(50)))
+    assert len(calls) == 1
+
+    monkeypatch.setattr(health_module, "CACHE_SECONDS", 0.0)
+    await health.report()
+    assert len(calls) == 2
