@@ -57,7 +57,7 @@ def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tm
 
     assert result.output == (
         "  Pruned: 0.0 MiB\n"
-        "  Note: 1 packages file not valid for this Python and left uncompiled: beta/template.py\n"
+        "  Note: 1 package file could not be compiled by this Python: beta/template.py\n"
         "  Packages: 2 distributions installed\n"
     )
     assert result.status == 0

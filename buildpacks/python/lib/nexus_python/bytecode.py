@@ -4,6 +4,7 @@ Image export sets every file's time to the same moment, which makes ordinary byt
 kind "unchecked hash" (PEP 552) are used as they are.
 """
 
+import errno
 import os
 import re
 import subprocess
@@ -14,16 +15,19 @@ _FAILED = re.compile(r"^\*\*\* Error compiling '(?:\./)?(.+)'\.\.\.$", re.MULTIL
 _HIDDEN = r"(?:^|/)\.[^/]+/"
 
 
-def compile_folder(folder: Path) -> list[str]:
-    """Compile all Python files under `folder`, hidden folders excepted.
+def compile_folder(folder: Path, *, parallel: bool) -> list[str]:
+    """Compile all Python files under `folder`, hidden folders excepted; `parallel` pays from some hundred files on.
 
     Paths inside the bytecode are relative to `folder`; the interpreter puts the right ones in when it loads a module.
 
     Returns:
-        The files that are no valid Python, relative to `folder`. They stay as they are: packages carry such files on
-        purpose (templates, tests of parsers).
+        The files that could not be compiled, relative to `folder`. They stay as they are: packages carry files that
+        are no valid Python on purpose (templates, tests of parsers).
+
+    Raises:
+        OSError: the disk is full.
     """
-    command = [sys.executable, "-m", "compileall", "-q", "-f", "-x", _HIDDEN, "-j", "0"]
+    command = [sys.executable, "-m", "compileall", "-q", "-f", "-x", _HIDDEN, "-j", "0" if parallel else "1"]
     command += ["--invalidation-mode", "unchecked-hash", "."]
     result = subprocess.run(  # noqa: S603  constant arguments
         command,
@@ -35,7 +39,9 @@ def compile_folder(folder: Path) -> list[str]:
         errors="replace",
         check=False,
     )
+    if os.strerror(errno.ENOSPC) in result.stdout:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     failed = _FAILED.findall(result.stdout)
-    if result.returncode != 0 and not failed:
-        raise OSError(result.returncode, result.stdout.strip() or "compileall failed", str(folder))
+    if not failed:
+        result.check_returncode()
     return failed

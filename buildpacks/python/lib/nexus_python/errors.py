@@ -94,6 +94,16 @@ def lock_for_another_python(name: str, header: str, python: tuple[int, int]) -> 
     )
 
 
+def not_utf8(name: str, beginning: bytes, position: int) -> BuildError:
+    """Say that a text file is in another encoding than UTF-8."""
+    return BuildError(
+        f"{name} is not UTF-8",
+        happened=f"{name} must be a text file in UTF-8; this one is in another encoding.",
+        found=f"the file begins with the bytes {beginning.hex(' ')}; byte {position} is no UTF-8",
+        todo="Save the file as UTF-8. Windows PowerShell's `>` writes UTF-16: use `| Out-File -Encoding utf8` there.",
+    )
+
+
 # Python itself
 
 

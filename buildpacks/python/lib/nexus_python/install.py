@@ -68,7 +68,7 @@ def install(plan: InstallPlan, target: Path) -> list[Distribution]:
     move_scripts(site_packages, scripts)
     _prune(site_packages, plan.prune)
     rewrite_records(site_packages, scripts)
-    _compile(site_packages, "packages")
+    _compile(site_packages, "package", parallel=True)
     distributions = read_distributions(site_packages)
     say(f"Packages: {count(len(distributions), 'distribution')} installed")
     return distributions
@@ -76,7 +76,7 @@ def install(plan: InstallPlan, target: Path) -> list[Distribution]:
 
 def compile_app(app: Path) -> None:
     """Compile the application's Python files, so that it starts without compiling any."""
-    _compile(app, "application")
+    _compile(app, "application", parallel=False)
 
 
 def _prune(site_packages: Path, globs: Sequence[str]) -> None:
@@ -88,12 +88,11 @@ def _prune(site_packages: Path, globs: Sequence[str]) -> None:
         say(f"Note: the prune glob {glob} matches nothing; is it still needed?")
 
 
-def _compile(folder: Path, what: str) -> None:
-    failed = compile_folder(folder)
+def _compile(folder: Path, what: str, *, parallel: bool) -> None:
+    failed = compile_folder(folder, parallel=parallel)
     if failed:
         shown = ", ".join(failed[:_SHOWN]) + (", ..." if len(failed) > _SHOWN else "")
-        files = count(len(failed), f"{what} file")
-        say(f"Note: {files} not valid for this Python and left uncompiled: {shown}")
+        say(f"Note: {count(len(failed), f'{what} file')} could not be compiled by this Python: {shown}")
 
 
 def as_build_error(error: OSError, path: Path) -> errors.BuildError | None:

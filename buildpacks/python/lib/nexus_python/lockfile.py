@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nexus_python import errors
+from nexus_python.textfile import read_text
 
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _PINNED = re.compile(
@@ -36,13 +37,12 @@ def read_lock(path: Path, python: tuple[int, int]) -> Lock:
     """Read the lock at `path` and check that it can be installed as it stands on Python `python` (major, minor).
 
     Raises:
-        BuildError: a line is not pinned and hashed, is an option of pip, or the header names another Python.
+        BuildError: a line is not pinned and hashed, is an option of pip, the header names another Python, or the file isn't UTF-8.
     """
-    data = path.read_bytes()
-    text = data.decode("utf-8")
+    text = read_text(path)
     _check_header(path, text, python)
     requirements = tuple(_parse_requirement(path, number, line) for number, line in _logical_lines(text))
-    return Lock(path, requirements, hashlib.sha256(data).hexdigest())
+    return Lock(path, requirements, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _check_header(path: Path, text: str, python: tuple[int, int]) -> None:

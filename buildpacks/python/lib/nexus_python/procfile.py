@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nexus_python import errors
+from nexus_python.textfile import read_text
 
 DEFAULT_PROCESS = "web"
 
@@ -33,7 +34,7 @@ def read_procfile(app: Path) -> tuple[Process, ...]:
     if not path.is_file():
         raise errors.no_procfile(app)
     processes: dict[str, Process] = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         process = _parse_line(number, line)

@@ -5,7 +5,6 @@ import csv
 import hashlib
 import io
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,7 +38,8 @@ def _for_run_image(script: bytes) -> bytes | None:
     if not script.startswith(b"#!"):
         return script
     first, _, rest = script.partition(b"\n")
-    if first[2:].strip().decode() in {sys.executable, RUN_IMAGE_PYTHON}:
+    interpreter = [Path(word).name for word in first[2:].decode(errors="replace").split()]
+    if any(word.startswith("python") for word in interpreter):
         return f"#!{RUN_IMAGE_PYTHON}\n".encode() + rest
     return None
 
@@ -84,7 +84,7 @@ def rewrite_records(site_packages: Path, scripts: Path) -> None:
 
 def _current_record(record: str, site_packages: Path, scripts: Path) -> str:
     rows: list[list[str]] = []
-    for row in csv.reader(record.splitlines()):
+    for row in filter(None, csv.reader(record.splitlines())):
         if row[0].startswith(".."):
             script = scripts / Path(row[0]).name
             rows += [_row_of(script, f"../{scripts.name}/{script.name}")] if script.is_file() else []
