@@ -1,0 +1,1 @@
+"""What clients need to know before they can connect."""

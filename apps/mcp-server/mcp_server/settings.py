@@ -1,0 +1,47 @@
+"""Settings of mcp-server."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from nexus_chassis.settings import SecretFile, ServiceSettings, TokenSettings
+
+
+class Settings(ServiceSettings, TokenSettings):
+    """Everything mcp-server can be told."""
+
+    service_name: ClassVar[str] = "mcp-server"
+
+    port: int = Field(3000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
+    public_url: str = Field(
+        "http://localhost:3000",
+        validation_alias="NEXUS_PUBLIC_URL",
+        description="address of this service as its clients know it",
+    )
+    allowed_origins: str = Field(
+        "",
+        validation_alias="NEXUS_ALLOWED_ORIGINS",
+        description="origins of the web pages that may connect, separated by spaces; others are refused",
+    )
+    gateway_url: str = Field(
+        "http://nexus-gateway:8000", validation_alias="NEXUS_GATEWAY_URL", description="address of nexus-gateway"
+    )
+    classification_url: str = Field(
+        "http://classification-service:8002",
+        validation_alias="NEXUS_CLASSIFICATION_URL",
+        description="address of classification-service",
+    )
+    dataflow_url: str = Field(
+        "http://dataflow-service:8001", validation_alias="NEXUS_DATAFLOW_URL", description="address of dataflow-service"
+    )
+    client_id: str = Field(
+        "mcp-server",
+        validation_alias="NEXUS_CLIENT_ID",
+        description="name by which this service exchanges tokens at the gateway",
+    )
+    client_secret_file: SecretFile = Field(
+        Path("/run/secrets/mcp_client_secret"),
+        validation_alias="NEXUS_CLIENT_SECRET_FILE",
+        description="file that holds the secret of NEXUS_CLIENT_ID",
+    )

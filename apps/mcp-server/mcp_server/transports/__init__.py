@@ -1,0 +1,1 @@
+"""The ways in: HTTP POST and WebSocket, both at /mcp."""

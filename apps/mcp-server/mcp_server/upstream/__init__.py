@@ -1,0 +1,1 @@
+"""Calls to the other services on behalf of a caller."""

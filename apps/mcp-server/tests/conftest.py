@@ -1,0 +1,57 @@
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from stack import SECRET, Stack, running
+
+from mcp_server.app import create_app
+from mcp_server.settings import Settings
+from nexus_testkit import Issuer, serving
+
+SCOPES = ["tools:call", "classify", "data:read"]
+
+type MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+async def stack(issuer: Issuer) -> AsyncIterator[Stack]:
+    """The services behind the tools."""
+    async with running(Stack(issuer)) as stack:
+        yield stack
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, issuer: Issuer) -> MakeSettings:
+    """Makes settings that name nothing but the issuer; keyword arguments add to them."""
+    secret = tmp_path / "client_secret"
+    secret.write_text(SECRET)
+
+    def make(**changes: object) -> Settings:
+        values: dict[str, Any] = {"issuer": issuer.url, "jwks_url": issuer.jwks_url, "client_secret_file": secret}
+        return Settings(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+async def service(make_settings: MakeSettings, stack: Stack) -> AsyncIterator[str]:
+    """Address of the running service."""
+    urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), stack.url)
+    async with serving(create_app(make_settings(allowed_origins="https://agents.example", **urls))) as url:
+        yield url
+
+
+@pytest.fixture
+def token(issuer: Issuer) -> str:
+    """A token of alice that may call every tool."""
+    return issuer.mint("mcp-server", SCOPES)
+
+
+@pytest.fixture
+async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client of the running service that sends the token."""
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    async with aiohttp.ClientSession(service, headers=headers) as session:
+        yield session

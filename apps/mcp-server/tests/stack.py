@@ -1,0 +1,116 @@
+"""What mcp-server calls, as small real HTTP servers: the gateway's token endpoint, classification, dataflow.
+
+They check what they are sent as the real ones do, and can be told to misbehave.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
+from nexus_testkit import Issuer
+
+SECRET = "s3cret"
+PRODUCT = {"id": 1, "name": "Hex nut M8", "unspsc_code": None, "etim_class": None}
+
+type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Stack:
+    """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self.issuer = issuer
+        self.misbehave: dict[str, Misbehaviour] = {}
+        self.requests: dict[str, list[dict[str, Any]]] = {}
+        self.lifetime = 600
+        self.delay = 0.0
+        self.url = ""
+
+    def application(self) -> web.Application:
+        """The servers as one application."""
+
+        @web.middleware
+        async def perhaps_misbehave(request: web.Request, handler: Misbehaviour) -> web.StreamResponse:
+            return await self.misbehave.get(request.path, handler)(request)
+
+        app = web.Application(middlewares=[perhaps_misbehave])
+        app.router.add_post("/oauth/token", self._token)
+        app.router.add_post("/v1/classify", self._classify)
+        app.router.add_get("/v1/product", self._products)
+        app.router.add_get("/v1/product/{id}", self._product)
+        app.router.add_get("/readyz", self._ready)
+        return app
+
+    def _note(self, request: web.Request, **facts: object) -> None:
+        self.requests.setdefault(request.path, []).append(facts)
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        form = dict(await request.post())
+        self._note(request, form=form, traceparent=request.headers.get("traceparent"))
+        await asyncio.sleep(self.delay)
+        expected = "Basic " + base64.b64encode(f"mcp-server:{SECRET}".encode()).decode()
+        if request.headers.get("Authorization") != expected:
+            return web.json_response({"error": "invalid_client"}, status=401)
+        caller = await self._principal("mcp-server", str(form["subject_token"]))
+        if form["scope"] not in caller.scopes:
+            return web.json_response({"error": "invalid_scope", "error_description": "The token lacks it."}, status=400)
+        token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=caller.subject)
+        kind = {"token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
+        return web.json_response({"access_token": token, "expires_in": self.lifetime, **kind})
+
+    async def _principal(self, audience: str, token: str) -> Principal:
+        return await TokenVerifier(self.issuer.url, audience, self.issuer.jwks_url).verify(token)
+
+    async def _caller(self, request: web.Request, audience: str) -> Principal:
+        try:
+            return await self._principal(audience, request.headers["Authorization"].removeprefix("Bearer "))
+        except InvalidTokenError as error:
+            raise web.HTTPUnauthorized(text=str(error)) from None
+
+    async def _classify(self, request: web.Request) -> web.StreamResponse:
+        caller = await self._caller(request, "classification-service")
+        body = await request.json()
+        self._note(request, subject=caller.subject, body=body, traceparent=request.headers.get("traceparent"))
+        await asyncio.sleep(self.delay)
+        items = [classified(index, item) for index, item in enumerate(body["items"])]
+        return web.json_response({"taxonomy": body["taxonomy"], "version": "starter", "items": items})
+
+    async def _products(self, request: web.Request) -> web.StreamResponse:
+        caller = await self._caller(request, "dataflow-service")
+        self._note(request, subject=caller.subject, query=dict(request.query))
+        return web.json_response({"items": [PRODUCT], "next": None})
+
+    async def _product(self, request: web.Request) -> web.StreamResponse:
+        await self._caller(request, "dataflow-service")
+        if request.match_info["id"] == "1":
+            return web.json_response(PRODUCT)
+        problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
+        return web.json_response(problem, status=404, content_type="application/problem+json")
+
+    async def _ready(self, _request: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": "ok"})
+
+
+def classified(index: int, item: dict[str, Any]) -> dict[str, Any]:
+    """The result for one item, in the form of classification-service."""
+    candidate = {"code": "31161700", "title": "Nuts", "confidence": 0.75}
+    return {"index": index, "id": item.get("id"), **candidate, "level": "class", "candidates": [candidate]}
+
+
+@asynccontextmanager
+async def running(stack: Stack, port: int = 0) -> AsyncIterator[Stack]:
+    """Serve the stack on 127.0.0.1."""
+    runner = web.AppRunner(stack.application(), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    stack.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield stack
+    finally:
+        await runner.cleanup()
