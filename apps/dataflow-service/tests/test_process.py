@@ -1,8 +1,10 @@
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -89,6 +91,24 @@ def test_a_missing_setting_is_told_before_anything_starts(environment: dict[str,
     status, output, error = _migrate({**environment, "NEXUS_POSTGRES_PASSWORD_FILE": str(absent)}, empty_folder)
     assert (status, output) == (78, "")
     assert error.startswith("The service cannot start: these settings need mending.\n  NEXUS_POSTGRES_PASSWORD_FILE  ")
+
+
+LOAD = """
+import json, sys
+import nexus_chassis.server, dataflow_service.app
+from dataflow_service.catalogue import service
+service.load("dataflow_service.models")
+print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]))
+"""
+
+
+def test_what_the_image_leaves_out_is_never_loaded(environment: dict[str, str], empty_folder: Path) -> None:
+    told = tomllib.loads((ROOT / "project.toml").read_text())["io"]["buildpacks"]["build"]["env"]
+    pruned = next(variable["value"] for variable in told if variable["name"] == "BP_NEXUS_PRUNE").split()
+    command = [sys.executable, "-c", LOAD]
+    loaded = json.loads(subprocess.check_output(command, env=environment, cwd=empty_folder, text=True))
+    assert any("/kailash/" in path for path in loaded)
+    assert [path for path in loaded if any(f"/site-packages/{glob}/" in path for glob in pruned)] == []
 
 
 def test_every_setting_is_documented() -> None:
