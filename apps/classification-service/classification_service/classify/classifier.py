@@ -1,0 +1,77 @@
+"""Codes for texts, with confidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from classification_service.classify.index import Probabilities, TitleIndex, load_vectors
+from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.taxonomies.repository import Node
+from classification_service.taxonomies.service import Taxonomies, Taxonomy
+
+CLEAR_CONFIDENCE = 0.5
+"""The answer is the deepest code that is more likely right than wrong."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A code that a text may belong to, without the codes below it, and how likely that is."""
+
+    node: Node
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The code of a text: `path` leads from the root to it, `confidence` is the probability of it and what is below."""
+
+    path: list[Node]
+    confidence: float
+    candidates: list[Candidate]
+
+    @property
+    def node(self) -> Node:
+        """The code itself."""
+        return self.path[-1]
+
+
+class Classifier:
+    """Classifies texts by the nearness of their meaning to a taxonomy's titles and examples."""
+
+    def __init__(self, encoder: SentenceEncoder, taxonomies: Taxonomies) -> None:
+        self.encoder = encoder
+        self._indexes = {id(taxonomy): TitleIndex(taxonomy, load_vectors(taxonomy, encoder)) for taxonomy in taxonomies}
+
+    def model_version(self, taxonomy: Taxonomy) -> str:
+        """Names what an answer was made with: it changes when the same text may get another answer."""
+        return f"{self.encoder.name}+{taxonomy.name}-{taxonomy.version}"
+
+    def classify(self, taxonomy: Taxonomy, texts: Sequence[str], top_k: int) -> list[Classification]:
+        """One answer per text, in the order of `texts`, with up to `top_k` candidates each."""
+        index = self._indexes[id(taxonomy)]
+        own = index.own(self.encoder.encode(texts))
+        total = index.subtree(own)
+        return [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(texts))]
+
+
+def _answer(taxonomy: Taxonomy, own: Probabilities, total: Probabilities, top_k: int) -> Classification:
+    best = _deepest_clear(taxonomy, total)
+    likely = np.argsort(-own, kind="stable")[:top_k]
+    candidates = [Candidate(taxonomy.nodes[position], _rounded(own[position])) for position in likely]
+    return Classification(taxonomy.path(best), _rounded(total[best]), candidates)
+
+
+def _deepest_clear(taxonomy: Taxonomy, total: Probabilities) -> int:
+    """Down from the most likely root, as long as one of the codes below is clear."""
+    best = max(taxonomy.roots, key=total.__getitem__)
+    while below := taxonomy.children[best]:
+        likeliest = max(below, key=total.__getitem__)
+        if total[likeliest] < CLEAR_CONFIDENCE:
+            break
+        best = likeliest
+    return best
+
+
+def _rounded(probability: np.float32) -> float:
+    return round(min(float(probability), 1.0), 4)

@@ -1,0 +1,1 @@
+"""Texts as vectors: the sentence encoder on ONNX Runtime."""

@@ -1,0 +1,5 @@
+"""The base error of the service."""
+
+
+class ClassificationServiceError(Exception):
+    """Something that the person who runs or calls the service can mend; the text says how."""

@@ -1,0 +1,1 @@
+"""Classification systems: their codes, titles and tree."""

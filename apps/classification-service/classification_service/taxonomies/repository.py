@@ -1,0 +1,58 @@
+"""The starter taxonomies that are shipped as files."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+STARTER_VERSION = "starter-1"
+"""Version of the starter taxonomies; it changes when their rows change."""
+
+_STARTER = Path(__file__).with_name("starter")
+_TITLES = {
+    "unspsc": "UNSPSC starter: segments, families and some classes and commodities in own wording",
+    "etim": "ETIM starter: some groups and classes in own wording",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One code of a taxonomy. `examples` are short names of things that belong to it."""
+
+    code: str
+    level: str
+    title: str
+    parent: str | None
+    examples: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the code is recognised by."""
+        return (self.title, *self.examples)
+
+
+@dataclass(frozen=True)
+class TaxonomyFile:
+    """A starter taxonomy: its rows, and the file that holds the vectors of their texts."""
+
+    name: str
+    version: str
+    title: str
+    nodes: tuple[Node, ...]
+    vectors: Path
+
+
+def names() -> list[str]:
+    """Names of the starter taxonomies."""
+    return list(_TITLES)
+
+
+def read_starter(name: str) -> TaxonomyFile:
+    """The starter taxonomy of that name, one of `names()`."""
+    with (_STARTER / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        nodes = tuple(_node(row) for row in csv.DictReader(file))
+    return TaxonomyFile(name, STARTER_VERSION, _TITLES[name], nodes, _STARTER / f"{name}.npy")
+
+
+def _node(row: dict[str, str]) -> Node:
+    examples = tuple(example.strip() for example in row["description"].split(","))
+    return Node(row["code"], row["level"], row["title"], row["parent"] or None, examples)

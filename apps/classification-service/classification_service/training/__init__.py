@@ -1,0 +1,1 @@
+"""Training of models with torch, which only the trainer image has."""

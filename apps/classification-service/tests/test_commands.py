@@ -1,0 +1,114 @@
+import csv
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, command
+
+CSV = FIXTURES / "csv"
+LABELS = FIXTURES / "labels"
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="torch is only in the image classification-trainer"
+)
+
+
+def test_a_file_is_classified_to_standard_output() -> None:
+    done = command("classify", CSV / "good" / "products.csv", "--taxonomy", "unspsc", "--text-column", "name")
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    for row in rows[1:]:
+        assert float(row.pop(5)) > 0.5
+    assert rows == [
+        ["sku", "name", "unspsc_code", "unspsc_level", "unspsc_title", "unspsc_confidence", "unspsc_error"],
+        ["1", "cordless drill 18V", "27112703", "commodity", "Power drills", ""],
+        ["2", "A4 copy paper, 80 g", "14111507", "commodity", "Copy and printer paper", ""],
+    ]
+    assert re.fullmatch(r"\[#{30}\] 2/2 rows, \d+/s, \d+\.\d s\n", done.stderr)
+    assert done.returncode == 0
+
+
+def test_a_file_is_classified_to_a_file(tmp_path: Path) -> None:
+    target = tmp_path / "coded.csv"
+    done = command(
+        "classify", CSV / "good" / "products.csv", "--taxonomy=etim", "--text-column=name", f"--output={target}"
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert target.read_text().splitlines()[0].endswith(",etim_code,etim_level,etim_title,etim_confidence,etim_error")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_rows_without_text_are_kept_and_counted() -> None:
+    done = command("classify", CSV / "empty-text" / "products.csv", "--taxonomy", "unspsc")
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["sku", "1", "2", "3"]
+    assert done.stdout.splitlines()[2:] == ["2,,,,,,the text is empty", "3,  ,,,,,the text is empty"]
+    assert done.stderr.splitlines()[1] == "2 of 3 rows have no code; the column unspsc_error says why."
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (
+            "no-text-column",
+            "{path} has no column 'text'. It has: sku, name. Name the column with the product names by --text-column.",
+        ),
+        (
+            "no-header",
+            "{path} has no column 'text'. It has: no columns at all. Name the column with the product names by --text-column.",
+        ),
+        ("not-utf8", "{path} is not in UTF-8: byte 6 is 0xe4. Save it as UTF-8."),
+        ("too-many-cells", "{path}, line 3: the row has more cells than the header. Quote cells that have commas."),
+        ("results-already-there", "{path} has the columns unspsc_code already. Rename or remove them first."),
+        ("absent", "{path} cannot be read: No such file or directory."),
+    ],
+)
+def test_a_file_that_cannot_be_classified_is_refused(failure: str, message: str, tmp_path: Path) -> None:
+    path = CSV / failure / "products.csv"
+    done = command("classify", path, "--taxonomy", "unspsc", "--output", tmp_path / "coded.csv")
+    expected = f"classification-service: {message.format(path=path)}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    target = tmp_path / "absent" / "coded.csv"
+    done = command(
+        "classify", CSV / "good" / "products.csv", "--taxonomy", "unspsc", "--text-column", "name", "--output", target
+    )
+    expected = f"classification-service: {target} cannot be written: No such file or directory.\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+def test_an_unknown_taxonomy_is_refused() -> None:
+    done = command("classify", CSV / "good" / "products.csv", "--taxonomy", "eclass")
+    expected = "classification-service: The taxonomy 'eclass' is not loaded. Loaded are: unspsc (starter-1), etim (starter-1).\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
+def test_training_without_torch_says_where_torch_is(tmp_path: Path) -> None:
+    done = command("train", "--output", tmp_path / "model")
+    expected = (
+        "classification-service: Training needs torch, which this image does not have. Run this command in the image "
+        "classification-trainer: it is the same application on a base with torch.\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_torch
+def test_training_writes_a_model_and_a_report(tmp_path: Path) -> None:
+    done = command("train", "--labels", LABELS / "good" / "labels.csv", "--output", tmp_path / "a", "--epochs", "5")
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            "trained on 65 rows, validated on 15 others",
+            "segment accuracy 100.0%",
+            "family accuracy 100.0%",
+            f"wrote {tmp_path / 'a' / 'model.safetensors'} and {tmp_path / 'a' / 'report.json'}",
+        ],
+    )
+    command("train", "--labels", LABELS / "good" / "labels.csv", "--output", tmp_path / "b", "--epochs", "5")
+    first, second = (tmp_path / name / "model.safetensors" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()

@@ -1,0 +1,27 @@
+import re
+
+import pytest
+from conftest import APP, command
+
+from classification_service.app import create_app
+from classification_service.settings import Settings
+from nexus_testkit.readme import assert_settings_documented
+
+README = APP / "README.md"
+
+
+def test_every_setting_is_documented() -> None:
+    assert_settings_documented(Settings, README)
+
+
+def test_every_endpoint_is_documented() -> None:
+    documented = set(re.findall(r"^\| `((?:GET|POST) /\S*)` \|", README.read_text("utf-8"), re.MULTILINE))
+    paths = create_app(Settings()).openapi()["paths"]
+    served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert documented == served
+
+
+@pytest.mark.parametrize("name", ["classify", "train"])
+def test_every_option_is_documented(name: str) -> None:
+    options = set(re.findall(r"--[a-z-]+", command(name, "--help").stdout)) - {"--help"}
+    assert {option for option in options if f"{option} " not in README.read_text("utf-8").replace("`", " ")} == set()
