@@ -114,7 +114,6 @@ def test_the_packages_layer_holds_packages_scripts_and_environment(application: 
         "bin/alpha",
         "bin/alpha-python",
         "env.launch/PYTHONDONTWRITEBYTECODE.default",
-        "env.launch/PYTHONNOUSERSITE.default",
         "env.launch/PYTHONPATH.delim",
         "env.launch/PYTHONPATH.prepend",
         "env.launch/PYTHONUNBUFFERED.default",

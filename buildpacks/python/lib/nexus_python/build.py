@@ -31,7 +31,6 @@ VARIABLES = "variables"
 
 _PYTHON_ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE.default": "1",  # the bytecode is in the image, whose root is read-only
-    "PYTHONNOUSERSITE.default": "1",
     "PYTHONUNBUFFERED.default": "1",
     "PYTHONPATH.delim": ":",
 }
