@@ -1,0 +1,76 @@
+"""Fixtures of all tests that need the host's engine: images of both build paths, a running stack, figures."""
+
+from collections.abc import Generator, Iterator
+
+import httpx
+import pytest
+from harness import figures as figures_of
+from harness.stack import Stack, login, running
+
+from nexusctl import docker, images
+from nexusctl.console import Steps
+
+PACK, DOCKERFILE = "pack", "dockerfile"
+_GATEWAY_PORT, _MCP_PORT = 18000, 13000
+_READY_SECONDS = 60
+_STACK = pytest.StashKey[Stack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the table of figures."""
+    config.stash[figures_of.FIGURES] = figures_of.Figures()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured."""
+    config.stash[figures_of.FIGURES].print(terminalreporter)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the containers' last logs with a failure on the running stack."""
+    report = yield
+    stack = item.config.stash.get(_STACK, None)
+    if report.failed and stack is not None and "stack" in getattr(item, "fixturenames", ()):
+        report.sections.append(("containers", stack.logs()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> figures_of.Figures:
+    """Where a test puts what it measured."""
+    return pytestconfig.stash[figures_of.FIGURES]
+
+
+@pytest.fixture(scope="session", params=[PACK, DOCKERFILE])
+def build_path(request: pytest.FixtureRequest) -> str:
+    """One of the two ways from an app's folder to its image."""
+    path: str = request.param
+    return path
+
+
+@pytest.fixture(scope="session")
+def tag(build_path: str) -> str:
+    """The tag of the service images of this build path, all built."""
+    docker.require_engine()
+    images.build(Steps(), (), use_pack=build_path == PACK)
+    return "latest" if build_path == PACK else images.DOCKERFILE_TAG
+
+
+@pytest.fixture(scope="session")
+def stack(build_path: str, tag: str, figures: figures_of.Figures, pytestconfig: pytest.Config) -> Iterator[Stack]:
+    """The whole stack on images of this build path, beside any that `make up` has started."""
+    stack = Stack("nexus-test", build_path, _GATEWAY_PORT, _MCP_PORT)
+    pytestconfig.stash[_STACK] = stack
+    with running(stack, tag) as seconds:
+        what = f"six services up and healthy, images exist, {build_path}"
+        figures.add(what, f"<= {_READY_SECONDS} s", f"{seconds:.1f} s")
+        yield stack
+    del pytestconfig.stash[_STACK]
+
+
+@pytest.fixture
+def admin(stack: Stack) -> Iterator[httpx.Client]:
+    """A client of the gateway, logged in as the bootstrap admin."""
+    with login(stack) as client:
+        yield client

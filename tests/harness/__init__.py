@@ -1,0 +1,1 @@
+"""What the tests of images and of the running stack share."""

@@ -1,0 +1,87 @@
+"""Copies of this tree, in which a test may break things."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from nexusctl.workspace import ROOT, STATE
+
+AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent")
+"""Begins a command that root runs as a user without rights."""
+
+_LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".nexus", "tests", "benchmarks", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"
+)
+
+
+class Outcome(NamedTuple):
+    """What a command came to: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+def clone(target: Path) -> Path:
+    """Copy the tree without its state and its tests to `target`, which must not exist; return `target`."""
+    shutil.copytree(ROOT, target, ignore=_LEFT_OUT, symlinks=True)
+    (target / ".nexus").mkdir()
+    return target
+
+
+def clone_app(app: str, target: Path) -> Path:
+    """Copy one app's folder to `target`; return it."""
+    return Path(shutil.copytree(ROOT / "apps" / app, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")))
+
+
+def share_state(tree: Path, *names: str) -> None:
+    """Let a clone use parts of this tree's own .nexus, which it must only read."""
+    for name in names:
+        place = tree / ".nexus" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(STATE / name)
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    """Replace the one place in a file that says `before`."""
+    text = path.read_text()
+    assert text.count(before) == 1, f"{path} says {before!r} {text.count(before)} times"
+    path.write_text(text.replace(before, after))
+
+
+def nexusctl(tree: Path, *arguments: str, env: Mapping[str, str] | None = None, as_nobody: bool = False) -> Outcome:
+    """Run a clone's nexusctl with this interpreter's packages; root may run it as a user without rights."""
+    search = [tree / "tools"]
+    command: Sequence[str] = [sys.executable]
+    if as_nobody:
+        # This interpreter may lie where nobody can look; the system's has the packages by the search path.
+        search += [Path(entry) for entry in sys.path if entry.endswith("site-packages")]
+        command = [*AS_NOBODY, "/usr/bin/python3"]
+    return run(
+        [*command, "-m", "nexusctl", *arguments],
+        tree,
+        {
+            "PYTHONPATH": os.pathsep.join(map(str, search)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NO_COLOR": "1",
+            **(env or {}),
+        },
+    )
+
+
+def run(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None) -> Outcome:
+    """Run a command and return what came of it."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)

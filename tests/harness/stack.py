@@ -1,0 +1,144 @@
+"""A running stack of docker-compose.production.yml, and the clients that talk to it."""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from pytest_docker.plugin import get_docker_services
+
+from harness import engine
+from nexusctl import docker, secrets
+from nexusctl.workspace import COMPOSE_FILE, Service, load
+
+HEAL_SECONDS = 60
+"""How long the stack may take to be whole again after a container has died."""
+
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A compose project that is up. `path` tells how its images were built: pack or dockerfile."""
+
+    project: str
+    path: str
+    gateway_port: int
+    mcp_port: int
+
+    @property
+    def gateway(self) -> str:
+        """Where the gateway is published."""
+        return f"http://localhost:{self.gateway_port}"
+
+    def container(self, service: str) -> engine.Inspected:
+        """Return the engine's document of a service's container."""
+        (name,) = engine.containers(self.project, service)
+        return engine.inspect(name)
+
+    def address(self, service: Service) -> str:
+        """Return the address of a service's container itself, which the host reaches whether it is published or not."""
+        networks = self.container(service.name)["NetworkSettings"]["Networks"]
+        return f"http://{networks[f'{self.project}_backend']['IPAddress']}:{service.port}"
+
+    def health(self, service: Service) -> httpx.Response:
+        """Ask an app for its health; raises httpx.TransportError where nobody answers."""
+        return httpx.get(f"{self.address(service)}/health", timeout=5, trust_env=False)
+
+    def unhealthy(self) -> list[str]:
+        """Return a line for each service that is not healthy, by the engine and by its own word."""
+        return [fault for service in load().services if (fault := self._fault(service))]
+
+    def wait_until_healthy(self, limit: float = HEAL_SECONDS) -> None:
+        """Wait until every service is healthy; fail with what is not."""
+        deadline = time.monotonic() + limit
+        while faults := self.unhealthy():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not healthy within {limit:g} s:\n" + "\n".join(faults))
+            time.sleep(_POLL_SECONDS)
+
+    def logs(self) -> str:
+        """Return the end of each container's log."""
+        names = [engine.inspect(name)["Name"].lstrip("/") for name in engine.containers(self.project)]
+        return "\n".join(f"--- {name}\n{engine.last_log(name)}" for name in names)
+
+    def _fault(self, service: Service) -> str | None:
+        state = self.container(service.name)["State"]
+        seen = f"{service.name}: {state['Status']}, {state['Health']['Status']}"
+        if (state["Status"], state["Health"]["Status"]) != ("running", "healthy"):
+            return seen
+        if service.kind == "store":
+            return None
+        try:
+            answer = self.health(service)
+        except httpx.TransportError as error:
+            return f"{seen}, but /health: {error}"
+        return None if answer.json()["status"] == "ok" else f"{seen}, but /health: {answer.text}"
+
+
+def settings(*, project: str, tag: str, gateway_port: int, mcp_port: int) -> dict[str, str]:
+    """Return the environment for a stack beside the one that `make up` may have started."""
+    return docker.compose(tag=tag)[1] | {
+        "COMPOSE_PROJECT_NAME": project,
+        "NEXUS_GATEWAY_PORT": str(gateway_port),
+        "NEXUS_MCP_PORT": str(mcp_port),
+        "NEXUS_ISSUER": f"http://localhost:{gateway_port}",
+    }
+
+
+def compose_command() -> list[str]:
+    """Return the compose command of this machine without its file."""
+    return docker.compose(tag="latest")[0][:-2]
+
+
+def compose(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run compose on the compose file in `folder`."""
+    return subprocess.run(
+        [*compose_command(), "-f", COMPOSE_FILE.name, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@contextmanager
+def running(stack: Stack, tag: str) -> Iterator[float]:
+    """Bring the stack up and give the seconds to all healthy; take it down with its volumes in any case."""
+    secrets.ensure()
+    environment = settings(project=stack.project, tag=tag, gateway_port=stack.gateway_port, mcp_port=stack.mcp_port)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with _services(stack):
+            started = time.monotonic()
+            _up(stack)
+            stack.wait_until_healthy(limit=120)
+            yield time.monotonic() - started
+
+
+def _services(stack: Stack):  # type: ignore[no-untyped-def] # noqa: ANN202 # pytest-docker's own context manager
+    down = ["down --volumes --remove-orphans"]
+    return get_docker_services(shlex.join(compose_command()), str(COMPOSE_FILE), stack.project, down, down)
+
+
+def _up(stack: Stack) -> None:
+    done = compose(COMPOSE_FILE.parent, {}, "up", "--detach", "--no-build")
+    if done.returncode != 0:
+        pytest.fail(f"compose up failed:\n{done.stdout}{done.stderr}\n{stack.logs()}", pytrace=False)
+
+
+def login(stack: Stack) -> httpx.Client:
+    """Log in as the bootstrap admin; return a client of the gateway that carries the token."""
+    client = httpx.Client(base_url=stack.gateway, timeout=30, trust_env=False)
+    answer = client.post("/v1/sessions", json={"username": "admin", "password": secrets.read("admin_password")})
+    assert answer.status_code == 201, answer.text
+    client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    return client

@@ -1,0 +1,27 @@
+"""Each image is within its budget in project.toml."""
+
+import pytest
+from harness.figures import Figures
+
+from nexusctl import docker
+from nexusctl.workspace import Base, Service, load
+
+
+@pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
+def test_service_image_is_within_its_budget(service: Service, tag: str, build_path: str, figures: Figures) -> None:
+    if service.kind == "store" and build_path != "pack":
+        pytest.skip("stores are built by Dockerfile alone: the same image on both paths")
+    image = f"{service.image}:{'latest' if service.kind == 'store' else tag}"
+    size = docker.image_megabytes(image)
+    figures.add(f"size of {image}", f"<= {service.budget_mb:g} MB", f"{size:.1f} MB")
+    assert size <= service.budget_mb
+
+
+@pytest.mark.parametrize("base", [base for base in load().bases if base.budget_mb], ids=lambda base: base.image)
+def test_base_image_is_within_its_budget(base: Base, figures: Figures) -> None:
+    if docker.image_id(base.image) is None:
+        pytest.skip(f"{base.image} is not built: `make base`")
+    size = docker.image_megabytes(base.image)
+    figures.add(f"size of {base.image}", f"<= {base.budget_mb:g} MB", f"{size:.1f} MB")
+    assert base.budget_mb is not None
+    assert size <= base.budget_mb

@@ -1,0 +1,97 @@
+"""What happens when a container hangs or dies: the others say so truthfully, and the stack becomes whole by itself."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from harness import engine
+from harness.figures import Figures
+from harness.stack import HEAL_SECONDS, Stack, login
+
+from nexusctl.workspace import Service, load
+
+NOTICE_SECONDS = 5
+POLL_SECONDS = 0.2
+CODES = {"ok": 200, "degraded": 200, "unavailable": 503}
+SERVICES = pytest.mark.parametrize("victim", load().services, ids=lambda service: service.name)
+
+# How the images were built makes no difference here.
+pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="module")
+def client(stack: Stack) -> Iterator[httpx.Client]:
+    """One session that outlives all the crashes."""
+    with login(stack) as client:
+        client.post("/v1/data/product/bulk", json=[{"name": f"kept {number}"} for number in range(20)])
+        yield client
+
+
+def others(victim: Service) -> list[Service]:
+    return [service for service in load().apps if service != victim]
+
+
+def truthful(answer: httpx.Response) -> dict[str, str]:
+    """Return the state of each check, after making sure that the answer as a whole agrees with them."""
+    body = answer.json()
+    checks: dict[str, str] = {name: check["status"] for name, check in body["checks"].items()}
+    assert answer.status_code == CODES[body["status"]], answer.text
+    assert (body["status"] == "ok") == (set(checks.values()) <= {"ok"}), answer.text
+    return checks
+
+
+@contextmanager
+def paused(container: str) -> Iterator[None]:
+    engine.docker("pause", container)
+    try:
+        yield
+    finally:
+        engine.docker("unpause", container)
+
+
+@SERVICES
+def test_services_say_so_when_one_hangs(stack: Stack, victim: Service) -> None:
+    stack.wait_until_healthy()
+    dependents = [service for service in others(victim) if victim.name in truthful(stack.health(service))]
+    with paused(stack.container(victim.name)["Id"]):
+        deadline = time.monotonic() + NOTICE_SECONDS
+        silent = dependents
+        while silent and time.monotonic() < deadline:
+            silent = [item for item in silent if truthful(stack.health(item))[victim.name] == "ok"]
+            time.sleep(POLL_SECONDS)
+    assert [service.name for service in silent] == []
+    stack.wait_until_healthy()
+
+
+def test_each_store_is_watched_by_those_that_use_it(stack: Stack) -> None:
+    watched = {service.name: set(truthful(stack.health(service))) for service in load().apps}
+    assert {"postgres", "redis"} <= watched["nexus-gateway"]
+    assert {"postgres", "redis"} <= watched["dataflow-service"]
+    assert {"nexus-gateway", "dataflow-service", "classification-service"} <= watched["mcp-server"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill a container's process from the host")
+@SERVICES
+def test_stack_heals_when_one_is_killed(stack: Stack, client: httpx.Client, victim: Service, figures: Figures) -> None:
+    stack.wait_until_healthy()
+    before = client.get("/v1/data/product", params={"limit": 1000}).json()
+    processes = {service.name: stack.container(service.name)["State"]["Pid"] for service in load().services}
+    started = time.monotonic()
+    engine.kill_main_process(stack.container(victim.name)["Id"])
+    while time.monotonic() < started + HEAL_SECONDS and (len(stack.unhealthy()) or is_old(stack, victim, processes)):
+        for service in others(victim):
+            truthful(stack.health(service))
+        time.sleep(POLL_SECONDS)
+    figures.add(f"whole again after kill -9 of {victim.name}", f"<= {HEAL_SECONDS} s", engine.seconds(started))
+    assert stack.unhealthy() == []
+    alive = {service.name: stack.container(service.name)["State"]["Pid"] for service in load().services}
+    assert [name for name in alive if alive[name] != processes[name]] == [victim.name]
+    assert client.get("/v1/data/product", params={"limit": 1000}).json() == before
+
+
+def is_old(stack: Stack, victim: Service, processes: dict[str, int]) -> bool:
+    """Whether the engine has not yet started the killed container again."""
+    return bool(stack.container(victim.name)["State"]["Pid"] == processes[victim.name])
