@@ -7,6 +7,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from nexusctl import base, builder, doctor, docker, images, stack, toolchain, unit, wheels
 from nexusctl.console import Steps, err
@@ -72,7 +73,9 @@ def status_command() -> None:
 
 
 @app.command("logs")
-def logs_command(names: Names = None, *, follow: Annotated[bool, typer.Option(help="go on as lines arrive")] = False) -> None:
+def logs_command(
+    names: Names = None, *, follow: Annotated[bool, typer.Option(help="go on as lines arrive")] = False
+) -> None:
     """Show the stack's logs."""
     docker.require_engine()
     stack.logs(names or [], follow=follow)
@@ -116,11 +119,11 @@ def main() -> None:
     try:
         app()
     except NexusError as error:
-        err.print(f"[red]nexusctl:[/] {error}", markup=True, soft_wrap=True)
+        err.print(f"[red]nexusctl:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         full = NexusError("the disk is full", str(error), "free some space (`docker system df` shows what images hold)")
-        err.print(f"[red]nexusctl:[/] {full}", soft_wrap=True)
+        err.print(f"[red]nexusctl:[/] {escape(str(full))}", soft_wrap=True)
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -26,11 +27,18 @@ def require_engine() -> None:
     done = subprocess.run(
         ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, check=False
     )
+    found = done.stderr.strip() or "no output"
+    if "permission denied" in found:
+        raise NexusError(
+            "this user may not use the Docker engine",
+            found,
+            "become root, or join the group docker (as root: `usermod -aG docker USER`) and log in again",
+        )
     if done.returncode != 0:
         raise NexusError(
             "the Docker engine does not answer",
-            done.stderr.strip() or "no output",
-            "start it (`systemctl start docker`, or as root on Debian: `make engine`), then try again",
+            found,
+            "start it (as root: `systemctl start docker`; `make up` as root on Debian also installs it), then try again",
         )
 
 
@@ -47,9 +55,14 @@ def image_megabytes(reference: str) -> float:
     return int(shell.capture(["docker", "image", "inspect", "--format", "{{.Size}}", reference])) / 1e6
 
 
+def project() -> str:
+    """Return the name of the stack's compose project; another one is a second stack beside the first."""
+    return os.environ.get("COMPOSE_PROJECT_NAME", "nexus")
+
+
 def compose(*, tag: str) -> tuple[list[str], dict[str, str]]:
     """Return the compose command of this machine (the plugin, else docker-compose) and the environment it needs."""
-    environment = {"NEXUS_TAG": tag, "COMPOSE_PROJECT_NAME": "nexus", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+    environment = {"NEXUS_TAG": tag, "COMPOSE_PROJECT_NAME": project(), "COMPOSE_DOCKER_CLI_BUILD": "0"}
     compose_file = ["-f", "docker-compose.production.yml"]
     if shell.succeeds(["docker", "compose", "version"]):
         return ["docker", "compose", *compose_file], environment

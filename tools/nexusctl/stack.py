@@ -1,6 +1,7 @@
 """The stack of docker-compose.production.yml: up, down, status, logs."""
 
 import json
+import os
 import socket
 import subprocess
 import time
@@ -69,7 +70,8 @@ def logs(names: list[str], *, follow: bool) -> None:
 
 def containers() -> list[Container]:
     """Return the stack's containers in the order of project.toml."""
-    ids = shell.capture(["docker", "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project=nexus"])
+    label = f"label=com.docker.compose.project={docker.project()}"
+    ids = shell.capture(["docker", "ps", "--all", "--quiet", "--filter", label])
     if not ids:
         return []
     found = [_container(item) for item in json.loads(shell.capture(["docker", "inspect", *ids.split()]))]
@@ -103,7 +105,9 @@ def _not_healthy() -> NexusError:
     texts = [f"{item.service} is {item.state} ({item.health}):\n    {_last_lines(item.name)}" for item in bad]
     missing = {service.name for service in load().services} - {item.service for item in containers()}
     texts += [f"{name} has no container" for name in sorted(missing)]
-    return NexusError("the stack is not healthy", "\n  ".join(texts), "mend what the log names, then run `make up` again")
+    return NexusError(
+        "the stack is not healthy", "\n  ".join(texts), "mend what the log names, then run `make up` again"
+    )
 
 
 def _last_lines(container: str) -> str:
@@ -120,13 +124,23 @@ def _last_lines(container: str) -> str:
 def _require_free_ports() -> None:
     own = {item.service for item in containers() if item.state == "running"}
     for service in load().services:
-        if service.published and service.name not in own and _is_taken(service.port):
-            variable = f"NEXUS_{service.name.removeprefix('nexus-').split('-')[0].upper()}_PORT"
+        port = _port(service)
+        if service.published and service.name not in own and _is_taken(port):
             raise NexusError(
-                f"port {service.port} is needed for {service.name}",
-                f"another program listens on it (`ss -ltnp 'sport = :{service.port}'` names it)",
-                f"stop that program, or choose another port: `{variable}=18{service.port % 1000:03} make up`",
+                f"port {port} is needed for {service.name}",
+                f"another program listens on it (`ss -ltnp 'sport = :{port}'` names it)",
+                f"stop that program, or choose another port: `{_port_variable(service)}={service.port + 10000} make up`",
             )
+
+
+def _port_variable(service: Service) -> str:
+    """The variable of the compose file: NEXUS_GATEWAY_PORT for nexus-gateway, NEXUS_MCP_PORT for mcp-server."""
+    return f"NEXUS_{service.name.removeprefix('nexus-').split('-')[0].upper()}_PORT"
+
+
+def _port(service: Service) -> int:
+    """Return the port of this machine on which a published service is reached."""
+    return int(os.environ.get(_port_variable(service), service.port))
 
 
 def _is_taken(port: int) -> bool:
@@ -136,7 +150,7 @@ def _is_taken(port: int) -> bool:
 
 
 def _address(service: Service) -> str:
-    return f"http://localhost:{service.port}" if service.published else f"{service.name}:{service.port} (internal)"
+    return f"http://localhost:{_port(service)}" if service.published else f"{service.name}:{service.port} (internal)"
 
 
 def _tag(*, use_pack: bool) -> str:
@@ -154,19 +168,17 @@ def _compose(*arguments: str, tag: str) -> None:
 
 
 def _with(environment: dict[str, str]) -> dict[str, str]:
-    import os  # noqa: PLC0415 # only here
-
     return {**os.environ, **environment}
 
 
 def _welcome() -> str:
-    entry = next(service for service in load().services if service.published)
+    port = _port(next(service for service in load().services if service.published))
     return (
-        f"\nLog in at http://localhost:{entry.port} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
+        f"\nLog in at http://localhost:{port} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
         "Try it:\n"
-        f"  TOKEN=$(curl -s localhost:{entry.port}/v1/sessions -H 'Content-Type: application/json' \\\n"
+        f"  TOKEN=$(curl -s localhost:{port}/v1/sessions -H 'Content-Type: application/json' \\\n"
         '    -d "{\\"username\\":\\"admin\\",\\"password\\":\\"$(cat .nexus/secrets/admin_password)\\"}" \\\n'
         "    | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')\n"
-        f"  curl -s localhost:{entry.port}/v1/classification/classify -H \"Authorization: Bearer $TOKEN\" \\\n"
-        "    -H 'Content-Type: application/json' -d '{\"taxonomy\":\"unspsc\",\"items\":[{\"text\":\"cordless drill 18V\"}]}'\n"
+        f'  curl -s localhost:{port}/v1/classification/classify -H "Authorization: Bearer $TOKEN" \\\n'
+        '    -H \'Content-Type: application/json\' -d \'{"taxonomy":"unspsc","items":[{"text":"cordless drill 18V"}]}\'\n'
     )

@@ -4,7 +4,9 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from nexusctl.errors import NexusError
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".nexus"
@@ -85,29 +87,65 @@ class Workspace:
 
 @cache
 def load() -> Workspace:
-    """Read the root project.toml."""
-    document = tomllib.loads((ROOT / "project.toml").read_text())
-    nexus: dict[str, Any] = document["nexus"]
+    """Read the root project.toml; raise NexusError where it cannot be read or lacks an entry."""
+    try:
+        return _workspace(tomllib.loads((ROOT / "project.toml").read_text()))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise NexusError("project.toml cannot be read", str(error), "mend the line that it names") from error
+    except _MissingError as error:
+        found = f"{error.place} has no `{error.entry}`"
+        raise NexusError(
+            "project.toml is incomplete", found, "add it; docs/building.md lists what each entry says"
+        ) from error
+
+
+@dataclass
+class _MissingError(Exception):
+    place: str
+    entry: str
+
+
+class _Table(dict[str, Any]):
+    """A table of project.toml that knows its place, so that a missing entry can be named."""
+
+    def __init__(self, place: str, entries: dict[str, Any]) -> None:
+        super().__init__(entries)
+        self._place = place
+
+    def __getitem__(self, entry: str) -> Any:  # noqa: ANN401 - any TOML value
+        value = super().__getitem__(entry)
+        return _Table(f"{self._place}.{entry}".removeprefix("."), value) if isinstance(value, dict) else value
+
+    def __missing__(self, entry: str) -> NoReturn:
+        raise _MissingError(self._place or "it", entry)
+
+    def tables(self) -> list[tuple[str, "_Table"]]:
+        return [(name, self[name]) for name in self]
+
+
+def _workspace(tables: dict[str, Any]) -> Workspace:
+    document = _Table("", tables)
+    nexus = document["nexus"]
     return Workspace(
         version=document["_"]["version"],
         python=nexus["python"],
         glibc=nexus["glibc"],
         epoch=nexus["source-date-epoch"],
         user_id=nexus["user-id"],
-        toolchain=nexus["toolchain"],
-        bases=tuple(_base(image, table) for image, table in nexus["bases"].items()),
+        toolchain=dict(nexus["toolchain"]),
+        bases=tuple(_base(image, table) for image, table in nexus["bases"].tables()),
         builder=nexus["builder"]["image"],
-        services=tuple(_service(name, table) for name, table in nexus["services"].items()),
-        flavours=tuple(_flavour(name, table) for name, table in nexus["flavours"].items()),
-        secrets=nexus["secrets"],
+        services=tuple(_service(name, table) for name, table in nexus["services"].tables()),
+        flavours=tuple(_flavour(name, table) for name, table in nexus["flavours"].tables()),
+        secrets=dict(nexus["secrets"]),
     )
 
 
-def _base(image: str, table: dict[str, Any]) -> Base:
+def _base(image: str, table: _Table) -> Base:
     return Base(image, tuple(table["roots"]), table.get("wheelhouse", False), table.get("budget-mb"))
 
 
-def _service(name: str, table: dict[str, Any]) -> Service:
+def _service(name: str, table: _Table) -> Service:
     return Service(
         name=name,
         kind=table["kind"],
@@ -120,5 +158,5 @@ def _service(name: str, table: dict[str, Any]) -> Service:
     )
 
 
-def _flavour(name: str, table: dict[str, Any]) -> Flavour:
+def _flavour(name: str, table: _Table) -> Flavour:
     return Flavour(name, table["app"], table["run-image"], table["process"], table["budget-mb"])
