@@ -20,7 +20,7 @@ def build(steps: Steps, images: tuple[Base, ...]) -> None:
     _build_roots(steps, images)
     for base in images:
         layers = [ROOTS / f"{root}.tar" for root in base.roots]
-        inputs = _roots_inputs()
+        inputs = "".join(_inputs(root) for root in base.roots)
         if base.wheelhouse:
             layers.append(wheels.layer(steps))
             inputs += wheels.inputs()
@@ -35,21 +35,18 @@ def build(steps: Steps, images: tuple[Base, ...]) -> None:
 
 def _build_roots(steps: Steps, images: tuple[Base, ...]) -> None:
     # A layer is assembled together with the layers below it.
-    inputs = _roots_inputs()
-    wanted = dict.fromkeys(
-        root
-        for base in images
-        for root in base.roots
-        if not (ROOTS / f"{root}.tar").exists() or not stamps.is_current(f"root-{root}", inputs)
-    )
-    needed = dict.fromkeys(root for base in images if set(base.roots) & set(wanted) for root in base.roots)
+    needed = dict.fromkeys(root for base in images if not all(map(_is_made, base.roots)) for root in base.roots)
     if not needed:
         return
     ROOTS.mkdir(parents=True, exist_ok=True)
     with steps.step(f"Debian packages: {', '.join(needed)}"):
         _make_roots(list(needed))
     for root in needed:
-        stamps.finish(f"root-{root}", inputs)
+        stamps.finish(f"root-{root}", _inputs(root))
+
+
+def _is_made(root: str) -> bool:
+    return (ROOTS / f"{root}.tar").exists() and stamps.is_current(f"root-{root}", _inputs(root))
 
 
 def _make_roots(roots: list[str]) -> None:
@@ -80,5 +77,7 @@ def _recipe_in_container(roots: list[str]) -> list[str]:
     ]
 
 
-def _roots_inputs() -> str:
-    return stamps.digest([RECIPES, ROOT / "docker" / "probe"], str(load().epoch), os.environ.get("NEXUS_DEBIAN_MIRROR", ""))
+def _inputs(root: str) -> str:
+    shared = [RECIPES / name for name in ("assemble", "make-roots", "common.prune")]
+    mirror = os.environ.get("NEXUS_DEBIAN_MIRROR", "")
+    return stamps.digest([*shared, *RECIPES.glob(f"{root}.*"), ROOT / "docker" / "probe"], str(load().epoch), mirror)

@@ -43,7 +43,7 @@ def lock(steps: Steps) -> None:
     for name in ("requirements", "go-requirements"):
         with steps.step(f"lock tools/{name}"):
             source = ROOT / "tools" / f"{name}.in"
-            _compile(source, source.with_suffix(".txt"), "--universal", "--python-version", "3.11")
+            _compile(source, source.with_suffix(".txt"), "--universal", "--python-version", "3.11", command="make lock")
 
 
 def build_internal(steps: Steps) -> None:
@@ -145,13 +145,18 @@ def _target() -> tuple[str, ...]:
     return ("--python-version", load().python, "--python-platform", "x86_64-manylinux_2_40")
 
 
-def _compile(source: Path, target: Path, *options: str) -> None:
+def _compile(source: Path, target: Path, *options: str, command: str | None = None) -> None:
+    # The buildpack refuses a lock whose header names another Python.
+    command = command or f"make lock (Python {load().python})"
     shell.run(
         [
             *(*_uv("pip", "compile"), "--generate-hashes", "--no-emit-find-links", "--find-links", INTERNAL),
-            *("--custom-compile-command", "make lock", *options, "--output-file", target, source),
+            # Its version stays while its bytes change; uv would keep the hash that the old lock has.
+            *("--upgrade-package", "nexus-chassis", "--refresh-package", "nexus-chassis"),
+            *("--custom-compile-command", command, *options, "--output-file", target, source),
         ],
         log=f"lock-{source.parent.name}",
+        cwd=source.parent,  # where uv looks for [tool.uv]
     )
 
 
