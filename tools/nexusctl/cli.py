@@ -124,6 +124,10 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        full = NexusError("the disk is full", str(error), "free some space (`docker system df` shows what images hold)")
+        full = NexusError(
+            "the disk is full",
+            str(error),
+            "free some space (`docker system df` shows what images hold), then run the same command again",
+        )
         err.print(f"[red]nexusctl:[/] {escape(str(full))}", soft_wrap=True)
         sys.exit(1)

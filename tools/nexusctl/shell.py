@@ -81,9 +81,14 @@ def missing_program(name: str) -> NexusError:
 
 def _failure(command: Sequence[str | Path], status: int, path: Path, remedy: str | None) -> NexusError:
     text = path.read_text(errors="replace")
+    full = [line.strip() for line in text.splitlines() if _DISK_FULL in line.lower()]
+    if full:
+        return NexusError(
+            "the disk is full",
+            f"{full[-1]}\n    (all of it: {path.relative_to(ROOT)})",
+            "free some space (`docker system df` shows what images hold), then run the same command again",
+        )
     tail = "\n    ".join(text.splitlines()[1:][-_TAIL_LINES:]) or "no output"
-    if _DISK_FULL in text.lower():
-        remedy = "free some disk space (`docker system df` shows what images hold), then run the same command again"
     return NexusError(
         f"`{Path(str(command[0])).name}` failed with exit status {status}",
         f"{tail}\n    (all of it: {path.relative_to(ROOT)})",

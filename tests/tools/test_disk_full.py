@@ -1,0 +1,83 @@
+"""A disk that fills up while wheels are fetched or a layer is written: said in full, and nothing half-made is kept."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+from harness.clone import Outcome, nexusctl, run, share_state
+
+from nexusctl import base, docker
+from nexusctl.console import Steps
+from nexusctl.workspace import STATE, load
+
+LAYER = Path("base", "wheels.tar")
+FETCHED = Path("wheels", "apps")
+# The fetching itself is not what is tested: pip takes the files that this tree has fetched.
+WHEELS_AT_HAND = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(STATE / FETCHED)}
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+
+
+@pytest.fixture(scope="module")
+def bases() -> None:
+    """All base images, made in this tree: the clone then lacks the wheelhouse alone."""
+    docker.require_engine()
+    base.build(Steps(), load().bases)
+
+
+@contextmanager
+def small_disk(tree: Path, size: int) -> Iterator[Path]:
+    """Mount a disk of `size` bytes as the clone's state."""
+    state = tree / ".nexus"
+    assert run(["mount", "-t", "tmpfs", "-o", f"size={size}", "nexus-test", state], tree).status == 0
+    try:
+        yield state
+    finally:
+        run(["umount", "--lazy", state], tree)
+
+
+def prepare(tree: Path) -> None:
+    """Give the clone everything that this tree has made, but for the wheelhouse."""
+    share_state(tree, *(f"base/{path.name}" for path in (STATE / "base").iterdir()))
+    (tree / ".nexus" / LAYER).unlink()
+    for folder in ("stamps", "wheels/internal"):
+        shutil.copytree(STATE / folder, tree / ".nexus" / folder)
+    (tree / ".nexus" / "stamps" / "wheelhouse").unlink()
+
+
+def enlarge(tree: Path, size: int) -> None:
+    assert run(["mount", "-o", f"remount,size={size}", tree / ".nexus"], tree).status == 0
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("fills", ["while wheels are fetched", "while the layer is written"])
+def test_full_disk_is_said_and_the_next_run_makes_it_good(tree: Path, bases: None, fills: str) -> None:
+    fetched = size_of(STATE / FETCHED)
+    room = fetched // 2 if fills == "while wheels are fetched" else fetched + fetched // 2
+    with small_disk(tree, room) as state:
+        prepare(tree)
+        outcome = nexusctl(tree, "base", env=WHEELS_AT_HAND)
+        assert (outcome.status, outcome.out) == (1, "… wheelhouse\n")
+        what, *found, remedy = outcome.err.splitlines()
+        assert what == "nexusctl: the disk is full"
+        assert "No space left on device" in "".join(found)
+        assert remedy == (
+            "  to do: free some space (`docker system df` shows what images hold), then run the same command again"
+        )
+        assert not (state / LAYER).exists()
+        assert not (state / "stamps" / "wheelhouse").exists()
+        enlarge(tree, 4 * fetched)
+        assert nexusctl(tree, "base", env=WHEELS_AT_HAND) == Outcome(0, ANY, "")
+        assert digest(state / LAYER) == digest(STATE / LAYER)
