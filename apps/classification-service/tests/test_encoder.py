@@ -1,10 +1,13 @@
 import math
+import os
 import shutil
+import sys
 from pathlib import Path
+from subprocess import run
 
 import numpy as np
 import pytest
-from conftest import FIXTURES
+from conftest import APP, FIXTURES
 from numpy.typing import NDArray
 
 from classification_service.encoder import architecture, safetensors
@@ -110,6 +113,15 @@ def test_only_the_first_tokens_of_a_long_text_count(encoder: SentenceEncoder) ->
 def test_weights_are_mapped_from_the_file(encoder: SentenceEncoder) -> None:
     encoder.encode(TEXTS)
     assert str(shipped_folder() / "model.safetensors") in Path("/proc/self/maps").read_text()
+
+
+def test_the_runtime_reports_nothing_to_its_maker(tmp_path: Path) -> None:
+    """It would write its identifier under the home folder first."""
+    program = "from classification_service.encoder.encoder import SentenceEncoder; SentenceEncoder().encode(['bolt'])"
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": str(tmp_path)}
+    done = run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, cwd=APP)
+    assert (list(tmp_path.iterdir()), done.stdout, done.stderr) == ([], "", "")
 
 
 def test_another_folder_is_read_and_named_by_its_weights(encoder: SentenceEncoder, tmp_path: Path) -> None:
