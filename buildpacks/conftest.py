@@ -2,12 +2,14 @@
 
 # ruff: noqa: INP001  pytest finds this file by its name
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 BUILDPACKS = Path(__file__).parent
+APPLICATION = BUILDPACKS / "python" / "tests" / "application"
 sys.path[:0] = [str(BUILDPACKS / folder) for folder in ("tests", "python/lib", "healthcheck/lib", "accelerator/lib")]
 
 from lifecycle import Lifecycle  # noqa: E402  the path above comes first
@@ -24,3 +26,10 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lifecycle(tmp_path: Path, wheelhouse: Path) -> Lifecycle:
     """Return a lifecycle with fresh folders, whose pip is set up as in the build image."""
     return Lifecycle(tmp_path, wheelhouse)
+
+
+@pytest.fixture
+def application(lifecycle: Lifecycle) -> Lifecycle:
+    """Return a lifecycle whose application builds."""
+    shutil.copytree(APPLICATION, lifecycle.app, dirs_exist_ok=True)
+    return lifecycle

@@ -60,22 +60,14 @@ class Lifecycle:
 
     def detect(self, buildpack: str) -> Result:
         """Run bin/detect."""
-        variables = {"CNB_BUILDPACK_DIR": str(BUILDPACKS / buildpack), "CNB_BUILD_PLAN_PATH": str(self.plan)}
-        return self._run(buildpack, "detect", [str(self.platform), str(self.plan)], variables)
+        variables = {"CNB_BUILD_PLAN_PATH": str(self.plan)}
+        return self._run(BUILDPACKS / buildpack, "detect", [str(self.platform), str(self.plan)], variables)
 
     def build(self, buildpack: str, folder: Path | None = None) -> Result:
         """Run bin/build; `folder` is where the buildpack lies in the builder, if not here."""
         arguments = [str(self.layers), str(self.platform), str(self.plan)]
-        return self._run(
-            buildpack,
-            "build",
-            arguments,
-            {
-                "CNB_BUILDPACK_DIR": str(folder or BUILDPACKS / buildpack),
-                "CNB_LAYERS_DIR": str(self.layers),
-                "CNB_BP_PLAN_PATH": str(self.plan),
-            },
-        )
+        variables = {"CNB_LAYERS_DIR": str(self.layers), "CNB_BP_PLAN_PATH": str(self.plan)}
+        return self._run(folder or BUILDPACKS / buildpack, "build", arguments, variables)
 
     def export(self) -> None:
         """Do what export and the next build's restore do to launch layers: metadata and bills stay, content goes."""
@@ -92,11 +84,11 @@ class Lifecycle:
         """Return a TOML file of the layers folder."""
         return tomllib.loads((self.layers / name).read_text("utf-8"))
 
-    def _run(self, buildpack: str, phase: str, arguments: list[str], variables: dict[str, str]) -> Result:
+    def _run(self, folder: Path, phase: str, arguments: list[str], variables: dict[str, str]) -> Result:
         completed = subprocess.run(
-            [BUILDPACKS / buildpack / "bin" / phase, *arguments],
+            [folder / "bin" / phase, *arguments],
             cwd=self.app,
-            env=self._environ() | self.target | variables,
+            env=self._environ() | self.target | variables | {"CNB_BUILDPACK_DIR": str(folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -6,6 +6,7 @@ Format: https://packaging.python.org/en/latest/specifications/binary-distributio
 import base64
 import hashlib
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 EPOCH = (2020, 1, 1, 0, 0, 0)
@@ -35,12 +36,18 @@ def make_wheelhouse(folder: Path) -> Path:
 
 
 def write_wheel(
-    folder: Path, name: str, version: str, files: dict[str, str], metadata: str = "", *, tag: str = "py3-none-any"
+    folder: Path,
+    name: str,
+    version: str,
+    files: Mapping[str, str | bytes],
+    metadata: str = "",
+    *,
+    tag: str = "py3-none-any",
 ) -> Path:
     """Write a wheel with `files`, path to content, and return its path."""
     stem = f"{name.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
-    contents = files | {
+    contents: dict[str, str | bytes] = dict(files) | {
         f"{info}/METADATA": f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{metadata}",
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
@@ -60,5 +67,6 @@ def lock_line(wheel: Path) -> str:
     return f"{name.replace('_', '-')}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
 
 
-def _digest(content: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=").decode()
+def _digest(content: str | bytes) -> str:
+    data = content.encode() if isinstance(content, str) else content
+    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()

@@ -1,11 +1,12 @@
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from lifecycle import Lifecycle
+from lifecycle import BUILDPACKS, Lifecycle
 from nexus_python.pip_install import describe_python
 from wheels import lock_line, write_wheel
 
@@ -186,6 +187,20 @@ def test_what_the_packages_depend_on_makes_them_installed_again(application: Lif
 
     assert "  Packages: 2 distributions installed\n" in result.output
     assert (application.layers / "packages" / "site-packages" / "alpha").is_dir()
+
+
+def test_a_changed_installer_makes_the_packages_installed_again(application: Lifecycle, tmp_path: Path) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(BUILDPACKS / "python", changed, ignore=shutil.ignore_patterns("tests", "*_cache"))
+    with (changed / "lib" / "nexus_python" / "tidy.py").open("a", encoding="utf-8") as stream:
+        stream.write("# changed\n")
+    application.build("python")
+    application.export()
+
+    result = application.build("python", changed)
+
+    assert "  Packages: 2 distributions installed\n" in result.output
+    assert result.status == 0
 
 
 def test_the_bill_of_materials_lists_the_distributions(application: Lifecycle) -> None:

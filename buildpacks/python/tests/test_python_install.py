@@ -12,6 +12,15 @@ from nexus_python.errors import BuildError
 from nexus_python.pip_install import explain
 from wheels import lock_line, write_wheel
 
+PROJECT = """
+[_]
+schema-version = "0.2"
+
+[[io.buildpacks.build.env]]
+name = "BP_NEXUS_PRUNE"
+value = "{}"
+"""
+
 
 def _install(application: Lifecycle, *arguments: str, prefix: tuple[str, ...] = ()) -> Result:
     environ = {
@@ -39,6 +48,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tmp_path: Path) -> None:
     target = tmp_path / "installed"
     application.set(BP_NEXUS_PRUNE="*/tests")
+    application.write({"project.toml": PROJECT.format("*/tests")})
     copy = tmp_path / "copy"
     shutil.copytree(application.app, copy)
     application.build("python")
@@ -49,8 +59,8 @@ def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tm
         "requirements.txt",
         "--target",
         str(target),
-        "--prune",
-        "*/tests",
+        "--project",
+        "project.toml",
         "--app",
         str(copy),
     )
@@ -72,10 +82,6 @@ def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tm
     [
         (["--requirements", "absent.txt", "--target", "new"], "There is no lock file absent.txt"),
         (["--requirements", "requirements.txt", "--target", "shop"], "The target folder is not empty"),
-        (
-            ["--requirements", "requirements.txt", "--target", "new", "--prune", "/etc"],
-            "BP_NEXUS_PRUNE reaches too far",
-        ),
     ],
 )
 def test_the_command_fails_with_the_buildpacks_messages(

@@ -50,7 +50,9 @@ def test_pruning_by_overlapping_globs_of_one_pattern_is_no_error(tmp_path: Path)
     assert prune(tmp_path, ["**/tests"]) == (1, [])
 
 
-def test_a_record_loses_pips_notes_and_what_was_removed(tmp_path: Path) -> None:
+def test_a_record_loses_pips_notes_and_what_was_removed_and_has_the_hashes_of_the_files_as_they_are(
+    tmp_path: Path,
+) -> None:
     site_packages, scripts = tmp_path / "site-packages", tmp_path / "bin"
     info = site_packages / "a-1.0.dist-info"
     info.mkdir(parents=True)
@@ -64,6 +66,7 @@ def test_a_record_loses_pips_notes_and_what_was_removed(tmp_path: Path) -> None:
     rewrite_records(site_packages, scripts)
 
     assert (info / "RECORD").read_text("utf-8") == (
-        "../bin/tool,sha256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE,1\na-1.0.dist-info/RECORD,,\na.py,sha256=1,0\n"
+        "../bin/tool,sha256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTbAiWHF5IaSIE,1\na-1.0.dist-info/RECORD,,\n"
+        "a.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
     )
     assert sorted(path.name for path in info.iterdir()) == ["RECORD"]

@@ -1,5 +1,6 @@
 """The build phase: layers and processes from the lock, the settings and the Procfile."""
 
+import hashlib
 import os
 import platform
 import shutil
@@ -23,6 +24,7 @@ from nexus_python.pip_install import describe_python
 from nexus_python.procfile import DEFAULT_PROCESS, Process, read_procfile
 from nexus_python.sbom import bill_of_materials
 from nexus_python.settings import Settings, read_settings, resolve_find_links
+from nexus_python.tidy import describe_strip
 
 # The launcher applies layers in the order of their names: what the application sets in `variables` comes last.
 CERTIFICATES = "ca-certificates"
@@ -104,8 +106,15 @@ def _layer_key(plan: InstallPlan, environ: Mapping[str, str]) -> dict[str, str |
         "soabi": str(sysconfig.get_config_var("SOABI")),
         "target": " ".join(environ.get(name, "-") for name in _TARGET),
         "prune": list(plan.prune),
-        "installer": __version__,
+        "strip": describe_strip(),
+        "installer": _installer_digest(),
     }
+
+
+def _installer_digest() -> str:
+    """Return the SHA-256 of this package's own files: what it does may change while its version stays."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _contribute_certificates(layers: Path, certificates: tuple[Certificate, ...], *, embed: bool) -> None:

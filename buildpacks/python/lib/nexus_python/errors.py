@@ -104,6 +104,40 @@ def not_utf8(name: str, beginning: bytes, position: int) -> BuildError:
     )
 
 
+# The project descriptor
+
+
+def missing_project(project: Path) -> BuildError:
+    """Name a project descriptor that isn't there."""
+    return BuildError(
+        f"There is no project descriptor {project.name}",
+        happened="What to remove from the packages is read from the project descriptor, and it is missing.",
+        found=f"no file {project}",
+        todo=(
+            "Check the path after --project, and that the file is copied to where the packages are installed.\n"
+            "Without --project nothing is removed."
+        ),
+    )
+
+
+def malformed_project(project: Path, reason: str) -> BuildError:
+    """Say why a project descriptor cannot be used."""
+    return BuildError(
+        f"{project.name} cannot be understood",
+        happened=f"{project.name} must be a project descriptor of schema 0.2, as pack reads it.",
+        found=reason,
+        todo=(
+            "Correct the file. A descriptor that sets a variable of the build looks so:\n"
+            "  [_]\n"
+            '  schema-version = "0.2"\n'
+            "\n"
+            "  [[io.buildpacks.build.env]]\n"
+            '  name = "BP_NEXUS_PRUNE"\n'
+            '  value = "*/tests"'
+        ),
+    )
+
+
 # Python itself
 
 

@@ -1,8 +1,9 @@
 """Installs a lock the way the buildpack does; the Dockerfiles call it as a command.
 
-    python3 -m nexus_python.install --requirements requirements.txt --target DIR [--prune "GLOBS"] [--app DIR]
+    python3 -m nexus_python.install --requirements requirements.txt --target DIR [--project project.toml] [--app DIR]
 
-DIR/site-packages gets the packages and their bytecode, DIR/bin the console scripts.
+DIR/site-packages gets the packages and their bytecode, DIR/bin the console scripts. What to prune is read from the
+project descriptor, where `pack` reads it too.
 """
 
 import argparse
@@ -19,9 +20,10 @@ from nexus_python.bytecode import compile_folder
 from nexus_python.lockfile import Lock, read_lock
 from nexus_python.output import count, say
 from nexus_python.pip_install import run_pip
+from nexus_python.project import read_build_variables
 from nexus_python.sbom import Distribution, read_distributions
-from nexus_python.settings import check_globs
-from nexus_python.tidy import move_scripts, prune, rewrite_records
+from nexus_python.settings import read_settings
+from nexus_python.tidy import move_scripts, prune, rewrite_records, strip_libraries
 
 SITE_PACKAGES = "site-packages"
 SCRIPTS = "bin"
@@ -67,6 +69,7 @@ def install(plan: InstallPlan, target: Path) -> list[Distribution]:
     shutil.rmtree(scratch)
     move_scripts(site_packages, scripts)
     _prune(site_packages, plan.prune)
+    _strip(site_packages)
     rewrite_records(site_packages, scripts)
     _compile(site_packages, "package", parallel=True)
     distributions = read_distributions(site_packages)
@@ -88,11 +91,28 @@ def _prune(site_packages: Path, globs: Sequence[str]) -> None:
         say(f"Note: the prune glob {glob} matches nothing; is it still needed?")
 
 
+def _strip(site_packages: Path) -> None:
+    removed, refused = strip_libraries(site_packages)
+    if removed:
+        say(f"Stripped: {removed / _MEBIBYTE:.1f} MiB of debugging symbols")
+    if refused:
+        libraries = "shared library" if len(refused) == 1 else "shared libraries"
+        say(f"Note: {len(refused)} {libraries} could not be stripped: {_some(refused)}")
+
+
 def _compile(folder: Path, what: str, *, parallel: bool) -> None:
     failed = compile_folder(folder, parallel=parallel)
     if failed:
-        shown = ", ".join(failed[:_SHOWN]) + (", ..." if len(failed) > _SHOWN else "")
-        say(f"Note: {count(len(failed), f'{what} file')} could not be compiled by this Python: {shown}")
+        say(f"Note: {count(len(failed), f'{what} file')} could not be compiled by this Python: {_some(failed)}")
+
+
+def _some(files: Sequence[str]) -> str:
+    return ", ".join(files[:_SHOWN]) + (", ..." if len(files) > _SHOWN else "")
+
+
+def _plan(requirements: Sequence[str], project: Path | None) -> InstallPlan:
+    settings = read_settings(read_build_variables(project) if project else {})
+    return InstallPlan(read_locks(Path(), requirements), prune=settings.prune)
 
 
 def as_build_error(error: OSError, path: Path) -> errors.BuildError | None:
@@ -105,13 +125,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m nexus_python.install", description="Install a hash-pinned lock.")
     parser.add_argument("--requirements", nargs="+", required=True, metavar="FILE", help="lock files")
     parser.add_argument("--target", type=Path, required=True, metavar="DIR", help="folder to make")
-    parser.add_argument("--prune", default="", metavar="GLOBS", help="globs relative to site-packages to remove")
+    parser.add_argument("--project", type=Path, metavar="FILE", help="project descriptor that sets BP_NEXUS_PRUNE")
     parser.add_argument("--app", type=Path, metavar="DIR", help="application whose files to compile")
     options = parser.parse_args(arguments)
     os.umask(0o022)
     try:
-        locks = read_locks(Path(), options.requirements)
-        install(InstallPlan(locks, prune=check_globs(options.prune.split())), options.target)
+        install(_plan(options.requirements, options.project), options.target)
         if options.app:
             compile_app(options.app)
     except errors.BuildError as error:

@@ -2,9 +2,12 @@
 
 import base64
 import csv
+import errno
 import hashlib
 import io
+import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,8 +72,63 @@ def _remove(path: Path) -> int:
     return size
 
 
+def strip_libraries(site_packages: Path) -> tuple[int, list[str]]:
+    """Take the symbols that only a debugger needs out of shared libraries; wheels often carry them.
+
+    Without binutils on PATH nothing is stripped.
+
+    Returns:
+        How many bytes that were, and which libraries binutils refused, relative to `site_packages`. Those stay as they
+        are: packages may carry libraries for other processors.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    program = shutil.which("strip")
+    if program is None:
+        return 0, []
+    removed, refused = 0, []
+    for library in sorted(path for path in site_packages.rglob("*.so*") if _is_elf(path)):
+        before = library.stat().st_size
+        if not _strip(program, library):
+            refused.append(str(library.relative_to(site_packages)))
+        removed += before - library.stat().st_size
+    return removed, refused
+
+
+def _strip(program: str, library: Path) -> bool:
+    """Strip one library; return whether binutils could."""
+    result = subprocess.run(  # noqa: S603  a file of this build
+        [program, "--strip-unneeded", str(library)],
+        env=os.environ | {"LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if os.strerror(errno.ENOSPC) in result.stderr:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(library))
+    return result.returncode == 0
+
+
+def describe_strip() -> str:
+    """Return the version of the binutils that strip_libraries uses, such as `GNU strip (GNU Binutils) 2.44`, or ""."""
+    program = shutil.which("strip")
+    if program is None:
+        return ""
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603  constant
+    return version.stdout.partition("\n")[0]
+
+
+def _is_elf(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(4) == b"\x7fELF"
+
+
 def rewrite_records(site_packages: Path, scripts: Path) -> None:
-    """Make each RECORD list just the files that are there, in order, with the scripts at their final place.
+    """Make each RECORD list just the files that are there, as they are now, with the scripts at their final place.
 
     Format: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
     """
@@ -88,8 +146,8 @@ def _current_record(record: str, site_packages: Path, scripts: Path) -> str:
         if row[0].startswith(".."):
             script = scripts / Path(row[0]).name
             rows += [_row_of(script, f"../{scripts.name}/{script.name}")] if script.is_file() else []
-        elif (site_packages / row[0]).exists():
-            rows.append(row)
+        elif (file := site_packages / row[0]).exists():
+            rows.append(_row_of(file, row[0]) if row[1] else row)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(sorted(rows))
     return text.getvalue()
