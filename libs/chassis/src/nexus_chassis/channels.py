@@ -93,10 +93,11 @@ def _cut(info: dict[str, Any], offset: str) -> bool:
     if info["entries-added"] == info["length"]:
         return False
     first = info["first-entry"]
-    return first is None or _order(offset) < _order(first[0])
+    return first is None or order(offset) < order(first[0])
 
 
-def _order(offset: str) -> tuple[int, int]:
+def order(offset: str) -> tuple[int, int]:
+    """What offsets of one epoch are compared by; raises ValueError for what is no offset."""
     milliseconds, _, sequence = offset.partition("-")
     return int(milliseconds), int(sequence or 0)
 

@@ -37,10 +37,16 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str, ensure_ascii=False)
 
 
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """False for what uvicorn says of each WebSocket that was refused with a whole HTTP answer."""
+    return record.getMessage() != "ASGI callable returned without completing handshake."
+
+
 def configure_logging(service: str, level: str = "info") -> None:
     """Send all log records of at least `level` to stdout as JSON lines."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_false_alarm)
     for noisy in ("asyncio", "uvicorn.access", "gunicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

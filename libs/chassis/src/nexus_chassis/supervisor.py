@@ -54,6 +54,7 @@ class Supervised(BaseApplication):
             "ws_per_message_deflate": False,
             "lifespan": "off",
             "access_log": False,
+            "proxy_headers": False,  # whoever sends X-Forwarded-For is believed nothing
             "server_header": False,
             "timeout_graceful_shutdown": settings.shutdown_seconds,
         }

@@ -21,7 +21,16 @@ class _Server(Server):
 async def serving(app: Any) -> AsyncIterator[str]:  # noqa: ANN401  any ASGI application
     """Serve `app`, its lifespan included, on a free port of 127.0.0.1; gives the URL without a trailing slash."""
     websockets = "websockets-sansio" if importlib.util.find_spec("websockets") else "none"
-    config = Config(app, "127.0.0.1", 0, loop="asyncio", ws=websockets, log_config=None, timeout_graceful_shutdown=5)
+    config = Config(
+        app,
+        "127.0.0.1",
+        0,
+        loop="asyncio",
+        ws=websockets,
+        log_config=None,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve())
     try:

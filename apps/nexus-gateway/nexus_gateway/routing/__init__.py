@@ -1,0 +1,1 @@
+"""Routes to the services behind the gateway."""

@@ -1,0 +1,31 @@
+"""Bodies of the session endpoints."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Credentials(BaseModel):
+    """What a user signs in with."""
+
+    username: str = Field(min_length=1, max_length=63)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class SignedIn(BaseModel):
+    """A new session and its access token. `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  RFC 6750's name
+    expires_in: int
+    scope: str
+    session_id: str
+
+
+class CurrentSession(BaseModel):
+    """The caller's session; times are in seconds since 1970."""
+
+    session_id: str
+    username: str
+    created_at: int
+    expires_at: int

@@ -1,0 +1,1 @@
+"""State of all services of the stack."""

@@ -1,0 +1,1 @@
+"""Access tokens: the signing key, and the grants that give tokens."""

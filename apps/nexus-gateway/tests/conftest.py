@@ -1,0 +1,113 @@
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import asyncpg
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from upstream import Upstream
+
+from nexus_gateway.app import create_app
+from nexus_testkit import serving
+
+PASSWORD = "correct horse battery staple"
+CLIENT_SECRET = "client secret"
+
+
+def make_signing_key() -> str:
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.fixture
+def secret_files(tmp_path: Path, postgres_url: str) -> dict[str, Path]:
+    contents = {
+        "NEXUS_POSTGRES_PASSWORD_FILE": str(urlsplit(postgres_url).password),
+        "NEXUS_REDIS_PASSWORD_FILE": "any",
+        "NEXUS_ADMIN_PASSWORD_FILE": PASSWORD,
+        "NEXUS_SIGNING_KEY_FILE": make_signing_key(),
+        "NEXUS_CLIENT_SECRET_FILE": CLIENT_SECRET,
+    }
+    files = {setting: tmp_path / setting.lower() for setting in contents}
+    for setting, path in files.items():
+        path.write_text(contents[setting])
+    return files
+
+
+@pytest.fixture
+def environment(
+    monkeypatch: pytest.MonkeyPatch, secret_files: dict[str, Path], postgres_url: str, redis_url: str
+) -> pytest.MonkeyPatch:
+    for setting, path in secret_files.items():
+        monkeypatch.setenv(setting, str(path))
+    url = urlsplit(postgres_url)
+    monkeypatch.setenv("NEXUS_POSTGRES_URL", url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl())
+    monkeypatch.setenv("NEXUS_REDIS_URL", redis_url)
+    for setting in ("NEXUS_DATAFLOW_URL", "NEXUS_CLASSIFICATION_URL", "NEXUS_MCP_URL"):
+        monkeypatch.setenv(setting, "http://127.0.0.1:9")  # discard: nothing listens there
+    return monkeypatch
+
+
+@pytest_asyncio.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A real service behind the gateway."""
+    app = Upstream()
+    async with serving(app) as app.url:
+        yield app
+
+
+@pytest_asyncio.fixture
+async def gateway(environment: pytest.MonkeyPatch, upstream: Upstream) -> AsyncIterator[str]:
+    environment.setenv("NEXUS_DATAFLOW_URL", upstream.url)
+    async with serving(create_app()) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest_asyncio.fixture
+async def session(gateway: str, http: aiohttp.ClientSession) -> dict[str, Any]:
+    """A session of the administrator."""
+    async with http.post(f"{gateway}/v1/sessions", json={"username": "admin", "password": PASSWORD}) as response:
+        assert response.status == 201, await response.text()
+        return dict(await response.json())
+
+
+@pytest.fixture
+def admin(session: dict[str, Any]) -> dict[str, str]:
+    """Headers of a request by the administrator."""
+    return {"Authorization": f"Bearer {session['access_token']}"}
+
+
+type AddUser = Callable[..., Awaitable[dict[str, str]]]
+
+
+@pytest_asyncio.fixture
+async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str) -> AsyncIterator[AddUser]:
+    """Adds a user with these scopes; gives the headers of their requests."""
+    async with AsyncExitStack() as stack:
+        connection = await asyncpg.connect(postgres_url)
+        stack.push_async_callback(connection.close)
+
+        async def add(*scopes: str) -> dict[str, str]:
+            name = f"u{secrets.token_hex(4)}"
+            await connection.execute(
+                "INSERT INTO users (username, password_hash, scopes) "
+                "SELECT $1, password_hash, $2 FROM users WHERE username = 'admin'",
+                name,
+                list(scopes),
+            )
+            async with http.post(f"{gateway}/v1/sessions", json={"username": name, "password": PASSWORD}) as response:
+                return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
+
+        yield add

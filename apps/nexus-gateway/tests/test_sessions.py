@@ -1,0 +1,103 @@
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from conftest import PASSWORD, AddUser
+
+from nexus_gateway.app import create_app
+from nexus_testkit import serving
+
+WRONG = {
+    "type": "urn:nexus:problem:wrong-credentials",
+    "title": "Sign-in failed",
+    "status": 401,
+    "detail": "No user has this name and password. See that both are spelt right.",
+}
+ENDED = {
+    "type": "urn:nexus:problem:unauthorized",
+    "title": "An access token is needed",
+    "status": 401,
+    "detail": "The access token is refused: its session was ended. Get a new one from the gateway.",
+}
+
+
+async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, password: str) -> tuple[int, Any]:
+    async with http.post(f"{gateway}/v1/sessions", json={"username": username, "password": password}) as response:
+        return response.status, await response.json(content_type=None)
+
+
+async def test_the_administrator_signs_in_and_has_every_scope(session: dict[str, Any]) -> None:
+    assert session == {
+        "access_token": session["access_token"],
+        "token_type": "Bearer",
+        "expires_in": 600,
+        "scope": "admin classify data:admin data:read data:write tools:call workflows:deploy",
+        "session_id": session["session_id"],
+    }
+
+
+@pytest.mark.parametrize(("username", "password"), [("admin", "guess"), ("nobody", PASSWORD), ("x" * 63, "y" * 1024)])
+async def test_a_wrong_name_and_a_wrong_password_are_refused_alike(
+    gateway: str, http: aiohttp.ClientSession, username: str, password: str
+) -> None:
+    assert await sign_in(http, gateway, username, password) == (401, WRONG)
+
+
+async def test_the_token_tells_who_the_caller_is(
+    gateway: str, http: aiohttp.ClientSession, session: dict[str, Any], admin: dict[str, str]
+) -> None:
+    async with http.get(f"{gateway}/v1/me", headers=admin) as response:
+        me = await response.json()
+    async with http.get(f"{gateway}/v1/sessions/current", headers=admin) as response:
+        current = await response.json()
+
+    assert me == {
+        "subject": me["subject"],
+        "username": "admin",
+        "client_id": "nexus",
+        "scopes": session["scope"].split(),
+        "session_id": session["session_id"],
+        "expires_at": current["created_at"] + 600,
+    }
+    assert current == {
+        "session_id": session["session_id"],
+        "username": "admin",
+        "created_at": current["created_at"],
+        "expires_at": me["expires_at"],
+    }
+
+
+async def test_after_signing_out_the_token_is_refused(
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+) -> None:
+    async with http.delete(f"{gateway}/v1/sessions/current", headers=admin) as response:
+        assert response.status == 204
+
+    for path in ("/v1/me", "/v1/data/echo/x", "/v1/sessions/current"):
+        async with http.get(f"{gateway}{path}", headers=admin) as response:
+            assert (response.status, await response.json(content_type=None)) == (401, ENDED)
+
+
+async def test_other_sessions_last_when_one_ends(
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], add_user: AddUser
+) -> None:
+    other = await add_user("data:read")
+    async with http.delete(f"{gateway}/v1/sessions/current", headers=admin):
+        pass
+
+    async with http.get(f"{gateway}/v1/me", headers=other) as response:
+        assert (await response.json())["scopes"] == ["data:read"]
+
+
+@pytest.mark.usefixtures("environment")
+async def test_a_changed_secret_file_changes_the_password(
+    secret_files: dict[str, Path], http: aiohttp.ClientSession
+) -> None:
+    async with serving(create_app()) as gateway:
+        assert (await sign_in(http, gateway, "admin", PASSWORD))[0] == 201
+    secret_files["NEXUS_ADMIN_PASSWORD_FILE"].write_text("another")
+
+    async with serving(create_app()) as gateway:
+        assert (await sign_in(http, gateway, "admin", "another"))[0] == 201
+        assert await sign_in(http, gateway, "admin", PASSWORD) == (401, WRONG)
