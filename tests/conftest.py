@@ -7,8 +7,9 @@ import pytest
 from harness import figures as figures_of
 from harness.stack import Stack, login, running
 
-from nexusctl import docker, images
+from nexusctl import base, docker, images
 from nexusctl.console import Steps
+from nexusctl.workspace import load
 
 PACK, DOCKERFILE = "pack", "dockerfile"
 _GATEWAY_PORT, _MCP_PORT = 18000, 13000
@@ -47,6 +48,13 @@ def build_path(request: pytest.FixtureRequest) -> str:
     """One of the two ways from an app's folder to its image."""
     path: str = request.param
     return path
+
+
+@pytest.fixture(scope="session")
+def bases() -> None:
+    """All base images, made where something changed."""
+    docker.require_engine()
+    base.build(Steps(), load().bases)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from nexusctl.workspace import ROOT, STATE
 
+WHEELS_AT_HAND = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(STATE / "wheels" / "apps")}
+"""Lets pip take the files that this tree has fetched, where the fetching itself is not what is tested."""
+
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent")
 """Begins a command that root runs as a user without rights."""
 
@@ -38,12 +41,16 @@ def clone_app(app: str, target: Path) -> Path:
     return Path(shutil.copytree(ROOT / "apps" / app, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")))
 
 
-def share_state(tree: Path, *names: str) -> None:
-    """Let a clone use parts of this tree's own .nexus, which it must only read."""
-    for name in names:
-        place = tree / ".nexus" / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(STATE / name)
+def share_all_but_wheelhouse(tree: Path) -> None:
+    """Give a clone all that this tree has made on its way to the base images, but for the wheelhouse."""
+    state = tree / ".nexus"
+    for name in ("stamps", "wheels/internal"):
+        shutil.copytree(STATE / name, state / name)
+    (state / "stamps" / "wheelhouse").unlink()
+    (state / "base").mkdir()
+    for path in (STATE / "base").iterdir():
+        if path.name != "wheels.tar":
+            (state / "base" / path.name).symlink_to(path)
 
 
 def edit(path: Path, before: str, after: str) -> None:

@@ -1,7 +1,6 @@
 """A disk that fills up while wheels are fetched or a layer is written: said in full, and nothing half-made is kept."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -9,25 +8,14 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from harness.clone import Outcome, nexusctl, run, share_state
+from harness.clone import WHEELS_AT_HAND, Outcome, nexusctl, run, share_all_but_wheelhouse
 
-from nexusctl import base, docker
-from nexusctl.console import Steps
-from nexusctl.workspace import STATE, load
+from nexusctl.workspace import STATE
 
 LAYER = Path("base", "wheels.tar")
 FETCHED = Path("wheels", "apps")
-# The fetching itself is not what is tested: pip takes the files that this tree has fetched.
-WHEELS_AT_HAND = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(STATE / FETCHED)}
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-
-
-@pytest.fixture(scope="module")
-def bases() -> None:
-    """All base images, made in this tree: the clone then lacks the wheelhouse alone."""
-    docker.require_engine()
-    base.build(Steps(), load().bases)
 
 
 @contextmanager
@@ -39,15 +27,6 @@ def small_disk(tree: Path, size: int) -> Iterator[Path]:
         yield state
     finally:
         run(["umount", "--lazy", state], tree)
-
-
-def prepare(tree: Path) -> None:
-    """Give the clone everything that this tree has made, but for the wheelhouse."""
-    share_state(tree, *(f"base/{path.name}" for path in (STATE / "base").iterdir()))
-    (tree / ".nexus" / LAYER).unlink()
-    for folder in ("stamps", "wheels/internal"):
-        shutil.copytree(STATE / folder, tree / ".nexus" / folder)
-    (tree / ".nexus" / "stamps" / "wheelhouse").unlink()
 
 
 def enlarge(tree: Path, size: int) -> None:
@@ -62,12 +41,13 @@ def digest(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.usefixtures("bases")
 @pytest.mark.parametrize("fills", ["while wheels are fetched", "while the layer is written"])
-def test_full_disk_is_said_and_the_next_run_makes_it_good(tree: Path, bases: None, fills: str) -> None:
+def test_full_disk_is_said_and_the_next_run_makes_it_good(tree: Path, fills: str) -> None:
     fetched = size_of(STATE / FETCHED)
     room = fetched // 2 if fills == "while wheels are fetched" else fetched + fetched // 2
     with small_disk(tree, room) as state:
-        prepare(tree)
+        share_all_but_wheelhouse(tree)
         outcome = nexusctl(tree, "base", env=WHEELS_AT_HAND)
         assert (outcome.status, outcome.out) == (1, "… wheelhouse\n")
         what, *found, remedy = outcome.err.splitlines()

@@ -1,0 +1,35 @@
+"""How long a change of code alone takes until there is a new image."""
+
+import time
+from pathlib import Path
+
+from harness import engine
+from harness.builds import dockerfile_build, pack_build
+from harness.clone import Outcome
+from harness.figures import Figures
+
+from nexusctl.workspace import Service
+
+ASKED = "<= 5 s"
+CHANGE = "\nCHANGED = True\n"
+
+
+def build(image: str, app: Service, tree: Path, build_path: str) -> Outcome:
+    if build_path == "pack":
+        return pack_build(image, tree / "apps" / app.name)
+    return dockerfile_build(image, app.name, tree)
+
+
+def test_code_change_is_in_the_image_soon(
+    smallest: Service, tree: Path, build_path: str, scratch_image: str, figures: Figures
+) -> None:
+    assert build(scratch_image, smallest, tree, build_path).status == 0
+    module = smallest.name.replace("-", "_")
+    with (tree / "apps" / smallest.name / module / "__init__.py").open("a") as stream:
+        stream.write(CHANGE)
+    started = time.monotonic()
+    outcome = build(scratch_image, smallest, tree, build_path)
+    figures.add(f"code-only rebuild of {smallest.name}, {build_path}", ASKED, engine.seconds(started))
+    assert outcome.status == 0, outcome.out + outcome.err
+    code = f"import {module}; print({module}.CHANGED)"
+    assert engine.docker("run", "--rm", "--entrypoint", "python3", scratch_image, "-c", code) == "True"

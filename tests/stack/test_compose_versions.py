@@ -1,0 +1,114 @@
+"""The compose file works with docker-compose 1.29.2 and with compose v2, both with the builder that every engine has."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from harness import engine
+from harness.clone import Outcome, run
+from harness.compose_v2 import docker_config
+from harness.figures import Figures
+from harness.stack import settings
+
+from nexusctl import docker
+from nexusctl.workspace import COMPOSE_FILE, ROOT, load
+
+PROJECT = "nexus-test-compose"
+TAG, TAG_OF_PACK = "compose-test", "latest"
+OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
+STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
+HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
+LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+
+
+class Compose:
+    """One version of compose on the compose file."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        self.name = name
+        self._command = [*command, "-f", str(COMPOSE_FILE)]
+        self._environment = settings(project=PROJECT, tag=TAG, gateway_port=18002, mcp_port=13002)
+        self._environment |= {**STORES, **LEGACY_BUILDER, **environment}
+
+    def use_images_of(self, tag: str) -> None:
+        """Use other images than those that compose builds here."""
+        self._environment["NEXUS_TAG"] = tag
+        for name in STORES:
+            del self._environment[name]
+
+    def __call__(self, *arguments: str) -> Outcome:
+        return run([*self._command, *arguments], ROOT, self._environment)
+
+
+def version_1() -> Compose:
+    found = shutil.which("docker-compose")
+    version = run([found, "version", "--short"], ROOT).out.strip() if found else "none"
+    if version != "1.29.2":
+        pytest.skip(f"docker-compose 1.29.2 is not installed; found {version}")
+    return Compose("docker-compose 1.29.2", ["docker-compose"], {})
+
+
+def version_2() -> Compose:
+    if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
+        pytest.skip("compose v2 of Debian 13 is unpacked by mmdebstrap, as root")
+    return Compose("docker compose v2", ["docker", "compose"], {"DOCKER_CONFIG": str(docker_config())})
+
+
+@pytest.fixture(params=[version_1, version_2], ids=["v1", "v2"])
+def compose(request: pytest.FixtureRequest) -> Compose:
+    made: Compose = request.param()
+    return made
+
+
+@pytest.fixture
+def images() -> Iterator[list[str]]:
+    """The names of the images that compose builds here; removed again, the layers stay in the cache."""
+    engine.remove_images(OWN_IMAGES)
+    yield OWN_IMAGES
+    engine.remove_images(OWN_IMAGES)
+
+
+def test_compose_file_is_understood_without_a_word_of_complaint(compose: Compose) -> None:
+    assert compose("config", "--quiet") == Outcome(0, "", "")
+    assert sorted(compose("config", "--services").out.split()) == sorted(service.name for service in load().services)
+
+
+@pytest.mark.usefixtures("bases")
+def test_every_image_builds(compose: Compose, images: list[str], figures: Figures) -> None:
+    outcome = compose("build")
+    assert outcome.status == 0, outcome.out + outcome.err
+    figures.add(
+        f"{compose.name} build", "all six", f"{sum(docker.image_id(image) is not None for image in images)} of 6"
+    )
+    assert [image for image in images if docker.image_id(image) is None] == []
+
+
+@pytest.mark.usefixtures("tag")
+@pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
+def test_both_versions_make_the_same_containers() -> None:
+    first, second = (created(version()) for version in (version_1, version_2))
+    assert first == second
+
+
+def created(compose: Compose) -> dict[str, dict[str, object]]:
+    """Let a version create the containers from the images of `make build`; return what each is held to."""
+    compose.use_images_of(TAG_OF_PACK)
+    try:
+        outcome = compose("up", "--no-start", "--no-build")
+        assert outcome.status == 0, outcome.err
+        return {service.name: held(service.name) for service in load().services}
+    finally:
+        compose("down", "--volumes")
+
+
+def held(service: str) -> dict[str, object]:
+    (container,) = engine.containers(PROJECT, service)
+    document = engine.inspect(container)
+    return {
+        **{name: document["HostConfig"][name] for name in HELD},
+        "User": document["Config"]["User"],
+        "Environment": sorted(document["Config"]["Env"]),
+        "Command": document["Config"]["Cmd"],
+        "Mounts": sorted(mount["Destination"] for mount in document["Mounts"]),
+    }

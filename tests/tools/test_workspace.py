@@ -1,0 +1,59 @@
+"""project.toml says each thing once, and what else names a service agrees with it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from nexusctl.workspace import COMPOSE_FILE, ROOT, Service, load
+
+APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
+MAKE = re.compile(r"`make ([a-z]+)`")
+
+
+def test_each_app_is_a_folder_and_each_folder_an_app() -> None:
+    assert sorted(path.name for path in (ROOT / "apps").iterdir()) == sorted(app.name for app in load().apps)
+
+
+def test_every_service_has_its_dockerfile_and_no_dockerfile_is_without_service() -> None:
+    found = sorted(path.name for path in (ROOT / "docker").glob("Dockerfile.*"))
+    names = [service.name for service in load().services]
+    assert found == sorted(f"Dockerfile.{name}" for name in names)
+
+
+@APPS
+def test_app_descriptor_agrees(app: Service) -> None:
+    document = tomllib.loads((app.folder / "project.toml").read_text())
+    settings = {item["name"]: item["value"] for item in document["io"]["buildpacks"]["build"]["env"]}
+    assert document["_"]["name"] == app.name
+    assert document["_"]["version"] == load().version
+    assert document["io"]["buildpacks"]["builder"] == load().builder
+    assert "group" not in document["io"]["buildpacks"]
+    assert settings["BP_CPYTHON_VERSION"] == f"{load().python}.*"
+    assert settings["BPE_DEFAULT_PORT"] == str(app.port)
+
+
+@APPS
+def test_dockerfile_has_the_port(app: Service) -> None:
+    text = (ROOT / "docker" / f"Dockerfile.{app.name}").read_text()
+    assert re.findall(r"^EXPOSE (\d+)$", text, re.MULTILINE) == [str(app.port)]
+    assert re.findall(r"\bPORT=(\d+)", text) == [str(app.port)]
+
+
+def test_compose_file_reads_every_secret_and_no_other() -> None:
+    listed = re.findall(r"^  (\w+): \{file: \.nexus/secrets/(\w+)\}$", COMPOSE_FILE.read_text(), re.MULTILINE)
+    assert [name for name, _ in listed] == [file for _, file in listed]
+    assert sorted(name for name, _ in listed) == sorted(load().secrets)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(ROOT / "tools").rglob("*.py"), ROOT / "tools" / "nexus", *(ROOT / "docker").rglob("*"), COMPOSE_FILE],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_make_target_that_a_message_names_exists(path: Path) -> None:
+    if not path.is_file():
+        return
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(MAKE.findall(path.read_text())) - targets == set()
