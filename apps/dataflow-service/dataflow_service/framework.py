@@ -5,12 +5,15 @@ The service owns its SQL, its pool and its migrations. The framework therefore g
 """
 
 import importlib
+import logging
 import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
 from dataflow import DataFlow  # type: ignore[import-untyped]
 from kailash.nodes.base import NodeRegistry  # type: ignore[import-untyped]
+
+logging.getLogger("kailash").setLevel(logging.WARNING)  # it tells of connection managers that are never used
 
 db: Any = DataFlow(
     "postgresql://kailash:none@never.invalid:5432/opened",

@@ -3,6 +3,7 @@ import io
 import aiohttp
 import asyncpg
 import pytest
+from yarl import URL
 
 from nexus_testkit import Issuer
 
@@ -29,9 +30,9 @@ def _invalid(*faults: tuple[str, str]) -> dict[str, object]:
 async def test_a_row_is_created_read_changed_replaced_and_deleted(client: aiohttp.ClientSession) -> None:
     created = await client.post("/v1/product", json=NEW)
     row = await created.json()
-    assert (created.status, created.headers["Location"]) == (201, "/v1/product/1")
+    assert (created.status, created.headers["Location"]) == (201, "product/1")
     assert row == {"id": 1, **NEW, **ABSENT, "created_at": row["created_at"], "updated_at": row["updated_at"]}
-    assert await (await client.get("/v1/product/1")).json() == row
+    assert await (await client.get(created.url.join(URL("product/1")))).json() == row
 
     changed = await (await client.patch("/v1/product/1", json={"unspsc_code": "31161620", "supplier": None})).json()
     assert changed == {**row, "unspsc_code": "31161620", "supplier": None, "updated_at": changed["updated_at"]}

@@ -59,7 +59,7 @@ async def list_rows(
 async def create_row(model: ModelAt, rows: Rows, body: Body) -> Response:
     """Create a row."""
     row = await rows.create(model, body)
-    return _answer(row, 201, {"Location": f"/v1/{model.path}/{row['id']}"})
+    return _answer(row, 201, {"Location": f"{model.path}/{row['id']}"})  # relative: also right behind a gateway
 
 
 @router.post("/bulk", status_code=201, dependencies=_writing)
