@@ -103,7 +103,7 @@ def test_training_writes_a_model_and_a_report(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.splitlines()) == (
         0,
         [
-            "trained on 65 rows, validated on 15 others",
+            "trained on 66 rows, validated on 14 others",
             "segment accuracy 100.0%",
             "family accuracy 100.0%",
             f"wrote {tmp_path / 'a' / 'model.safetensors'} and {tmp_path / 'a' / 'report.json'}",
