@@ -39,7 +39,9 @@ def suites() -> list[Suite]:
     ]
     return [
         Suite("libs/chassis", first, ("libs/chassis/src",), ("libs/chassis/src", "libs/testkit/src")),
-        Suite("buildpacks", None, ("buildpacks/python/lib",), ("buildpacks/python/lib",)),
+        Suite(
+            "buildpacks", None, ("buildpacks/python/lib",), ("--exclude", "/tests/(application|fixtures)/", "buildpacks")
+        ),
         *apps,
     ]
 
@@ -126,7 +128,7 @@ def _run_suite(suite: Suite) -> bool:
     mypy = ["python3", "-m", "mypy", "--cache-dir", "/tmp/mypy", "--config-file", "pyproject.toml", *suite.types]  # noqa: S108
     pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", suite.folder, suite.folder]
     if not (ROOT / suite.folder / "pyproject.toml").exists():
-        pytest[3:3] = ["-c", "pyproject.toml"]
+        pytest[3:3] = ["-p", "no:asyncio", "-c", "pyproject.toml"]
     return all(
         subprocess.run([*_container(suite), *command], cwd=ROOT, check=False).returncode == 0 for command in (mypy, pytest)
     )
