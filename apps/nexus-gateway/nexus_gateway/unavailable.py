@@ -30,14 +30,25 @@ def postgres_may_be_away() -> Iterator[None]:
 
 
 @contextmanager
-def redis_may_be_away() -> Iterator[None]:
-    """Turn the errors of a session store that is away into Problem 503."""
+def sessions_may_be_away() -> Iterator[None]:
+    """Turn the errors of a Redis that is away into Problem 503, where sessions are at stake."""
+    with _redis_may_be_away("session-store", "Sessions cannot be checked now, so no token of a session counts."):
+        yield
+
+
+@contextmanager
+def channels_may_be_away() -> Iterator[None]:
+    """Turn the errors of a Redis that is away into Problem 503, where channels are at stake."""
+    with _redis_may_be_away("channels", "Channels cannot be joined now."):
+        yield
+
+
+@contextmanager
+def _redis_may_be_away(store: str, effect: str) -> Iterator[None]:
     try:
         yield
     except REDIS_AWAY as error:
-        raise _unavailable(
-            "session-store", "Sessions cannot be checked now, so no token of a session counts."
-        ) from error
+        raise _unavailable(store, effect) from error
 
 
 def _unavailable(store: str, effect: str) -> Problem:

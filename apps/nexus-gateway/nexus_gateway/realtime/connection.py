@@ -14,10 +14,12 @@ from nexus_chassis.problems import Problem
 from nexus_chassis.tokens import Principal
 from nexus_gateway.realtime.channels import require_audible
 from nexus_gateway.realtime.hub import Hub, event_frame
-from nexus_gateway.unavailable import redis_may_be_away
+from nexus_gateway.sessions.service import SessionService
+from nexus_gateway.unavailable import channels_may_be_away
 
 TOKEN_EXPIRED = 4401
 TOO_SLOW = 4408
+_RECHECK_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
 _QUEUE = 1024
 _SUBSCRIPTIONS = 64
@@ -28,7 +30,10 @@ type Frame = dict[str, Any]
 class Connection:
     """Answers the client's frames, and sends it the events of its channels: each once, in order."""
 
-    def __init__(self, socket: WebSocket, principal: Principal, hub: Hub, redis: Redis) -> None:
+    def __init__(
+        self, socket: WebSocket, principal: Principal, sessions: SessionService, hub: Hub, redis: Redis
+    ) -> None:
+        self._sessions = sessions
         self._socket = socket
         self._principal = principal
         self._hub = hub
@@ -82,8 +87,18 @@ class Connection:
         await self._socket.send_text(frame)
 
     async def _expire(self) -> None:
-        await asyncio.sleep(max(0.0, self._principal.expires_at - time.time()))
-        await self._close(TOKEN_EXPIRED, "the access token has expired")
+        """Close when the token expires or its session is ended."""
+        while (left := self._principal.expires_at - time.time()) > 0:
+            await asyncio.sleep(min(left, _RECHECK_SECONDS))
+            if not await self._is_alive():
+                break
+        await self._close(TOKEN_EXPIRED, "the access token does not count any more")
+
+    async def _is_alive(self) -> bool:
+        try:
+            return await self._sessions.is_alive(self._principal)
+        except Problem:  # it cannot be known now, and nothing is sent meanwhile either
+            return True
 
     async def _watch(self) -> None:
         await self._overflow.wait()
@@ -130,7 +145,7 @@ class Connection:
             raise _bad_frame(
                 f"A connection hears at most {_SUBSCRIPTIONS} channels. Unsubscribe from one, or open another."
             )
-        with redis_may_be_away():
+        with channels_may_be_away():
             await self._hub.join(channel, self)
             try:
                 await self._begin(channel, after)

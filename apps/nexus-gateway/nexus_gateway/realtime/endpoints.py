@@ -26,7 +26,7 @@ async def events(socket: WebSocket) -> None:
         return
     await socket.accept(MARKER if MARKER in socket.scope["subprotocols"] else None)
     services = services_of(socket)
-    await Connection(socket, principal, services.hub, socket.app.state.redis).serve()
+    await Connection(socket, principal, services.sessions, services.hub, socket.app.state.redis).serve()
 
 
 async def _principal(socket: WebSocket) -> Principal:

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from nexus_gateway.unavailable import redis_may_be_away
+from nexus_gateway.unavailable import sessions_may_be_away
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SessionRepository:
     async def create(self, session: Session, seconds: int) -> None:
         """Keep the session for so many seconds."""
         fields: dict[Any, Any] = {"user": session.user, "username": session.username, "created": session.created}
-        with redis_may_be_away():
+        with sessions_may_be_away():
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(_key(session.id), mapping=fields)
                 pipe.expire(_key(session.id), seconds)
@@ -35,18 +35,18 @@ class SessionRepository:
 
     async def exists(self, session: str) -> bool:
         """Whether the session has neither ended nor been ended."""
-        with redis_may_be_away():
+        with sessions_may_be_away():
             return bool(await self._redis.exists(_key(session)))
 
     async def get(self, session: str) -> Session | None:
         """The session, if it has not ended."""
-        with redis_may_be_away():
+        with sessions_may_be_away():
             fields: dict[Any, Any] = await self._redis.hgetall(_key(session))
         return Session(session, fields["user"], fields["username"], int(fields["created"])) if fields else None
 
     async def delete(self, session: str) -> None:
         """End the session."""
-        with redis_may_be_away():
+        with sessions_may_be_away():
             await self._redis.delete(_key(session))
 
 

@@ -124,6 +124,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         self._serving = True
         self.config.app = self.wsgi
         admin = await asyncio.start_server(_answer_admin, sock=self.admin)
+        _log.info("worker %d serves at %s", os.getpid(), ", ".join(map(str, self.sockets)))
         try:
             await Server(self.config).serve(sockets=self.sockets)
         finally:

@@ -26,7 +26,7 @@ SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-WEBSOCKETS = Counter("websocket_connections", "WebSocket connections opened", ["route"])
+WEBSOCKETS = Counter("websocket_connections", "WebSocket connections that have ended", ["route"])
 
 
 def configure_tracing(service: str, version: str) -> None:
@@ -65,8 +65,10 @@ class TelemetryMiddleware:
 
     async def _measure(self, scope: "Scope", receive: "Receive", send: "Send", span: "Span") -> None:
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-            WEBSOCKETS.labels(_route(scope)).inc()
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                WEBSOCKETS.labels(_route(scope)).inc()
             return
         status = 500
 

@@ -1,8 +1,9 @@
 """What the tests of the services share: real servers, never imitations."""
 
 from nexus_testkit.issuer import Issuer
+from nexus_testkit.process import ServiceProcess
 from nexus_testkit.readme import assert_settings_documented
 from nexus_testkit.serving import serving
 
-__all__ = ["Issuer", "assert_settings_documented", "serving"]
+__all__ = ["Issuer", "ServiceProcess", "assert_settings_documented", "serving"]
 __version__ = "0.1.0"

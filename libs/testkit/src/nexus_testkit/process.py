@@ -1,0 +1,61 @@
+"""A service as a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+START_SECONDS = 20
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class ServiceProcess:
+    """`python ARGUMENTS` with free ports for the service and its admin listener; `environment` is added to the own."""
+
+    def __init__(self, arguments: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
+        ports = {"HOST": "127.0.0.1", "PORT": str(free_port()), "NEXUS_ADMIN_PORT": str(free_port())}
+        variables = {**os.environ, **ports, **(environment or {})}
+        self.port = int(variables["PORT"])
+        self.admin_port = int(variables["NEXUS_ADMIN_PORT"])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(  # noqa: S603  the test's own command
+            [sys.executable, *arguments], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def get(self, path: str, port: int | None = None) -> str:
+        """The body at `path`; raises OSError unless the answer is a success."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}", timeout=5) as response:
+            return str(response.read().decode())
+
+    def wait_until_it_answers(self) -> None:
+        """Until /livez answers; raises AssertionError with the outcome when the service ends instead."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                self.get("/livez")
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError(f"the service did not start: {self.stop()}")
+
+    def stop(self) -> tuple[int, list[dict[str, Any]], str]:
+        """Ask it to end, and give the outcome."""
+        self.process.terminate()
+        return self.outcome()
+
+    def outcome(self) -> tuple[int, list[dict[str, Any]], str]:
+        """Exit status, log entries and stderr, once it has ended."""
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, [json.loads(line) for line in out.splitlines()], err
