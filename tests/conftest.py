@@ -32,8 +32,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show the containers' last logs with a failure on the running stack."""
     report = yield
     stack = item.config.stash.get(_STACK, None)
-    if report.failed and stack is not None and "stack" in getattr(item, "fixturenames", ()):
-        report.sections.append(("containers", stack.logs()))
+    if report.failed and stack is not None and "stack" in getattr(item, "fixturenames", ()) and (logs := stack.logs()):
+        report.sections.append(("containers", logs))
     return report
 
 

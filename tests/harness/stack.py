@@ -135,10 +135,11 @@ def _up(stack: Stack) -> None:
         pytest.fail(f"compose up failed:\n{done.stdout}{done.stderr}\n{stack.logs()}", pytrace=False)
 
 
-def login(stack: Stack) -> httpx.Client:
-    """Log in as the bootstrap admin; return a client of the gateway that carries the token."""
-    client = httpx.Client(base_url=stack.gateway, timeout=30, trust_env=False)
-    answer = client.post("/v1/sessions", json={"username": "admin", "password": secrets.read("admin_password")})
-    assert answer.status_code == 201, answer.text
-    client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    return client
+@contextmanager
+def login(stack: Stack) -> Iterator[httpx.Client]:
+    """Log in as the bootstrap admin; give a client of the gateway that carries the token."""
+    with httpx.Client(base_url=stack.gateway, timeout=30, trust_env=False) as client:
+        answer = client.post("/v1/sessions", json={"username": "admin", "password": secrets.read("admin_password")})
+        assert answer.status_code == 201, answer.text
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield client

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,14 +66,15 @@ def story(stack: Stack, client: httpx.Client, named: list[Named]) -> Story:
     return Story(ids, codes, items, rows_of(client), events, told=places(events))
 
 
-def listening(stack: Stack, client: httpx.Client) -> ClientConnection:
+@contextmanager
+def listening(stack: Stack, client: httpx.Client) -> Iterator[ClientConnection]:
     """Open the gateway's WebSocket and subscribe to the changes of products."""
     headers = {"Authorization": client.headers["Authorization"]}
-    socket = connect(f"ws://localhost:{stack.gateway_port}/v1/ws", additional_headers=headers, proxy=None)
-    socket.send(json.dumps({"op": "subscribe", "channel": CHANNEL}))
-    answer = hear(socket)
-    assert (answer["op"], answer["channel"]) == ("subscribed", CHANNEL), answer
-    return socket
+    with connect(f"ws://localhost:{stack.gateway_port}/v1/ws", additional_headers=headers, proxy=None) as socket:
+        socket.send(json.dumps({"op": "subscribe", "channel": CHANNEL}))
+        answer = hear(socket)
+        assert (answer["op"], answer["channel"]) == ("subscribed", CHANNEL), answer
+        yield socket
 
 
 def hear(socket: ClientConnection) -> dict[str, Any]:
