@@ -26,7 +26,13 @@ def environment(make_settings: MakeSettings) -> dict[str, str]:
     """Environment of a process with a secret and free ports."""
     ports = {"HOST": "127.0.0.1", "PORT": str(_free_port()), "NEXUS_ADMIN_PORT": str(_free_port())}
     secret = {"NEXUS_CLIENT_SECRET_FILE": str(make_settings().client_secret_file)}
-    return {**os.environ, **ports, **secret, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    return {
+        **os.environ,
+        **ports,
+        **secret,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PYTHONWARNINGS": "error",
+    }
 
 
 def _seconds_until_alive(port: str, process: subprocess.Popen[bytes]) -> float:
