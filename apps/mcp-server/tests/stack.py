@@ -14,7 +14,7 @@ from aiohttp import web
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_testkit import Issuer
 
-SECRET = "s3cret"
+SECRET = "s3cret+/% :"
 PRODUCT = {"id": 1, "name": "Hex nut M8", "unspsc_code": None, "etim_class": None}
 
 type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -53,7 +53,7 @@ class Stack:
         form = dict(await request.post())
         self._note(request, form=form, traceparent=request.headers.get("traceparent"))
         await asyncio.sleep(self.delay)
-        expected = "Basic " + base64.b64encode(f"mcp-server:{SECRET}".encode()).decode()
+        expected = "Basic " + base64.b64encode(b"mcp-server:s3cret%2B%2F%25+%3A").decode()
         if request.headers.get("Authorization") != expected:
             return web.json_response({"error": "invalid_client"}, status=401)
         caller = await self._principal("mcp-server", str(form["subject_token"]))

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote_plus
 
 import aiohttp
 
@@ -37,7 +38,7 @@ class TokenExchange:
     def __init__(self, session: aiohttp.ClientSession, gateway_url: str, client_id: str, secret: str) -> None:
         self._session = session
         self._address = f"{gateway_url}/oauth/token"
-        self._authorization = aiohttp.encode_basic_auth(client_id, secret)
+        self._authorization = aiohttp.encode_basic_auth(quote_plus(client_id), quote_plus(secret))  # RFC 6749 2.3.1
         self._held: dict[_Key, _Held] = {}
         self._pending: dict[_Key, asyncio.Task[str]] = {}
 
