@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from nexusctl import base, builder, doctor, docker, images, stack, toolchain, unit, wheels
+from nexusctl import base, builder, docker, doctor, images, stack, toolchain, unit, wheels
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError
 from nexusctl.workspace import ROOT, load

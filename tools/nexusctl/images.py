@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from nexusctl import base, builder, docker, shell, toolchain
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import ROOT, Flavour, Service, load
+from nexusctl.workspace import Flavour, Service, load
 
 # What a Dockerfile build is called; the pack build has `latest`.
 DOCKERFILE_TAG = "dockerfile"

@@ -38,5 +38,7 @@ def _files(paths: Iterable[Path]) -> Iterable[Path]:
             yield path
         else:
             yield from (
-                file for file in path.rglob("*") if file.is_file() and not {"__pycache__", ".pytest_cache"} & set(file.parts)
+                file
+                for file in path.rglob("*")
+                if file.is_file() and not {"__pycache__", ".pytest_cache"} & set(file.parts)
             )

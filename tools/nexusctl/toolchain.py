@@ -82,7 +82,17 @@ def _build_lifecycle(go: str) -> None:
     )
     descriptor = Path(module, "lifecycle.toml")
     shell.run(
-        [packager, "-inputDir", binaries, "-archivePath", LIFECYCLE, "-descriptorPath", descriptor, "-version", version],
+        [
+            packager,
+            "-inputDir",
+            binaries,
+            "-archivePath",
+            LIFECYCLE,
+            "-descriptorPath",
+            descriptor,
+            "-version",
+            version,
+        ],
         log="lifecycle-package",
     )
 

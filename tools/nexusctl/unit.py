@@ -40,7 +40,10 @@ def suites() -> list[Suite]:
     return [
         Suite("libs/chassis", first, ("libs/chassis/src",), ("libs/chassis/src", "libs/testkit/src")),
         Suite(
-            "buildpacks", None, ("buildpacks/python/lib",), ("--exclude", "/tests/(application|fixtures)/", "buildpacks")
+            "buildpacks",
+            None,
+            ("buildpacks/python/lib",),
+            ("--exclude", "/tests/(application|fixtures)/", "buildpacks"),
         ),
         *apps,
     ]
@@ -71,7 +74,9 @@ def lint(steps: Steps) -> None:
             [*_container(suite), "python3", "-m", "ruff", *command, "--no-cache", "."], cwd=ROOT, check=False
         ).returncode
         if status != 0:
-            raise NexusError("ruff found something", "see the output above", f"mend it, or run `ruff {command[0]}` yourself")
+            raise NexusError(
+                "ruff found something", "see the output above", f"mend it, or run `ruff {command[0]}` yourself"
+            )
 
 
 def _package(name: str) -> str:
@@ -117,7 +122,15 @@ def _container(suite: Suite) -> list[str]:
         "NEXUS_TEST_REDIS_URL": "redis://redis:6379/0",
     }
     return [
-        *("docker", "run", "--rm", "--network", _NETWORK if _network_exists() else "none", "--tmpfs", "/tmp:exec,mode=1777"),
+        *(
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            _NETWORK if _network_exists() else "none",
+            "--tmpfs",
+            "/tmp:exec,mode=1777",
+        ),
         *("--volume", f"{ROOT}:/src:ro", "--volume", f"{_environment(suite)}:/environment:ro", "--workdir", "/src"),
         *(part for name, value in settings.items() for part in ("--env", f"{name}={value}")),
         "nexus/build",
@@ -125,12 +138,13 @@ def _container(suite: Suite) -> list[str]:
 
 
 def _run_suite(suite: Suite) -> bool:
-    mypy = ["python3", "-m", "mypy", "--cache-dir", "/tmp/mypy", "--config-file", "pyproject.toml", *suite.types]  # noqa: S108
+    mypy = ["python3", "-m", "mypy", "--cache-dir", "/tmp/mypy", "--config-file", "pyproject.toml", *suite.types]
     pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", suite.folder, suite.folder]
     if not (ROOT / suite.folder / "pyproject.toml").exists():
         pytest[3:3] = ["-p", "no:asyncio", "-c", "pyproject.toml"]
     return all(
-        subprocess.run([*_container(suite), *command], cwd=ROOT, check=False).returncode == 0 for command in (mypy, pytest)
+        subprocess.run([*_container(suite), *command], cwd=ROOT, check=False).returncode == 0
+        for command in (mypy, pytest)
     )
 
 
@@ -154,7 +168,17 @@ def _stores() -> Iterator[None]:
 def _start(name: str, *options: str, command: list[str] | None = None) -> None:
     shell.run(
         [
-            *("docker", "run", "--detach", "--name", f"{_NETWORK}-{name}", "--network", _NETWORK, "--network-alias", name),
+            *(
+                "docker",
+                "run",
+                "--detach",
+                "--name",
+                f"{_NETWORK}-{name}",
+                "--network",
+                _NETWORK,
+                "--network-alias",
+                name,
+            ),
             *options,
             *(f"nexus/{name}", *(command or [])),
         ],

@@ -133,7 +133,9 @@ def _pip_download() -> list[str | Path]:
     newest = int(load().glibc.split(".")[1])
     machine = _MACHINES[architecture()]
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST_MANYLINUX - 1, -1)]
-    platforms = [part for tag in (*tags, f"manylinux2014_{machine}", f"manylinux1_{machine}") for part in ("--platform", tag)]
+    platforms = [
+        part for tag in (*tags, f"manylinux2014_{machine}", f"manylinux1_{machine}") for part in ("--platform", tag)
+    ]
     return [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"),
         *("--python-version", load().python, "--implementation", "cp", "--find-links", INTERNAL, *platforms),
