@@ -79,7 +79,9 @@ def test_redis_acl_follows_the_password(tree: Path, folder: Path) -> None:
     ensure(tree)
     digest = sha256(b"another").hexdigest()
     assert (folder / "redis_acl").read_text() == (
-        f"user default on nopass resetkeys resetchannels -@all +ping\nuser nexus on #{digest} ~* &* +@all\n"
+        "user default off resetpass ~* &* +@all\n"
+        "user health on nopass resetkeys resetchannels -@all +ping\n"
+        f"user nexus on #{digest} ~* &* +@all\n"
     )
 
 

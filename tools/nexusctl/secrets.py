@@ -45,9 +45,14 @@ def _signing_key() -> str:
 
 
 def _redis_acl(password: str) -> str:
+    # Nobody is the default user; but Redis reads its append-only file as that one, and would refuse what it may not.
     # Without a password one can only ask whether the server is up: that is what the health check does.
     digest = sha256(password.encode()).hexdigest()
-    return f"user default on nopass resetkeys resetchannels -@all +ping\nuser nexus on #{digest} ~* &* +@all\n"
+    return (
+        "user default off resetpass ~* &* +@all\n"
+        "user health on nopass resetkeys resetchannels -@all +ping\n"
+        f"user nexus on #{digest} ~* &* +@all\n"
+    )
 
 
 def _write(path: Path, content: str) -> None:
