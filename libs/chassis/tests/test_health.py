@@ -22,6 +22,14 @@ async def hanging() -> None:
     await asyncio.sleep(60)
 
 
+async def stubborn() -> None:
+    """Does not end when it is told to, like a query on a server that hangs."""
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(60)
+
+
 async def ask(health: Health, http: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
     app = FastAPI()
     app.include_router(health.router())
@@ -74,6 +82,13 @@ async def test_a_critical_failure_makes_unavailable(http: aiohttp.ClientSession)
             "checks": {"postgres": {"status": "failed", "error": "no answer within 0.05 s"}},
         },
     )
+
+
+async def test_the_answer_does_not_wait_for_a_check_that_cannot_be_ended(http: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(5):
+        status, body = await ask(example(("postgres", stubborn, False), ("redis", well, True)), http, "/health")
+    assert (status, body["status"]) == (200, "degraded")
+    assert body["checks"]["postgres"] == {"status": "failed", "error": "no answer within 0.05 s"}
 
 
 @pytest.mark.parametrize(

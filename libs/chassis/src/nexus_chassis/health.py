@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-type CheckFunction = Callable[[], Awaitable[object]]
+type CheckFunction = Callable[[], Coroutine[Any, Any, object]]
 """Makes one round trip to a dependency; raises when the dependency does not do its job."""
 
 CACHE_SECONDS = 1.0
@@ -89,15 +89,27 @@ def _answer(report: Report, body: dict[str, Any]) -> JSONResponse:
 
 async def _examine(check: _Check) -> dict[str, Any]:
     started = time.perf_counter()
-    error: str | None = None
-    try:
-        async with asyncio.timeout(check.timeout):
-            await check.run()
-    except TimeoutError:
-        error = f"no answer within {check.timeout:g} s"
-    except Exception as failure:  # noqa: BLE001  any failure of a check is its result
-        error = f"{type(failure).__name__}: {failure}"[:_ERROR_LENGTH]
+    error = await _failure(check)
     latency = round((time.perf_counter() - started) * 1000, 1)
     if error is None:
         return {"status": "ok", "latency_ms": latency}
     return {"status": "failed", "latency_ms": latency, "error": error}
+
+
+async def _failure(check: _Check) -> str | None:
+    running = asyncio.create_task(check.run())
+    try:
+        await asyncio.wait({running}, timeout=check.timeout)
+        if not running.done():
+            return f"no answer within {check.timeout:g} s"
+    finally:
+        # Its end is not awaited: asyncpg asks the server to cancel the query, and waits while that one hangs too.
+        running.cancel()
+        running.add_done_callback(_forget)
+    failure = None if running.cancelled() else running.exception()
+    return None if failure is None else f"{type(failure).__name__}: {failure}"[:_ERROR_LENGTH]
+
+
+def _forget(ended: asyncio.Task[object]) -> None:
+    if not ended.cancelled():
+        ended.exception()
