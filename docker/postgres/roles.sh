@@ -4,6 +4,7 @@
 set -eu
 
 for file in /run/secrets/*_db_password; do
+    [ -e "$file" ] || continue # no secret is mounted: no role is asked for
     role=$(basename "$file" _db_password)
     if [ ! -s "$file" ]; then
         printf 'postgres: the password of role %s is needed\n  found: %s is missing or empty\n  to do: run `make up`, which makes missing secrets\n' \

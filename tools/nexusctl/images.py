@@ -46,7 +46,8 @@ def dockerfile_build(image: str, name: str, *options: str) -> None:
 
 
 def _select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
-    known = {item.name: item for item in (*load().services, *load().flavours)}
+    buildable: list[Service | Flavour] = [*load().services, *load().flavours]
+    known = {item.name: item for item in buildable}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise NexusError("no such service", ", ".join(unknown), f"use one of: {', '.join(known)}")

@@ -191,8 +191,12 @@ def _wait(name: str) -> None:
     health = ["docker", "inspect", "--format", "{{.State.Health.Status}}", f"{_NETWORK}-{name}"]
     while shell.capture(health) != "healthy":
         if time.monotonic() > deadline:
-            logs = shell.capture(["docker", "logs", f"{_NETWORK}-{name}"])
-            raise NexusError(f"{name} for the unit tests did not start", logs or "no log", "mend what the log names")
+            shell.run(["docker", "logs", f"{_NETWORK}-{name}"], log=f"unit-{name}")
+            raise NexusError(
+                f"{name} for the unit tests did not start",
+                f"its log is in {(shell.LOGS / f'unit-{name}.log').relative_to(ROOT)}",
+                "mend what the log names, then run the same command again",
+            )
         time.sleep(0.5)
 
 

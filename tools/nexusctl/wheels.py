@@ -129,7 +129,7 @@ def _key(name: str, version: str) -> tuple[str, str]:
     return re.sub(r"[-_.]+", "_", name).lower(), version
 
 
-def _pip_download() -> list[str | Path]:
+def _pip_download() -> list[str]:
     newest = int(load().glibc.split(".")[1])
     machine = _MACHINES[architecture()]
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST_MANYLINUX - 1, -1)]
@@ -138,7 +138,7 @@ def _pip_download() -> list[str | Path]:
     ]
     return [
         *(sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"),
-        *("--python-version", load().python, "--implementation", "cp", "--find-links", INTERNAL, *platforms),
+        *("--python-version", load().python, "--implementation", "cp", "--find-links", str(INTERNAL), *platforms),
     ]
 
 
@@ -152,10 +152,10 @@ def _compile(source: Path, target: Path, *options: str, command: str | None = No
     command = command or f"make lock (Python {load().python})"
     shell.run(
         [
-            *(*_uv("pip", "compile"), "--generate-hashes", "--no-emit-find-links", "--find-links", INTERNAL),
+            *(*_uv("pip", "compile"), "--generate-hashes", "--no-emit-find-links", "--find-links", str(INTERNAL)),
             # Its version stays while its bytes change; uv would keep the hash that the old lock has.
             *("--upgrade-package", "nexus-chassis", "--refresh-package", "nexus-chassis"),
-            *("--custom-compile-command", command, *options, "--output-file", target, source),
+            *("--custom-compile-command", command, *options, "--output-file", str(target), str(source)),
         ],
         log=f"lock-{source.parent.name}",
         cwd=source.parent,  # where uv looks for [tool.uv]
