@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from nexusctl import shell, stamps
@@ -87,7 +88,7 @@ def _build_lifecycle(go: str) -> None:
             "-inputDir",
             binaries,
             "-archivePath",
-            LIFECYCLE,
+            archive,
             "-descriptorPath",
             descriptor,
             "-version",
@@ -95,6 +96,15 @@ def _build_lifecycle(go: str) -> None:
         ],
         log="lifecycle-package",
     )
+    _with_fixed_times(archive, LIFECYCLE)
+
+
+def _with_fixed_times(source: Path, target: Path) -> None:
+    """Copy an archive with every file dated alike, so that the builder is the same at each build."""
+    with tarfile.open(source) as old, tarfile.open(target, "w:gz", format=tarfile.GNU_FORMAT) as new:
+        for member in old:
+            member.mtime = load().epoch
+            new.addfile(member, old.extractfile(member) if member.isreg() else None)
 
 
 def _go_build(go: str, module: str, target: Path, flags: str) -> None:
