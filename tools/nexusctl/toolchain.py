@@ -81,7 +81,7 @@ def _build_lifecycle(go: str) -> None:
     module = shell.capture(
         [go, "-C", MODULES / "lifecycle", "list", "-m", "-f", "{{.Dir}}", "github.com/buildpacks/lifecycle"]
     )
-    descriptor = Path(module, "lifecycle.toml")
+    descriptor, archive = Path(module, "lifecycle.toml"), folder / "packaged.tgz"
     shell.run(
         [
             packager,
