@@ -10,7 +10,9 @@ from nexusctl.workspace import ROOT, STATE, load
 
 EACH = pytest.mark.parametrize("path", DOCUMENTS, ids=name)
 TOP = ("apps", "buildpacks", "docker", "docs", "libs", "tests", "tools")
-IN_TREE = re.compile(rf"(?<![\w./-])((?:{'|'.join(TOP)})/[\w./*<>-]*|[A-Z]+\.md|NOTICE|LICENSE|docker-compose[\w.]*\.yml)")
+IN_TREE = re.compile(
+    rf"(?<![\w./-])((?:{'|'.join(TOP)})/[\w./*<>-]*|[A-Z]+\.md|NOTICE|LICENSE|docker-compose[\w.]*\.yml)"
+)
 MADE = re.compile(r"\.nexus/[\w./*-]+")
 MADE_BY_US = {"base", "bin", "logs", "pack", "secrets", "stamps", "venv", "wheels"}
 
@@ -22,7 +24,7 @@ def missing(mention: str, base: Path) -> bool:
 
 
 def root_of(pattern: str, base: Path) -> Path:
-    first = pattern.split("/")[0]
+    first = pattern.partition("/")[0]
     return base if base != ROOT and (base / first).exists() else ROOT
 
 
