@@ -9,6 +9,7 @@ from harness.stack import Stack
 
 from nexusctl.workspace import Service, load
 
+AS_HEALTH = ("--user", "health", "--pass", "none", "--no-auth-warning")
 SHELLS = {"sh", "ash", "bash", "busybox", "dash", "ksh", "zsh"}
 SERVICES = pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
@@ -85,3 +86,20 @@ def test_app_image_has_no_shell(app: Service, tag: str) -> None:
         if PurePosixPath(path).name in SHELLS and PurePosixPath(path).parent.name in {"bin", "sbin"}
     ]
     assert found == []
+
+
+def test_redis_tells_strangers_only_that_it_is_up(stack: Stack) -> None:
+    container = stack.container("redis")["Id"]
+    assert redis_cli(container, "get", "key") == "NOAUTH Authentication required."
+    assert redis_cli(container, "--user", "default", "--pass", "", "get", "key") == "NOAUTH Authentication required."
+    assert redis_cli(container, *AS_HEALTH, "ping") == "PONG"
+    assert redis_cli(container, *AS_HEALTH, "get", "key") == (
+        "NOPERM User health has no permissions to run the 'get' command"
+    )
+
+
+def redis_cli(container: str, *arguments: str) -> str:
+    done = subprocess.run(
+        ["docker", "exec", container, "redis-cli", *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
