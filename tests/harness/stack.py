@@ -114,25 +114,16 @@ def running(stack: Stack, tag: str) -> Iterator[float]:
     """Bring the stack up and give the seconds to all healthy; take it down with its volumes in any case."""
     secrets.ensure()
     environment = settings(project=stack.project, tag=tag, gateway_port=stack.gateway_port, mcp_port=stack.mcp_port)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        with _services(stack):
-            started = time.monotonic()
-            _up(stack)
-            stack.wait_until_healthy(limit=120)
-            yield time.monotonic() - started
-
-
-def _services(stack: Stack):  # type: ignore[no-untyped-def] # noqa: ANN202 # pytest-docker's own context manager
+    # As part of the command: what is set for this stack must not reach the commands of other tests.
+    command = ["env", *(f"{name}={value}" for name, value in environment.items()), *compose_command()]
     down = ["down --volumes --remove-orphans"]
-    return get_docker_services(shlex.join(compose_command()), str(COMPOSE_FILE), stack.project, down, down)
-
-
-def _up(stack: Stack) -> None:
-    done = compose(COMPOSE_FILE.parent, {}, "up", "--detach", "--no-build")
-    if done.returncode != 0:
-        pytest.fail(f"compose up failed:\n{done.stdout}{done.stderr}\n{stack.logs()}", pytrace=False)
+    with get_docker_services(shlex.join(command), str(COMPOSE_FILE), stack.project, down, down):
+        started = time.monotonic()
+        done = compose(COMPOSE_FILE.parent, environment, "up", "--detach", "--no-build")
+        if done.returncode != 0:
+            pytest.fail(f"compose up failed:\n{done.stdout}{done.stderr}\n{stack.logs()}", pytrace=False)
+        stack.wait_until_healthy(limit=120)
+        yield time.monotonic() - started
 
 
 @contextmanager

@@ -35,6 +35,14 @@ def listener() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
 def made_in(tree: Path) -> list[str]:
     return sorted(path.name for path in (tree / ".nexus").iterdir())
 
@@ -96,9 +104,12 @@ def test_wrapper_leaves_the_state_of_another_user_alone(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("service", [item for item in load().services if item.published], ids=lambda item: item.name)
-def test_port_that_another_program_has(tree: Path, listener: int, service: Service) -> None:
-    variable = {"nexus-gateway": "NEXUS_GATEWAY_PORT", "mcp-server": "NEXUS_MCP_PORT"}[service.name]
-    outcome = nexusctl(tree, "up", env={variable: str(listener), "COMPOSE_PROJECT_NAME": "nexus-test-port"})
+def test_port_that_another_program_has(tree: Path, listener: int, free_port: int, service: Service) -> None:
+    variables = {"nexus-gateway": "NEXUS_GATEWAY_PORT", "mcp-server": "NEXUS_MCP_PORT"}
+    ports = {name: str(listener if name == service.name else free_port) for name in variables}
+    environment = {variables[name]: port for name, port in ports.items()} | {"COMPOSE_PROJECT_NAME": "nexus-test-port"}
+    outcome = nexusctl(tree, "up", env=environment)
+    variable = variables[service.name]
     assert outcome == Outcome(
         1,
         "",
