@@ -43,7 +43,7 @@ def up(steps: Steps, *, use_pack: bool) -> None:
     with steps.step("wait until healthy"):
         _wait()
     status()
-    out.print(_welcome())
+    out.print(_welcome(), soft_wrap=True)
 
 
 def down(*, volumes: bool) -> None:
