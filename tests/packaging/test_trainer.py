@@ -1,0 +1,42 @@
+"""The flavours: another image of an app's folder. The trainer has torch, keeps to its budget, and trains a small model."""
+
+import re
+import time
+
+import pytest
+from harness.clone import run
+from harness.figures import Figures
+
+from nexusctl import docker, images
+from nexusctl.console import Steps
+from nexusctl.workspace import ROOT, Flavour, load
+
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none")  # noqa: S108 # in the container
+FLAVOURS = pytest.mark.parametrize("flavour", load().flavours, ids=lambda flavour: flavour.name)
+
+
+@FLAVOURS
+def test_flavour_does_its_job_within_its_budget(flavour: Flavour, tag: str, build_path: str, figures: Figures) -> None:
+    images.build(Steps(), [flavour.name], use_pack=build_path == "pack")
+    image = f"{flavour.name}:{tag}"
+    size = docker.image_megabytes(image)
+    figures.add(f"size of {image}", f"<= {flavour.budget_mb:g} MB", f"{size:.1f} MB")
+    assert size <= flavour.budget_mb
+    started = time.monotonic()
+    outcome = run(["docker", "run", "--rm", *HARDENED, image, *process(flavour, build_path)], ROOT)
+    figures.add(f"a model trained on the starter taxonomy by {image}", "", f"{time.monotonic() - started:.1f} s")
+    assert outcome.status == 0, outcome.err
+    assert re.fullmatch(
+        r"trained on \d+ rows, validated on \d+ others\n"
+        r"(\w+ accuracy \d+\.\d%\n)+"
+        r"wrote /tmp/model/model\.safetensors and /tmp/model/report\.json\n",
+        outcome.out,
+    ), outcome.out
+
+
+def process(flavour: Flavour, build_path: str) -> list[str]:
+    """Return the command of the flavour's process; pack has made it the image's own."""
+    if build_path == "pack":
+        return []
+    lines = (ROOT / "apps" / flavour.app / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines)[flavour.process].split()
