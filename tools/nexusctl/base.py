@@ -20,7 +20,7 @@ def build(steps: Steps, images: tuple[Base, ...]) -> None:
     _build_roots(steps, images)
     for base in images:
         layers = [ROOTS / f"{root}.tar" for root in base.roots]
-        inputs = "".join(_inputs(root) for root in base.roots)
+        inputs = "".join(f"{_inputs(root)} {(ROOTS / f'{root}.tar').stat().st_mtime_ns} " for root in base.roots)
         if base.wheelhouse:
             layers.append(wheels.layer(steps))
             inputs += wheels.inputs()

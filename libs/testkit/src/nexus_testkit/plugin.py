@@ -20,7 +20,7 @@ def _server(variable: str) -> str:
     url = os.environ.get(variable)
     if not url:
         raise pytest.UsageError(
-            f"{variable} is not set: these tests need real servers. Run them with `make test-unit`."
+            f"{variable} is not set: these tests need real servers. Run them with `make unit`."
         )
     return url
 
