@@ -43,7 +43,8 @@ def test_example_in_the_readme(stack: Stack) -> None:
     assert f'"code":"{CODE[0]}","title":"{CODE[1]}"' in README.read_text()
 
 
-def test_example_that_make_up_prints(stack: Stack) -> None:
+def test_example_that_make_up_prints(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXUS_GATEWAY_PORT", str(stack.gateway_port))
     with out.capture() as printed:
         out.print(_welcome(), soft_wrap=True)
     _, _, commands = printed.get().partition("Try it:\n")
