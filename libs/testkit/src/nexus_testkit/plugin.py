@@ -19,9 +19,7 @@ _LEASE_SECONDS = 1800
 def _server(variable: str) -> str:
     url = os.environ.get(variable)
     if not url:
-        raise pytest.UsageError(
-            f"{variable} is not set: these tests need real servers. Run them with `make unit`."
-        )
+        raise pytest.UsageError(f"{variable} is not set: these tests need real servers. Run them with `make unit`.")
     return url
 
 
