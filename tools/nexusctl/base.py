@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 from nexusctl import docker, shell, stamps, wheels
 from nexusctl.console import Steps
@@ -12,7 +13,7 @@ from nexusctl.workspace import ROOT, STATE, Base, load
 RECIPES = ROOT / "docker" / "base"
 ROOTS = STATE / "base"
 # Stands in for mmdebstrap where the host has none; needs an image registry, or a local image of this name.
-_RECIPE_IMAGE = "debian:trixie-slim"
+RECIPE_IMAGE = "debian:trixie-slim"
 
 
 def build(steps: Steps, images: tuple[Base, ...]) -> None:
@@ -38,9 +39,15 @@ def _build_roots(steps: Steps, images: tuple[Base, ...]) -> None:
     needed = dict.fromkeys(root for base in images if not all(map(_is_made, base.roots)) for root in base.roots)
     if not needed:
         return
-    ROOTS.mkdir(parents=True, exist_ok=True)
+    # Made beside their place: an interrupted run leaves no half of one where a whole one is looked for.
+    partial = ROOTS / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     with steps.step(f"Debian packages: {', '.join(needed)}"):
-        _make_roots(list(needed))
+        _make_roots(list(needed), partial)
+    for file in partial.iterdir():
+        file.replace(ROOTS / file.name)
+    partial.rmdir()
     for root in needed:
         stamps.finish(f"root-{root}", _inputs(root))
 
@@ -49,22 +56,25 @@ def _is_made(root: str) -> bool:
     return (ROOTS / f"{root}.tar").exists() and stamps.is_current(f"root-{root}", _inputs(root))
 
 
-def _make_roots(roots: list[str]) -> None:
-    remedy = "check that this machine's Debian mirror is reachable (NEXUS_DEBIAN_MIRROR names another), then try again"
+def _make_roots(roots: list[str], out: Path) -> None:
+    remedy = (
+        "check that this machine's Debian mirror is reachable (NEXUS_DEBIAN_MIRROR names another); "
+        "a user other than root also needs the package uidmap and a line in /etc/subuid; then try again"
+    )
     if shutil.which("mmdebstrap"):
         epoch = {"SOURCE_DATE_EPOCH": str(load().epoch)}
-        shell.run([RECIPES / "make-roots", ROOTS, *roots], log="base", env=epoch, remedy=remedy)
+        shell.run([RECIPES / "make-roots", out, *roots], log="base", env=epoch, remedy=remedy)
         return
-    if not docker.image_id(_RECIPE_IMAGE) and not shell.succeeds(["docker", "pull", _RECIPE_IMAGE]):
+    if not docker.image_id(RECIPE_IMAGE) and not shell.succeeds(["docker", "pull", RECIPE_IMAGE]):
         raise NexusError(
             "base images need mmdebstrap, or a Debian image to run it in",
-            f"no mmdebstrap on PATH, and the image {_RECIPE_IMAGE} is neither here nor to be pulled",
+            f"no mmdebstrap on PATH, and the image {RECIPE_IMAGE} is neither here nor to be pulled",
             "install mmdebstrap (Debian, Ubuntu: apt-get install mmdebstrap), then try again",
         )
-    shell.run(_recipe_in_container(roots), log="base", remedy=remedy)
+    shell.run(_recipe_in_container(roots, out), log="base", remedy=remedy)
 
 
-def _recipe_in_container(roots: list[str]) -> list[str]:
+def _recipe_in_container(roots: list[str], out: Path) -> list[str]:
     install = "command -v mmdebstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y mmdebstrap; }"
     owner = f"{os.getuid()}:{os.getgid()}"
     script = f"{install} && /recipes/base/make-roots /out {' '.join(roots)} && chown -R {owner} /out"
@@ -72,8 +82,8 @@ def _recipe_in_container(roots: list[str]) -> list[str]:
     return [
         *("docker", "run", "--rm", "--privileged"),
         *("--env", f"SOURCE_DATE_EPOCH={load().epoch}", "--env", "NEXUS_DEBIAN_MIRROR"),
-        *("--volume", f"{ROOT / 'docker'}:/recipes:ro", "--volume", f"{ROOTS}:/out"),
-        *(_RECIPE_IMAGE, "sh", "-c", script),
+        *("--volume", f"{ROOT / 'docker'}:/recipes:ro", "--volume", f"{out}:/out"),
+        *(RECIPE_IMAGE, "sh", "-c", script),
     ]
 
 

@@ -68,7 +68,7 @@ def compose(*, tag: str) -> tuple[list[str], dict[str, str]]:
         return ["docker", "compose", *compose_file], environment
     if shutil.which("docker-compose"):
         return ["docker-compose", *compose_file], environment
-    raise shell.missing_program("docker compose (or docker-compose)")
+    raise shell.missing_program("docker compose")
 
 
 def load_image(reference: str, layers: Sequence[Path], config: Mapping[str, Any]) -> None:

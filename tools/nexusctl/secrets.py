@@ -58,6 +58,7 @@ def _redis_acl(password: str) -> str:
 def _write(path: Path, content: str) -> None:
     # The folder is closed to others; the file is open so that the container's own user can read its mount.
     partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
     partial.touch(mode=0o600)
     partial.write_text(content)
     partial.chmod(0o444)

@@ -11,6 +11,8 @@ from nexusctl.workspace import ROOT, STATE
 
 LOGS = STATE / "logs"
 _TAIL_LINES = 15
+# Debian's packages of programs that are called otherwise.
+_PACKAGES = {"docker": "docker.io docker-cli", "docker compose": "docker-compose"}
 _DISK_FULL = os.strerror(errno.ENOSPC).lower()
 
 
@@ -76,7 +78,12 @@ def succeeds(command: Sequence[str | Path]) -> bool:
 
 def missing_program(name: str) -> NexusError:
     """Return the error for a program that is not installed."""
-    return NexusError(f"{name} is needed and is not installed", "no such program on PATH", "run `make doctor`")
+    package = _PACKAGES.get(name, name)
+    return NexusError(
+        f"{name} is needed and is not installed",
+        "no such program on PATH",
+        f"as root on Debian: `apt-get install {package}`; elsewhere: install the like",
+    )
 
 
 def _failure(command: Sequence[str | Path], status: int, path: Path, remedy: str | None) -> NexusError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from nexusctl import docker, images, secrets, shell
 from nexusctl.console import Steps, out, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import Service, load
+from nexusctl.workspace import ROOT, Service, load
 
 _WAIT_SECONDS = 180
 _POLL_SECONDS = 0.5
@@ -65,7 +65,10 @@ def status() -> None:
 def logs(names: list[str], *, follow: bool) -> None:
     """Show the containers' logs."""
     command, environment = docker.compose(tag="latest")
-    subprocess.run([*command, "logs", *(["--follow"] if follow else []), *names], env=_with(environment), check=False)
+    options = ["--follow"] if follow else []
+    done = subprocess.run([*command, "logs", *options, *names], cwd=ROOT, env=_with(environment), check=False)
+    if done.returncode != 0:
+        raise NexusError("the logs cannot be shown", "see the message above", "`make status` lists the services")
 
 
 def containers() -> list[Container]:
@@ -140,7 +143,15 @@ def _port_variable(service: Service) -> str:
 
 def _port(service: Service) -> int:
     """Return the port of this machine on which a published service is reached."""
-    return int(os.environ.get(_port_variable(service), service.port))
+    name = _port_variable(service)
+    # As in the compose file: NUMBER or ADDRESS:NUMBER.
+    value = os.environ.get(name) or str(service.port)
+    port = value.rpartition(":")[2]
+    if not port.isdecimal():
+        raise NexusError(
+            f"{name} is not a port", value, f"set it to a number such as {service.port + 10000}, or to ADDRESS:NUMBER"
+        )
+    return int(port)
 
 
 def _is_taken(port: int) -> bool:

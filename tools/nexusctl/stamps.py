@@ -21,9 +21,12 @@ def digest(paths: Iterable[Path], *values: str) -> str:
 
 
 def is_current(step: str, value: str) -> bool:
-    """Whether the step was last finished with these inputs."""
+    """Whether the step was last finished with these inputs; if not, it counts as unfinished from now on."""
     path = _STAMPS / step
-    return path.exists() and path.read_text() == value
+    if path.exists() and path.read_text() == value:
+        return True
+    path.unlink(missing_ok=True)
+    return False
 
 
 def finish(step: str, value: str) -> None:

@@ -26,7 +26,7 @@ def build(steps: Steps) -> None:
     """Build what is missing or outdated: .nexus/bin/pack, .nexus/lifecycle/lifecycle.tgz and the pack configuration."""
     configure_pack()
     inputs = stamps.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"])
-    made = (BIN / "pack").exists() and LIFECYCLE.exists()
+    made = LIFECYCLE.exists() and _is_wanted_pack(BIN / "pack")
     if made and stamps.is_current("toolchain", inputs):
         return
     go = _go(steps)
@@ -60,12 +60,19 @@ def _build_pack(go: str) -> None:
     BIN.mkdir(parents=True, exist_ok=True)
     wanted = load().toolchain["pack"]
     installed = shutil.which("pack")
-    if installed and Path(installed).parent != BIN and shell.capture([installed, "version"]).startswith(wanted):
+    if installed and Path(installed).parent != BIN and _is_wanted_pack(Path(installed)):
         (BIN / "pack").unlink(missing_ok=True)
         (BIN / "pack").symlink_to(installed)
         return
     (BIN / "pack").unlink(missing_ok=True)
     _go_build(go, "pack", BIN, f"-X github.com/buildpacks/pack/pkg/client.Version={wanted}")
+
+
+def _is_wanted_pack(pack: Path) -> bool:
+    if not pack.exists():
+        return False
+    done = subprocess.run([pack, "version"], capture_output=True, text=True, check=False)
+    return done.stdout.partition("+")[0].strip() == load().toolchain["pack"]
 
 
 def _build_lifecycle(go: str) -> None:

@@ -1,5 +1,6 @@
 """Locks and wheels: resolved and fetched on the host, by its own package configuration, for the target interpreter."""
 
+import os
 import re
 import shutil
 import sys
@@ -38,7 +39,9 @@ def lock(steps: Steps) -> None:
         with steps.step(f"lock {service.name}"):
             _compile(service.folder / "pyproject.toml", service.folder / "requirements.txt", *_target())
     with steps.step("lock tests"):
-        constraints = [part for path in app_locks() for part in ("--constraint", str(path))]
+        # Relative: uv writes them into the lock.
+        places = [os.path.relpath(path, TEST_REQUIREMENTS.parent) for path in app_locks()]
+        constraints = [part for place in places for part in ("--constraint", place)]
         _compile(TEST_REQUIREMENTS.with_suffix(".in"), TEST_REQUIREMENTS, *_target(), *constraints)
     for name in ("requirements", "go-requirements"):
         with steps.step(f"lock tools/{name}"):
@@ -77,7 +80,7 @@ def test_wheels(steps: Steps) -> Path:
     build_internal(steps)
     folder = WHEELS / "tests"
     value = stamps.digest([TEST_REQUIREMENTS], architecture())
-    if not stamps.is_current("test-wheels", value):
+    if not (folder.exists() and stamps.is_current("test-wheels", value)):
         with steps.step("test wheelhouse"):
             download([TEST_REQUIREMENTS], folder)
         stamps.finish("test-wheels", value)
