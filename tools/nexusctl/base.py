@@ -71,16 +71,17 @@ def _make_roots(roots: list[str], out: Path) -> None:
             f"no mmdebstrap on PATH, and the image {RECIPE_IMAGE} is neither here nor to be pulled",
             "install mmdebstrap (Debian, Ubuntu: apt-get install mmdebstrap), then try again",
         )
-    shell.run(_recipe_in_container(roots, out), log="base", remedy=remedy)
+    shell.run(recipe_in_container(roots, out), log="base", remedy=remedy)
 
 
-def _recipe_in_container(roots: list[str], out: Path) -> list[str]:
+def recipe_in_container(roots: list[str], out: Path) -> list[str]:
+    """Return the command that makes `roots` in the folder `out` where the host has no mmdebstrap."""
     install = "command -v mmdebstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y mmdebstrap; }"
     owner = f"{os.getuid()}:{os.getgid()}"
     script = f"{install} && /recipes/base/make-roots /out {' '.join(roots)} && chown -R {owner} /out"
-    # mmdebstrap mounts /proc and makes device nodes in the new root.
+    # mmdebstrap mounts /proc in the new root.
     return [
-        *("docker", "run", "--rm", "--privileged"),
+        *("docker", "run", "--rm", "--cap-add", "SYS_ADMIN", "--security-opt", "apparmor=unconfined"),
         *("--env", f"SOURCE_DATE_EPOCH={load().epoch}", "--env", "NEXUS_DEBIAN_MIRROR"),
         *("--volume", f"{ROOT / 'docker'}:/recipes:ro", "--volume", f"{out}:/out"),
         *(RECIPE_IMAGE, "sh", "-c", script),
