@@ -100,6 +100,12 @@ async def test_stored_products_are_read(talk: Talk, stack: Stack) -> None:
                 "top_k: 99 is greater than the maximum of 20"
             ),
         ),
+        (
+            "classify_products",
+            {"products": [5] * 1000},
+            "".join(f"products/{n}: 5 is not of type 'string', 'object'; " for n in range(10)) + "and perhaps more",
+        ),
+        ("classify_products", {"products": [5] * 1001}, "products: breaks maxItems: 1000; and perhaps more"),
         ("classify_products", {"products": ["x"], "taxonomy": "x"}, "taxonomy: 'x' is not one of ['unspsc', 'etim']"),
         ("list_products", {"after": "1; DROP"}, "after: '1; DROP' does not match '^[0-9]+$'"),
         ("get_product", {"id": "../models"}, "id: '../models' is not of type 'integer'"),

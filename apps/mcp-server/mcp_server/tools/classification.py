@@ -24,7 +24,7 @@ _INPUT = {
         "products": {
             "type": "array",
             "minItems": 1,
-            "maxItems": 1000,
+            "maxItems": 1000,  # before items: keywords are checked in this order, and too many products end the check
             "items": _PRODUCT,
             "description": "Each a product name, or an object with a text and more.",
         },

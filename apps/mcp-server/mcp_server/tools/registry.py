@@ -17,6 +17,8 @@ INSUFFICIENT_SCOPE = -32003
 """Error code, from the range that is left to implementations, for a token that lacks the scopes of a tool."""
 
 _MOST_FAULTS = 10
+_LONGEST_MESSAGE = 300  # characters
+_TOO_LARGE = frozenset({"maxItems", "maxProperties", "maxLength"})
 
 type Arguments = dict[str, Any]
 type Schema = dict[str, Any]
@@ -113,12 +115,17 @@ def _text(text: str) -> dict[str, str]:
 
 
 def _faults(validator: Draft202012Validator, value: object) -> str:
-    found = list(validator.iter_errors(value))
-    told = [_explain(error) for error in found[:_MOST_FAULTS]]
-    more = [f"and {len(found) - _MOST_FAULTS} more"] if len(found) > _MOST_FAULTS else []
-    return "; ".join([*told, *more])
+    told: list[str] = []
+    for error in validator.iter_errors(value):  # one at a time: an error takes kilobytes, a value may have very many
+        told.append(_explain(error))
+        if len(told) == _MOST_FAULTS or error.validator in _TOO_LARGE:
+            return "; ".join([*told, "and perhaps more"])
+    return "; ".join(told)
 
 
 def _explain(error: ValidationError) -> str:
     place = "/".join(str(part) for part in error.absolute_path)
-    return f"{place or '(all)'}: {error.message}"
+    message = error.message  # it may quote the whole value
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"breaks {error.validator}: {error.validator_value}"[:_LONGEST_MESSAGE]
+    return f"{place or '(all)'}: {message}"
