@@ -54,6 +54,7 @@ def _away() -> Problem:
         503,
         "database-unavailable",
         "The database is unavailable",
-        f"The database does not answer now; nothing was changed. Try again in {_RETRY_SECONDS} seconds.",
+        "The database does not answer now. A change that was under way may or may not have been made: "
+        f"read the rows in {_RETRY_SECONDS} seconds, then repeat what is missing.",
         headers={"Retry-After": str(_RETRY_SECONDS)},
     )

@@ -7,7 +7,8 @@ AWAY = {
     "type": "urn:nexus:problem:database-unavailable",
     "title": "The database is unavailable",
     "status": 503,
-    "detail": "The database does not answer now; nothing was changed. Try again in 2 seconds.",
+    "detail": "The database does not answer now. A change that was under way may or may not have been made: "
+    "read the rows in 2 seconds, then repeat what is missing.",
 }
 CALLS = [
     ("GET", "/v1/product"),
