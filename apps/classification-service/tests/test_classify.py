@@ -118,6 +118,17 @@ async def test_a_faulty_item_does_not_spoil_the_others(client: aiohttp.ClientSes
     }
 
 
+async def test_an_item_that_is_not_unicode_does_not_spoil_the_others(client: aiohttp.ClientSession) -> None:
+    body = r'{"taxonomy": "unspsc", "items": [{"text": "claw hammer"}, {"id": "\ud800", "text": "x"}]}'
+    async with client.post("/v1/classify", data=body, headers={"Content-Type": "application/json"}) as response:
+        answer = await response.json()
+    assert response.status == 200
+    assert [(item["code"], item["id"], item["error"] and item["error"]["detail"]) for item in answer["items"]] == [
+        ("27111602", None, None),
+        (None, "?", "id: Input should be a valid string, unable to parse raw data as a unicode string"),
+    ]
+
+
 async def test_a_request_without_a_valid_item_is_answered_item_by_item(client: aiohttp.ClientSession) -> None:
     status, answer = await classify(client, [{"text": ""}])
     assert (status, answer["items"][0]["error"]["detail"]) == (200, "text: String should have at least 1 character")

@@ -76,8 +76,14 @@ def _sort_out(items: list[Any]) -> tuple[dict[int, ItemResult], list[_Valid]]:
 def _failure(index: int, raw: object, error: ValidationError) -> ItemResult:
     name = raw.get("id") if isinstance(raw, dict) else None
     faults = [f"{'.'.join(map(str, fault['loc'])) or 'item'}: {fault['msg']}" for fault in error.errors()]
+    detail = _sendable("; ".join(faults))
     return ItemResult(
         index=index,
-        id=name if isinstance(name, str) else None,
-        error=ItemError(type="urn:nexus:problem:invalid-item", title="The item is not valid", detail="; ".join(faults)),
+        id=_sendable(name) if isinstance(name, str) else None,
+        error=ItemError(type="urn:nexus:problem:invalid-item", title="The item is not valid", detail=detail),
     )
+
+
+def _sendable(text: str) -> str:
+    """The text with a question mark for each lone surrogate: JSON can escape those, UTF-8 has none."""
+    return text.encode("utf-8", "replace").decode()
