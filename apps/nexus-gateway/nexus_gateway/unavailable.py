@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from nexus_chassis.problems import Problem
 
@@ -17,7 +16,10 @@ _POSTGRES_AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
 )
-REDIS_AWAY = (OSError, RedisConnectionError, RedisTimeoutError)
+REDIS_AWAY = (
+    OSError,
+    RedisError,  # also a Redis that answers but refuses: full memory, full disk, read-only
+)
 
 
 @contextmanager

@@ -161,6 +161,18 @@ class TestResume:
         assert reset == {"op": "reset", "channel": CHANNEL, "epoch": lost.epoch, "offset": lost.offset}
         assert await client.receive() == event(place, 2)
 
+    async def test_events_go_on_after_redis_refused_to_give_them(self, client: Client, redis: Redis) -> None:
+        await client.ask(op="subscribe", channel=CHANNEL)
+        await redis.set(stream_key(CHANNEL), "no stream")
+        refused = await client.ask(op="subscribe", channel=CHANNEL)
+        await asyncio.sleep(0.6)
+        await redis.delete(stream_key(CHANNEL))
+
+        assert (refused["op"], refused["type"]) == ("error", "urn:nexus:problem:channels-unavailable")
+        await client.ask(op="subscribe", channel=CHANNEL)
+        place = await publish(redis, CHANNEL, 1)
+        assert await client.receive() == event(place, 1)
+
     async def test_events_go_on_after_the_connections_to_redis_died(
         self, client: Client, redis: Redis, redis_url: str
     ) -> None:
@@ -232,6 +244,11 @@ class TestRefusals:
 BAD_FRAMES: list[tuple[str, dict[str, Any]]] = [
     ("nonsense", {"type": "urn:nexus:problem:bad-frame", "detail": "It is not a JSON object."}),
     ("[1]", {"type": "urn:nexus:problem:bad-frame", "detail": "It is not a JSON object."}),
+    ("[" * 60000, {"type": "urn:nexus:problem:bad-frame", "detail": "It is not a JSON object."}),
+    (
+        '{"op": "\\ud800"}',
+        {"type": "urn:nexus:problem:bad-frame", "detail": "Found op '\\ud800'. Use subscribe, unsubscribe or ping."},
+    ),
     (
         '{"op": "dance"}',
         {"type": "urn:nexus:problem:bad-frame", "detail": "Found op 'dance'. Use subscribe, unsubscribe or ping."},
@@ -242,6 +259,22 @@ BAD_FRAMES: list[tuple[str, dict[str, Any]]] = [
             "channel": "data:product",
             "type": "urn:nexus:problem:bad-frame",
             "detail": "Found offset 'x'. Send epoch and offset as the last event had them.",
+        },
+    ),
+    (
+        '{"op": "subscribe", "channel": "data:product", "offset": "1--1", "epoch": "e"}',
+        {
+            "channel": "data:product",
+            "type": "urn:nexus:problem:bad-frame",
+            "detail": "Found offset '1--1'. Send epoch and offset as the last event had them.",
+        },
+    ),
+    (
+        '{"op": "subscribe", "channel": "data:product", "offset": 7, "epoch": "e"}',
+        {
+            "channel": "data:product",
+            "type": "urn:nexus:problem:bad-frame",
+            "detail": "Found offset 7. Send epoch and offset as the last event had them.",
         },
     ),
     (

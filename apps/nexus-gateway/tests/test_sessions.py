@@ -20,6 +20,12 @@ ENDED = {
     "status": 401,
     "detail": "The access token is refused: its session was ended. Get a new one from the gateway.",
 }
+TOO_LARGE = {
+    "type": "urn:nexus:problem:content-too-large",
+    "title": "Content Too Large",
+    "status": 413,
+    "detail": "At most 65536 bytes are taken here. Send it in parts.",
+}
 
 
 async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, password: str) -> tuple[int, Any]:
@@ -42,6 +48,18 @@ async def test_a_wrong_name_and_a_wrong_password_are_refused_alike(
     gateway: str, http: aiohttp.ClientSession, username: str, password: str
 ) -> None:
     assert await sign_in(http, gateway, username, password) == (401, WRONG)
+
+
+async def test_a_body_has_a_limit_before_anyone_signed_in(gateway: str, http: aiohttp.ClientSession) -> None:
+    async with http.post(f"{gateway}/v1/sessions", data=bytes(1_000_000)) as response:
+        assert response.content_type == "application/problem+json"
+        assert await response.json(content_type=None) == TOO_LARGE
+
+
+async def test_a_name_with_nul_is_refused(gateway: str, http: aiohttp.ClientSession) -> None:
+    status, body = await sign_in(http, gateway, "ad\x00min", PASSWORD)
+
+    assert (status, body["errors"][0]["pointer"]) == (422, "/body/username")
 
 
 async def test_the_token_tells_who_the_caller_is(

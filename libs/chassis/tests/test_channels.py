@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from nexus_chassis.channels import Event, Position, follow, history, position, publish, stream_key
+from nexus_chassis.channels import Event, Position, follow, history, position, publish, publish_all, stream_key
 from nexus_chassis.redis import check, create_redis
 from nexus_chassis.settings import RedisSettings
 
@@ -33,6 +33,25 @@ async def test_an_empty_channel_has_a_beginning(redis: Redis) -> None:
 
     assert start == Position(start.epoch, "0-0")
     assert await history(redis, "news", start) == []
+
+
+async def test_only_an_empty_channel_is_forgotten(redis: Redis) -> None:
+    await position(redis, "news")
+    empty = await redis.ttl(f"{stream_key('news')}:epoch")
+    await publish(redis, "news", 1)
+    await position(redis, "news")
+
+    assert 86390 <= empty <= 86400
+    assert await redis.ttl(f"{stream_key('news')}:epoch") == -1
+
+
+async def test_events_published_together_are_in_the_history_in_order(redis: Redis) -> None:
+    start = await position(redis, "news")
+    places = await publish_all(redis, "news", ["one", "two"])
+
+    assert await history(redis, "news", start) == [
+        Event("news", start.epoch, place.offset, data) for place, data in zip(places, ("one", "two"), strict=True)
+    ]
 
 
 async def test_followers_hear_what_comes_next(redis: Redis) -> None:

@@ -65,6 +65,18 @@ async def test_a_failing_migration_leaves_nothing_behind(pool: asyncpg.Pool, fix
     assert await tables(pool) == ["schema_migrations"]
 
 
+async def test_a_migration_may_take_longer_than_a_query(
+    pool: asyncpg.Pool, postgres_settings: PostgresSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0001_slow.sql").write_text("SELECT pg_sleep(1)")
+    monkeypatch.setattr("nexus_chassis.postgres._COMMAND_SECONDS", 0.5)
+    hasty = await create_pool(postgres_settings)
+
+    assert await migrate(hasty, tmp_path) == ["0001_slow.sql"]
+    assert await tables(pool) == ["schema_migrations"]
+    await hasty.close()
+
+
 async def test_a_misnamed_migration(pool: asyncpg.Pool, fixtures: Path) -> None:
     directory = fixtures / "migrations-misnamed"
 

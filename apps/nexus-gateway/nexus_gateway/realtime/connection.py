@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -23,6 +24,7 @@ _RECHECK_SECONDS = 10.0
 _CLOSE_SECONDS = 5.0
 _QUEUE = 1024
 _SUBSCRIPTIONS = 64
+_OFFSET = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
 
 type Frame = dict[str, Any]
 
@@ -171,13 +173,13 @@ class Connection:
         self._hub.leave(channel, self)
 
     async def _send(self, frame: Frame) -> None:
-        await self._socket.send_text(json.dumps(frame, ensure_ascii=False))
+        await self._socket.send_text(json.dumps(frame))
 
 
 def _parsed(text: str) -> Frame:
     try:
         frame = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict):
         raise _bad_frame("It is not a JSON object.")
@@ -188,13 +190,11 @@ def _position(frame: Frame) -> Position | None:
     epoch, offset = frame.get("epoch"), frame.get("offset")
     if epoch is None and offset is None:
         return None
-    try:
-        order(offset)  # type: ignore[arg-type]  # whatever the client sent
-    except (ValueError, AttributeError):
-        raise _bad_frame(f"Found offset {offset!r}. Send epoch and offset as the last event had them.") from None
+    if not isinstance(offset, str) or not _OFFSET.fullmatch(offset):
+        raise _bad_frame(f"Found offset {offset!r}. Send epoch and offset as the last event had them.")
     if not isinstance(epoch, str):
         raise _bad_frame(f"Found epoch {epoch!r}. Send epoch and offset as the last event had them.")
-    return Position(epoch, str(offset))
+    return Position(epoch, offset)
 
 
 def _bad_frame(detail: str) -> Problem:

@@ -58,7 +58,9 @@ class ProxyService:
                 data=body.stream() if body.present else None,
                 allow_redirects=False,
                 skip_auto_headers=_OWN_HEADERS,
-                timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT_SECONDS, sock_read=route.timeout),
+                timeout=aiohttp.ClientTimeout(
+                    connect=route.timeout, sock_connect=_CONNECT_SECONDS, sock_read=route.timeout
+                ),
             )
         except (aiohttp.ClientError, OSError) as error:
             raise body.fault or _failure(route, error) from error

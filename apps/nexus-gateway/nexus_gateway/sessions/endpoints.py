@@ -2,12 +2,15 @@
 
 from fastapi import APIRouter, Response
 
+from nexus_chassis.bodies import limited_to
 from nexus_gateway.access import Caller
 from nexus_gateway.services import ServicesOfApp
 from nexus_gateway.sessions.schemas import Credentials, CurrentSession, SignedIn
 from nexus_gateway.tokens.service import TOKEN_SECONDS
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+_BODY_LIMIT = 65536
+
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=limited_to(_BODY_LIMIT))
 
 
 @router.post("", status_code=201, summary="Sign in")

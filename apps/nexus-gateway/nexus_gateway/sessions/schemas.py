@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 class Credentials(BaseModel):
     """What a user signs in with."""
 
-    username: str = Field(min_length=1, max_length=63)
+    username: str = Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")  # PostgreSQL takes no NUL
     password: str = Field(min_length=1, max_length=1024)
 
 

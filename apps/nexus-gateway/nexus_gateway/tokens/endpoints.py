@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from fastapi import APIRouter, Request, Response
 
+from nexus_chassis.bodies import limited_to
 from nexus_gateway.access import Caller
 from nexus_gateway.services import Services, ServicesOfApp
 from nexus_gateway.tokens.errors import OAuthError
@@ -21,10 +22,10 @@ from nexus_gateway.tokens.schemas import (
 from nexus_gateway.tokens.service import Client, Grant
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-_FORM_LIMIT = 65536
+_BODY_LIMIT = 65536
 _KEYS_SECONDS = 300
 
-router = APIRouter(tags=["tokens"])
+router = APIRouter(tags=["tokens"], route_class=limited_to(_BODY_LIMIT))
 
 
 @router.get("/.well-known/jwks.json", summary="Public keys of the access tokens")
@@ -70,11 +71,7 @@ async def oauth_token(request: Request, services: ServicesOfApp, response: Respo
 async def _form(request: Request) -> TokenForm:
     if request.headers.get("content-type", "").partition(";")[0].strip() != FORM_TYPE:
         raise OAuthError("invalid_request", f"Send the parameters as {FORM_TYPE}.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _FORM_LIMIT:
-            raise OAuthError("invalid_request", f"The parameters are longer than {_FORM_LIMIT} bytes.")
+    body = await request.body()
     pairs = parse_qsl(body.decode("ascii", "replace"))
     if len(dict(pairs)) < len(pairs):
         raise OAuthError("invalid_request", "A parameter is given twice.")

@@ -6,6 +6,7 @@ channel. The stream is `nexus:channel:<name>`, its epoch `nexus:channel:<name>:e
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ HISTORY = 1000
 
 START = "0-0"
 """The offset before the first event."""
+
+_EMPTY_SECONDS = 86400
+"""How long an epoch lasts without events: a subscriber may name any channel, and none may fill Redis so."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,26 @@ def _epoch_key(channel: str) -> str:
 
 async def publish(redis: Redis, channel: str, data: object) -> Position:
     """Append an event, which must be representable as JSON; gives its place."""
+    (place,) = await publish_all(redis, channel, [data])
+    return place
+
+
+async def publish_all(redis: Redis, channel: str, events: Sequence[object]) -> list[Position]:
+    """Append events, each representable as JSON, all in one transaction; gives their places."""
     async with redis.pipeline(transaction=True) as pipe:
         pipe.set(_epoch_key(channel), secrets.token_hex(8), nx=True)
+        pipe.persist(_epoch_key(channel))
         pipe.get(_epoch_key(channel))
-        pipe.xadd(stream_key(channel), {"data": json.dumps(data)}, maxlen=HISTORY, approximate=True)
-        _, epoch, offset = await pipe.execute()
-    return Position(epoch, offset)
+        for data in events:
+            pipe.xadd(stream_key(channel), {"data": json.dumps(data)}, maxlen=HISTORY, approximate=True)
+        _, _, epoch, *offsets = await pipe.execute()
+    return [Position(epoch, offset) for offset in offsets]
 
 
 async def position(redis: Redis, channel: str) -> Position:
     """The place after the last event so far."""
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.set(_epoch_key(channel), secrets.token_hex(8), nx=True)
+        pipe.set(_epoch_key(channel), secrets.token_hex(8), nx=True, ex=_EMPTY_SECONDS)
         pipe.get(_epoch_key(channel))
         pipe.xrevrange(stream_key(channel), count=1)
         _, epoch, last = await pipe.execute()

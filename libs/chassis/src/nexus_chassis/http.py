@@ -19,7 +19,7 @@ def create_http_session(**options: Any) -> aiohttp.ClientSession:  # noqa: ANN40
     """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[_tracing()],
         **options,

@@ -19,6 +19,7 @@ START_SECONDS = 60.0
 
 _RETRY_SECONDS = 0.25
 _COMMAND_SECONDS = 30.0
+_MIGRATION_SECONDS = 3600.0  # of a large table, and as long the wait for another process that migrates
 _NOT_YET = (
     OSError,
     asyncpg.CannotConnectNowError,
@@ -115,7 +116,7 @@ async def migrate(pool: asyncpg.Pool, directory: Path) -> list[str]:
     migrations = _read_migrations(directory)
     async with pool.acquire() as connection:
         lock = await connection.fetchval("SELECT hashtext('migrate ' || current_schema())")
-        await connection.execute("SELECT pg_advisory_lock($1)", lock)
+        await connection.execute("SELECT pg_advisory_lock($1)", lock, timeout=_MIGRATION_SECONDS)
         try:
             return await _apply_missing(connection, migrations)
         finally:
@@ -156,15 +157,16 @@ async def _apply_missing(connection: "asyncpg.pool.PoolConnectionProxy", migrati
 async def _apply(connection: "asyncpg.pool.PoolConnectionProxy", migration: _Migration) -> None:
     try:
         async with connection.transaction():
-            await connection.execute(migration.sql)
+            await connection.execute(migration.sql, timeout=_MIGRATION_SECONDS)
             await connection.execute(
                 "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
                 migration.version,
                 migration.name,
                 migration.checksum,
             )
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, TimeoutError) as error:
+        reason = str(error) or f"it took longer than {_MIGRATION_SECONDS:g} s"
         raise ConfigurationError(
-            f"The migration {migration.name} failed and left nothing behind: {error}. Mend the file and start again."
+            f"The migration {migration.name} failed and left nothing behind: {reason}. Mend the file and start again."
         ) from error
     _log.info("applied migration %s", migration.name)
