@@ -129,6 +129,13 @@ async def test_an_item_that_is_not_unicode_does_not_spoil_the_others(client: aio
     ]
 
 
+async def test_an_attribute_name_that_is_not_unicode_does_no_harm(client: aiohttp.ClientSession) -> None:
+    body = r'{"taxonomy": "unspsc", "items": [{"text": "claw hammer", "attributes": {"\ud800": "steel"}}]}'
+    async with client.post("/v1/classify", data=body, headers={"Content-Type": "application/json"}) as response:
+        answer = await response.json()
+    assert (response.status, answer["items"][0]["code"]) == (200, "27111602")
+
+
 async def test_a_request_without_a_valid_item_is_answered_item_by_item(client: aiohttp.ClientSession) -> None:
     status, answer = await classify(client, [{"text": ""}])
     assert (status, answer["items"][0]["error"]["detail"]) == (200, "text: String should have at least 1 character")

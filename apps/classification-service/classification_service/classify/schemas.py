@@ -26,7 +26,9 @@ class Item(BaseModel):
 
     def full_text(self) -> str:
         """What is classified: the text, then the attributes with their names."""
-        return " ".join([self.text, *(f"{name} {value}" for name, value in self.attributes.items())])
+        text = " ".join([self.text, *(f"{name} {value}" for name, value in self.attributes.items())])
+        # Names of attributes may hold lone surrogates, which no tokenizer takes: JSON can escape them.
+        return text.encode("utf-8", "replace").decode()
 
 
 class ClassifyRequest(BaseModel):
