@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from nexusctl import base, builder, docker, doctor, images, stack, toolchain, unit, wheels
 from nexusctl.console import Steps, err
-from nexusctl.errors import NexusError
+from nexusctl.errors import NexusError, disk_full
 from nexusctl.workspace import ROOT, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -124,10 +124,5 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        full = NexusError(
-            "the disk is full",
-            str(error),
-            "free some space (`docker system df` shows what images hold), then run the same command again",
-        )
-        err.print(f"[red]nexusctl:[/] {escape(str(full))}", soft_wrap=True)
+        err.print(f"[red]nexusctl:[/] {escape(str(disk_full(str(error))))}", soft_wrap=True)
         sys.exit(1)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import tarfile
@@ -13,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from nexusctl import shell
+from nexusctl import shell, stamps
 from nexusctl.errors import NexusError
 from nexusctl.workspace import STATE, load
 
@@ -74,7 +75,7 @@ def compose(*, tag: str) -> tuple[list[str], dict[str, str]]:
 def load_image(reference: str, layers: Sequence[Path], config: Mapping[str, Any]) -> None:
     """Put an image of the given layer tars into the engine. Equal layers and config give an equal image id."""
     created = datetime.fromtimestamp(load().epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    digests = [f"sha256:{_sha256(layer)}" for layer in layers]
+    digests = [f"sha256:{stamps.file_sha256(layer)}" for layer in layers]
     document = {
         "architecture": architecture(),
         "os": "linux",
@@ -100,8 +101,6 @@ def load_image(reference: str, layers: Sequence[Path], config: Mapping[str, Any]
 
 def architecture() -> str:
     """Return this machine's architecture by its container name."""
-    import platform  # noqa: PLC0415 # only here
-
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         raise NexusError(
@@ -114,8 +113,3 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, BytesIO(content))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

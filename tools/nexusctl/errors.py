@@ -14,3 +14,12 @@ class NexusError(Exception):
     def __str__(self) -> str:
         """Return the three parts, a line each."""
         return f"{self.what}\n  found: {self.found}\n  to do: {self.remedy}"
+
+
+def disk_full(found: str) -> NexusError:
+    """Return the error for a write that found no space."""
+    return NexusError(
+        "the disk is full",
+        found,
+        "free some space (`docker system df` shows what images hold), then run the same command again",
+    )

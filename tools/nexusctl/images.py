@@ -15,7 +15,8 @@ DOCKERFILE_TAG = "dockerfile"
 def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
     """Build the named services and flavours (all services if none is named) and print a table of what came out."""
     services, flavours = _select(names)
-    builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
+    if flavours or any(service.kind == "app" for service in services):  # stores stand on their own root alone
+        builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
     base.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
     base.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
     rows = [_build_service(steps, service, use_pack=use_pack) for service in services]

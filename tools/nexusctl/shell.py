@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nexusctl.errors import NexusError
+from nexusctl.errors import NexusError, disk_full
 from nexusctl.workspace import ROOT, STATE
 
 LOGS = STATE / "logs"
@@ -46,7 +46,7 @@ def run(
         raise _failure(command, status, path, remedy)
 
 
-def capture(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
+def capture(command: Sequence[str | Path]) -> str:
     """Return what a command prints on standard output, stripped; raise NexusError if it fails."""
     try:
         done = subprocess.run(
@@ -55,7 +55,6 @@ def capture(command: Sequence[str | Path], *, env: Mapping[str, str] | None = No
             text=True,
             check=False,
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
         )
     except FileNotFoundError as error:
         raise missing_program(str(command[0])) from error
@@ -90,11 +89,7 @@ def _failure(command: Sequence[str | Path], status: int, path: Path, remedy: str
     text = path.read_text(errors="replace")
     full = [line.strip() for line in text.splitlines() if _DISK_FULL in line.lower()]
     if full:
-        return NexusError(
-            "the disk is full",
-            f"{full[-1]}\n    (all of it: {path.relative_to(ROOT)})",
-            "free some space (`docker system df` shows what images hold), then run the same command again",
-        )
+        return disk_full(f"{full[-1]}\n    (all of it: {path.relative_to(ROOT)})")
     tail = "\n    ".join(text.splitlines()[1:][-_TAIL_LINES:]) or "no output"
     return NexusError(
         f"`{Path(str(command[0])).name}` failed with exit status {status}",

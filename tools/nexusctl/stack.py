@@ -66,7 +66,9 @@ def logs(names: list[str], *, follow: bool) -> None:
     """Show the containers' logs."""
     command, environment = docker.compose(tag="latest")
     options = ["--follow"] if follow else []
-    done = subprocess.run([*command, "logs", *options, *names], cwd=ROOT, env=_with(environment), check=False)
+    done = subprocess.run(
+        [*command, "logs", *options, *names], cwd=ROOT, env={**os.environ, **environment}, check=False
+    )
     if done.returncode != 0:
         raise NexusError("the logs cannot be shown", "see the message above", "`make status` lists the services")
 
@@ -176,10 +178,6 @@ def _compose(*arguments: str, tag: str) -> None:
         if "is unhealthy" in error.found or "failed to start" in error.found or "exited" in error.found:
             raise _not_healthy() from error
         raise
-
-
-def _with(environment: dict[str, str]) -> dict[str, str]:
-    return {**os.environ, **environment}
 
 
 def _welcome() -> str:

@@ -20,6 +20,12 @@ def digest(paths: Iterable[Path], *values: str) -> str:
     return total.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def is_current(step: str, value: str) -> bool:
     """Whether the step was last finished with these inputs; if not, it counts as unfinished from now on."""
     path = _STAMPS / step

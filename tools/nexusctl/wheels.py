@@ -114,18 +114,12 @@ def _check_lock(path: Path) -> None:
         raise NexusError(f"{path.relative_to(ROOT)} is missing", "no lock", "run `make lock`")
     for name, version in pins(path):
         found = [wheel for wheel in INTERNAL.glob("*.whl") if wheel.name.split("-")[0] == name.replace("-", "_")]
-        if found and _sha256(found[0]) not in path.read_text():
+        if found and stamps.file_sha256(found[0]) not in path.read_text():
             raise NexusError(
                 f"{path.relative_to(ROOT)} was made for another {name} {version}",
-                f"{found[0].name} has sha256 {_sha256(found[0])}, which the lock does not name",
+                f"{found[0].name} has sha256 {stamps.file_sha256(found[0])}, which the lock does not name",
                 "run `make lock`, then commit the lock with the change",
             )
-
-
-def _sha256(path: Path) -> str:
-    import hashlib  # noqa: PLC0415 # only here
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _key(name: str, version: str) -> tuple[str, str]:
