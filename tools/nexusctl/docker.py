@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -54,6 +55,31 @@ def image_id(reference: str) -> str | None:
 def image_megabytes(reference: str) -> float:
     """Return the uncompressed size of a local image in MB (10^6 bytes)."""
     return int(shell.capture(["docker", "image", "inspect", "--format", "{{.Size}}", reference])) / 1e6
+
+
+@contextmanager
+def exported(reference: str) -> Iterator[tarfile.TarFile]:
+    """Give the file system of an image as a stream of archive members, to be read once, in order, to its end."""
+    # Never started, so any command does; an image need not have one of its own.
+    container = shell.capture(["docker", "create", reference, "none"])
+    command = ["docker", "export", container]
+    try:
+        with (
+            tempfile.TemporaryFile() as complaint,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaint) as process,
+        ):
+            broken = ""
+            try:
+                with tarfile.open(fileobj=process.stdout, mode="r|") as stream:
+                    yield stream
+            except tarfile.TarError as error:
+                broken = str(error)
+            # An export that ends between two files looks whole to tarfile.
+            if process.wait() != 0 or broken:
+                complaint.seek(0)
+                raise shell.failed("docker export", complaint.read().decode(errors="replace").strip() or broken)
+    finally:
+        shell.succeeds(["docker", "rm", "--volumes", container])
 
 
 def project() -> str:

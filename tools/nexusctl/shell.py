@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,12 @@ _TAIL_LINES = 15
 # Debian's packages of programs that are called otherwise.
 _PACKAGES = {"docker": "docker.io docker-cli", "docker compose": "docker-compose"}
 _DISK_FULL = os.strerror(errno.ENOSPC).lower()
+# How the client, pack and compose say that nobody listens any more, or that the talk broke off.
+_ENGINE_GONE = re.compile(
+    r"^.*(Cannot connect to the Docker daemon|error during connect|docker daemon is not running"
+    r"|docker\.sock: connect: (?:connection refused|no such file)|unexpected EOF|Connection aborted).*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 
 
 def run(
@@ -59,12 +66,23 @@ def capture(command: Sequence[str | Path]) -> str:
     except FileNotFoundError as error:
         raise missing_program(str(command[0])) from error
     if done.returncode != 0:
-        raise NexusError(
-            f"`{' '.join(map(str, command))}` failed with exit status {done.returncode}",
-            (done.stderr or done.stdout).strip() or "no output",
-            "mend what the message names, then run the command again",
-        )
+        raise failed(" ".join(map(str, command)), (done.stderr or done.stdout).strip() or "no output", done.returncode)
     return done.stdout.strip()
+
+
+def failed(command: str, output: str, status: int | None = None) -> NexusError:
+    """Return the error for a command that failed, from what it wrote; an engine that went away is named as such."""
+    if match := _ENGINE_GONE.search(output):
+        return NexusError(
+            "the Docker engine went away",
+            match[0],
+            "start it (as root: `systemctl start docker`), then run the same command again: what was finished is kept",
+        )
+    return NexusError(
+        f"`{command}` failed" + ("" if status is None else f" with exit status {status}"),
+        output,
+        "mend what the message names, then run the command again",
+    )
 
 
 def succeeds(command: Sequence[str | Path]) -> bool:
@@ -90,6 +108,8 @@ def _failure(command: Sequence[str | Path], status: int, path: Path, remedy: str
     full = [line.strip() for line in text.splitlines() if _DISK_FULL in line.lower()]
     if full:
         return disk_full(f"{full[-1]}\n    (all of it: {path.relative_to(ROOT)})")
+    if _ENGINE_GONE.search(text):
+        return failed(Path(str(command[0])).name, text)
     tail = "\n    ".join(text.splitlines()[1:][-_TAIL_LINES:]) or "no output"
     return NexusError(
         f"`{Path(str(command[0])).name}` failed with exit status {status}",
