@@ -220,7 +220,7 @@ def test_the_bill_of_materials_lists_the_distributions(application: Lifecycle) -
                 "version": "1.0",
                 "purl": "pkg:pypi/alpha@1.0",
                 "description": "The first letter",
-                "licenses": [{"license": {"name": "MIT"}}],
+                "licenses": [{"expression": "MIT"}],
             },
             {
                 "bom-ref": "pkg:pypi/beta-parts@2.1",

@@ -4,40 +4,41 @@ It is the same at each build: no serial number, no time.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
+from urllib.parse import quote
 
 from nexus_python import __version__
+from nexus_python.licences import Licences, licences
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Distribution:
-    """An installed distribution; `name` is as its author writes it, `licence` an SPDX expression, a text, or ""."""
+    """An installed distribution; `name` is as its author writes it."""
 
     name: str
     version: str
     summary: str
-    licence: str
+    licences: Licences
+
+    @property
+    def purl(self) -> str:
+        """The package URL, with the name as PEP 503 normalizes it."""
+        return f"pkg:pypi/{re.sub(r'[-_.]+', '-', self.name).lower()}@{quote(self.version, safe='')}"
 
 
 def read_distributions(site_packages: Path) -> list[Distribution]:
-    """Return the distributions installed in `site_packages`, ordered by name."""
-    files = site_packages.glob("*.dist-info/METADATA")
-    return sorted(_read_metadata(file) for file in files)
+    """Return the distributions in `site_packages`, those that others carry inside them too, ordered by package URL."""
+    found = map(_read_metadata, sorted(site_packages.rglob("*.dist-info/METADATA")))
+    return sorted({item.purl: item for item in found}.values(), key=lambda item: item.purl)
 
 
 def _read_metadata(file: Path) -> Distribution:
     metadata = HeaderParser().parsestr(file.read_text("utf-8", errors="replace"))
-    return Distribution(metadata["Name"], metadata["Version"], metadata.get("Summary", ""), _licence(metadata))
-
-
-def _licence(metadata: Message) -> str:
-    # License holds the whole text of some distributions' licences; their first line names it.
-    text = str(metadata.get("License-Expression") or metadata.get("License") or "")
-    return text.strip().partition("\n")[0]
+    return Distribution(metadata["Name"], metadata["Version"], metadata.get("Summary", ""), licences(metadata))
 
 
 def bill_of_materials(distributions: Sequence[Distribution]) -> str:
@@ -55,16 +56,15 @@ def bill_of_materials(distributions: Sequence[Distribution]) -> str:
 
 
 def _component(distribution: Distribution) -> dict[str, object]:
-    purl = f"pkg:pypi/{distribution.name.lower().replace('_', '-')}@{distribution.version}"
     component: dict[str, object] = {
-        "bom-ref": purl,
+        "bom-ref": distribution.purl,
         "type": "library",
         "name": distribution.name,
         "version": distribution.version,
-        "purl": purl,
+        "purl": distribution.purl,
     }
     if distribution.summary:
         component["description"] = distribution.summary
-    if distribution.licence:
-        component["licenses"] = [{"license": {"name": distribution.licence}}]
+    if distribution.licences:
+        component["licenses"] = distribution.licences
     return component
