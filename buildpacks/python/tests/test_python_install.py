@@ -74,6 +74,8 @@ def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tm
     layer = application.layers / "packages"
     assert _content(target / "site-packages") == _content(layer / "site-packages")
     assert _content(target / "bin") == _content(layer / "bin")
+    bill = (target / "sbom.cdx.json").read_bytes()
+    assert bill == (layer / "sbom.cdx.json").read_bytes() == (application.layers / "packages.sbom.cdx.json").read_bytes()
     assert _content(copy) == _content(application.app)
 
 

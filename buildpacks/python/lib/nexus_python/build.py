@@ -12,7 +12,7 @@ from pathlib import Path
 from nexus_python import __version__, errors
 from nexus_python.bindings import Certificate, find_certificates
 from nexus_python.constraints import InvalidConstraintError, satisfies
-from nexus_python.install import SITE_PACKAGES, InstallPlan, as_build_error, compile_app, install, read_locks
+from nexus_python.install import BILL, SITE_PACKAGES, InstallPlan, as_build_error, compile_app, install, read_locks
 from nexus_python.layers import (
     previous_metadata,
     write_launch,
@@ -22,7 +22,6 @@ from nexus_python.layers import (
 from nexus_python.output import count, say
 from nexus_python.pip_install import describe_python
 from nexus_python.procfile import DEFAULT_PROCESS, Process, read_procfile
-from nexus_python.sbom import bill_of_materials
 from nexus_python.settings import Settings, read_settings, resolve_find_links
 from nexus_python.tidy import describe_strip
 
@@ -92,9 +91,9 @@ def _contribute_packages(layers: Path, plan: InstallPlan, environ: Mapping[str, 
         write_launch_layer(layers, PACKAGES, key)
         return
     layer = layers / PACKAGES
-    distributions = install(plan, layer)
+    install(plan, layer)
     write_launch_environment(layer, _PYTHON_ENVIRONMENT | {"PYTHONPATH.prepend": str(layer / SITE_PACKAGES)})
-    bill.write_text(bill_of_materials(distributions), "utf-8")
+    shutil.copy(layer / BILL, bill)
     write_launch_layer(layers, PACKAGES, key)
 
 

@@ -21,12 +21,13 @@ from nexus_python.lockfile import Lock, read_lock
 from nexus_python.output import count, say
 from nexus_python.pip_install import run_pip
 from nexus_python.project import read_build_variables
-from nexus_python.sbom import Distribution, read_distributions
+from nexus_python.sbom import bill_of_materials, read_distributions
 from nexus_python.settings import read_settings
 from nexus_python.tidy import move_scripts, prune, rewrite_records, strip_libraries
 
 SITE_PACKAGES = "site-packages"
 SCRIPTS = "bin"
+BILL = "sbom.cdx.json"
 
 _MEBIBYTE = 2**20
 _SHOWN = 5
@@ -53,8 +54,8 @@ def read_locks(app: Path, names: Sequence[str]) -> tuple[Lock, ...]:
     return tuple(read_lock(app / name, sys.version_info[:2]) for name in names)
 
 
-def install(plan: InstallPlan, target: Path) -> list[Distribution]:
-    """Install `plan` into the folder `target`, which must not exist or be empty; return what was installed.
+def install(plan: InstallPlan, target: Path) -> None:
+    """Install `plan` into the folder `target`, which must not exist or be empty, with a bill of materials beside it.
 
     Raises:
         BuildError: pip failed, the disk is full, or the folder isn't empty.
@@ -73,8 +74,8 @@ def install(plan: InstallPlan, target: Path) -> list[Distribution]:
     rewrite_records(site_packages, scripts)
     _compile(site_packages, "package", parallel=True)
     distributions = read_distributions(site_packages)
+    (target / BILL).write_text(bill_of_materials(distributions), "utf-8")
     say(f"Packages: {count(len(distributions), 'distribution')} installed")
-    return distributions
 
 
 def compile_app(app: Path) -> None:
