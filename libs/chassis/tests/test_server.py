@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from nexus_chassis import server
+from nexus_chassis.settings import ServiceSettings
 from nexus_testkit.process import ServiceProcess
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -73,6 +75,14 @@ def test_metrics_of_all_workers_are_on_the_admin_port_only(start: Callable[..., 
             service.get(path, port)
 
 
+def test_the_admin_listener_has_its_own_address(start: Callable[..., ServiceProcess]) -> None:
+    service = start(NEXUS_ADMIN_HOST="127.0.0.2")
+    service.wait_until_it_answers()
+
+    with socket.create_connection(("127.0.0.2", service.admin_port)), pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", service.admin_port))
+
+
 def test_a_killed_worker_is_replaced(start: Callable[..., ServiceProcess]) -> None:
     service = start()
     service.wait_until_it_answers()
@@ -108,3 +118,25 @@ def test_a_port_in_use_ends_with_78(start: Callable[..., ServiceProcess]) -> Non
         [f"Cannot listen on 127.0.0.1:{port}: Address already in use. Free that port, or set PORT to another."],
         "",
     )
+
+
+@pytest.mark.parametrize("setting", ["HOST", "NEXUS_ADMIN_HOST"])
+def test_an_address_of_another_machine_ends_with_78(start: Callable[..., ServiceProcess], setting: str) -> None:
+    service = start(**{setting: "192.0.2.1"})
+    status, log, err = service.outcome()
+
+    message = (
+        f"Cannot listen on 192.0.2.1:{service.admin_port}: Cannot assign requested address. "
+        f"Set {setting} to an address of this machine."
+    )
+    assert (status, [entry["message"] for entry in log], err) == (78, [message], "")
+
+
+def test_of_a_name_that_replicas_share_the_own_address_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(_host: str, port: int, *_: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("192.0.2.1", "127.0.0.2")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    settings = ServiceSettings(admin_host="replicas", admin_port=0)
+    with server.listen_for_admin(settings) as listener:
+        assert listener.getsockname()[0] == "127.0.0.2"

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.settings import PostgresSettings, ServiceSettings, load, read_secret
+from nexus_chassis.settings import PostgresSettings, RedisSettings, ServiceSettings, load, read_secret
 from nexus_testkit import assert_settings_documented
 from nexus_testkit.readme import settings_table
 
@@ -43,6 +43,21 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: py
         "  PORT                          Input should be a valid integer, unable to parse string as an integer; "
         "found 'http'.\n"
         "  NEXUS_LOG_LEVEL               String should match pattern '^(debug|info|warning|error)$'; found 'loud'.\n"
+    )
+
+
+def test_a_default_at_fault_is_told_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NEXUS_REDIS_PASSWORD_FILE", raising=False)
+
+    with pytest.raises(SystemExit):
+        load(RedisSettings)
+
+    assert capsys.readouterr().err == (
+        "The service cannot start: these settings need mending.\n"
+        "  NEXUS_REDIS_PASSWORD_FILE  The secret file /run/secrets/redis_password does not exist. "
+        "Write the secret to that file, or point this setting at the file that holds it.\n"
     )
 
 

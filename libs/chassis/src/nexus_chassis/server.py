@@ -4,6 +4,7 @@ The supervising process imports little: not the application, and gunicorn only a
 because gunicorn reads some of the same variables without saying what is wrong with them.
 """
 
+import errno
 import logging
 import os
 import shutil
@@ -34,8 +35,8 @@ def run(settings: ServiceSettings, application: str, *, websockets: bool = False
     from nexus_chassis.supervisor import Supervised  # noqa: PLC0415  see the module's docstring
 
     try:
-        admin = _listen(settings.host, settings.admin_port, "NEXUS_ADMIN_PORT")
-        _listen(settings.host, settings.port, "PORT").close()
+        admin = listen_for_admin(settings)
+        _listen(settings.host, settings.port, "HOST", "PORT").close()
         Supervised(settings, application, admin, websockets=websockets).run()
     except ConfigurationError as error:
         _log.critical("%s", error)
@@ -45,10 +46,31 @@ def run(settings: ServiceSettings, application: str, *, websockets: bool = False
             shutil.rmtree(metrics, ignore_errors=True)
 
 
-def _listen(host: str, port: int, setting: str) -> socket.socket:
+def listen_for_admin(settings: ServiceSettings) -> socket.socket:
+    """The admin listener's socket. Raises ConfigurationError where its address or port cannot be had."""
+    if settings.admin_host:
+        return _listen(settings.admin_host, settings.admin_port, "NEXUS_ADMIN_HOST", "NEXUS_ADMIN_PORT")
+    return _listen(settings.host, settings.admin_port, "HOST", "NEXUS_ADMIN_PORT")
+
+
+def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:
     try:
-        return socket.create_server((host, port), backlog=64)
+        return _bind(host, port)
     except OSError as error:
-        raise ConfigurationError(
-            f"Cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}. Free that port, or set {setting} to another."
-        ) from None
+        reason = str(error.strerror).partition(" (while")[0]
+        if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+            remedy = f"Free that port, or set {port_setting} to another."
+        else:
+            remedy = f"Set {host_setting} to an address of this machine."
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}. {remedy}") from None
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Listen on the first address of `host` that is this machine's own: replicas may share a name."""
+    for *_, address in socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM):
+        try:
+            return socket.create_server(address, backlog=64)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+    raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))

@@ -51,6 +51,11 @@ class ServiceSettings(_Settings):
 
     host: str = Field(default="0.0.0.0", validation_alias="HOST", description="address to listen on")
     port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
+    admin_host: str | None = Field(
+        default=None,
+        validation_alias="NEXUS_ADMIN_HOST",
+        description="address that the admin listener listens on; `None` means that of HOST",
+    )
     admin_port: int = Field(
         default=9090,
         validation_alias="NEXUS_ADMIN_PORT",
@@ -129,17 +134,22 @@ def load[T: BaseSettings](cls: type[T]) -> T:
     try:
         return cls()
     except ValidationError as error:
-        sys.stderr.write(_fault_table(error))
+        sys.stderr.write(_fault_table(cls, error))
         raise SystemExit(EX_CONFIG) from None
 
 
-def _fault_table(error: ValidationError) -> str:
-    faults = [
-        (str(item["loc"][0]) if item["loc"] else "(all)", _explain(item["type"], item)) for item in error.errors()
-    ]
+def _fault_table(cls: type[BaseSettings], error: ValidationError) -> str:
+    faults = [(_variable(cls, item["loc"]), _explain(item["type"], item)) for item in error.errors()]
     width = max(len(name) for name, _ in faults)
     lines = [f"  {name:<{width}}  {fault}" for name, fault in faults]
     return "\n".join(["The service cannot start: these settings need mending.", *lines, ""])
+
+
+def _variable(cls: type[BaseSettings], place: tuple[int | str, ...]) -> str:
+    """The environment variable of a fault; pydantic names the field instead where its default is at fault."""
+    name = str(place[0]) if place else "(all)"
+    field = cls.model_fields.get(name)
+    return str(field.validation_alias) if field else name
 
 
 def _explain(kind: str, item: object) -> str:
