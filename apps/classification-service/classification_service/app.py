@@ -56,9 +56,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
-    """The classifier, warm; raises ConfigurationError when the encoder folder is not what it should be."""
+    """The classifier, warm; raises ConfigurationError when encoder folder or device are not what they should be."""
     try:
-        encoder = SentenceEncoder(settings.encoder_dir, settings.encoder_threads)
+        encoder = SentenceEncoder(settings.encoder_dir, settings.encoder_threads, settings.device)
     except ClassificationServiceError as error:
         raise ConfigurationError(str(error)) from None
     encoder.encode([_PROBE])

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from classification_service.encoder.device import Device
 from nexus_chassis.settings import ServiceSettings, TokenSettings
 
 
@@ -25,4 +26,10 @@ class Settings(ServiceSettings, TokenSettings):
         validation_alias="NEXUS_ENCODER_THREADS",
         ge=1,
         description="threads that one worker process computes with",
+    )
+    device: Device = Field(
+        "auto",
+        validation_alias="NEXUS_DEVICE",
+        description="what the encoder computes on: cpu; cuda, the NVIDIA GPU; "
+        "or auto, the GPU if torch is there and can use one, else the CPU",
     )

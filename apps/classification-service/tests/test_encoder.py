@@ -11,7 +11,8 @@ from conftest import APP, FIXTURES
 from numpy.typing import NDArray
 
 from classification_service.encoder import architecture, safetensors
-from classification_service.encoder.encoder import MAX_TOKENS, SentenceEncoder, shipped_folder
+from classification_service.encoder.encoder import MAX_TOKENS, SentenceEncoder
+from classification_service.encoder.folder import shipped_folder
 from classification_service.errors import ClassificationServiceError
 
 TEXTS = [
@@ -128,7 +129,7 @@ def test_another_folder_is_read_and_named_by_its_weights(encoder: SentenceEncode
     for name in ("model.safetensors", "tokenizer.json"):
         (tmp_path / name).symlink_to(shipped_folder() / name)  # as Kubernetes mounts files
     other = SentenceEncoder(tmp_path)
-    assert (other.name, other.shipped, other.device) == (f"{tmp_path.name}-53aa51172d14", False, "cpu")
+    assert (other.name, other.shipped, other.backend.device) == (f"{tmp_path.name}-53aa51172d14", False, "cpu")
     assert np.array_equal(other.encode(TEXTS), encoder.encode(TEXTS))
 
 

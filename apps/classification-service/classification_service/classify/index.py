@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_service.encoder.encoder import SentenceEncoder, Vectors
+from classification_service.encoder.backend import Vectors
+from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.taxonomies.service import Taxonomy
 
 TEMPERATURE = 0.05

@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from classification_service.classify.classifier import Classification, Classifier
 from classification_service.classify.schemas import ClassifyRequest, ClassifyResponse, Item, ItemError, ItemResult
-from classification_service.encoder.encoder import BATCH
 from classification_service.taxonomies.service import Taxonomies, Taxonomy
 from nexus_chassis.problems import Problem
 
@@ -35,8 +34,9 @@ class ClassificationService:
         results, valid = _sort_out(request.items)
         version = self._classifier.model_version(taxonomy)
         valid.sort(key=lambda entry: len(entry.text))
-        for start in range(0, len(valid), BATCH):
-            batch = valid[start : start + BATCH]
+        size = self._classifier.encoder.backend.batch
+        for start in range(0, len(valid), size):
+            batch = valid[start : start + size]
             answers = await self._compute(taxonomy, [entry.text for entry in batch], request.top_k)
             for entry, answer in zip(batch, answers, strict=True):
                 results[entry.index] = ItemResult.of(entry.index, entry.item, answer, version)

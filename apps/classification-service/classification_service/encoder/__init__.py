@@ -1,1 +1,1 @@
-"""Texts as vectors: the sentence encoder on ONNX Runtime."""
+"""Texts as vectors: the sentence encoder, on ONNX Runtime or torch."""

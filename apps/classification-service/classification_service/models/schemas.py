@@ -31,7 +31,7 @@ class ModelOut(BaseModel):
                 taxonomy_version=taxonomy.version,
                 encoder=encoder.name,
                 dimension=encoder.dimension,
-                device=encoder.device,
+                device=encoder.backend.device,
                 threads=encoder.threads,
             )
             for taxonomy in taxonomies
