@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 from pathlib import Path
+from string import Template
+from typing import Any
 
 from nexusctl import docker, shell, stamps, wheels
 from nexusctl.console import Steps
@@ -29,9 +31,15 @@ def build(steps: Steps, images: tuple[Base, ...]) -> None:
         if stamps.is_current(stamp, f"{inputs} {docker.image_id(base.image)}"):
             continue
         with steps.step(base.image):
-            config = json.loads((RECIPES / f"{base.roots[-1]}.json").read_text())
-            docker.load_image(base.image, layers, config)
+            docker.load_image(base.image, layers, _config(base))
         stamps.finish(stamp, f"{inputs} {docker.image_id(base.image)}")
+
+
+def _config(base: Base) -> dict[str, Any]:
+    """Return the image's configuration; ${SOURCE_DATE_EPOCH} in it stands for the date of every file."""
+    text = Template((RECIPES / f"{base.roots[-1]}.json").read_text()).substitute(SOURCE_DATE_EPOCH=load().epoch)
+    config: dict[str, Any] = json.loads(text)
+    return config
 
 
 def _build_roots(steps: Steps, images: tuple[Base, ...]) -> None:

@@ -45,6 +45,11 @@ def _content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def _modes(folder: Path) -> dict[str, str]:
+    paths = [folder, *folder.rglob("*")]
+    return {str(path.relative_to(folder)): f"{path.stat().st_mode & 0o777:o}" for path in paths}
+
+
 def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tmp_path: Path) -> None:
     target = tmp_path / "installed"
     application.set(BP_NEXUS_PRUNE="*/tests")
@@ -75,8 +80,60 @@ def test_the_command_installs_what_the_buildpack_does(application: Lifecycle, tm
     assert _content(target / "site-packages") == _content(layer / "site-packages")
     assert _content(target / "bin") == _content(layer / "bin")
     bill = (target / "sbom.cdx.json").read_bytes()
-    assert bill == (layer / "sbom.cdx.json").read_bytes() == (application.layers / "packages.sbom.cdx.json").read_bytes()
+    assert (
+        bill == (layer / "sbom.cdx.json").read_bytes() == (application.layers / "packages.sbom.cdx.json").read_bytes()
+    )
     assert _content(copy) == _content(application.app)
+    assert _modes(copy) == _modes(application.app)
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000], ids=["umask 077", "umask 000"])
+def test_modes_of_the_application_are_those_that_git_records(application: Lifecycle, umask: int) -> None:
+    app = application.app
+    application.write({"shop/tool": "#!/usr/bin/python3\n"})
+    for path in (app, *app.rglob("*")):
+        path.chmod((0o777 if path.is_dir() or path.name == "tool" else 0o666) & ~umask)
+
+    assert _install(application, "--app", str(app)).status == 0
+
+    assert _modes(app) == {
+        ".": "755",
+        "Procfile": "644",
+        "requirements.txt": "644",
+        "shop": "755",
+        "shop/__init__.py": "644",
+        "shop/__main__.py": "644",
+        "shop/__pycache__": "755",
+        "shop/__pycache__/__init__.cpython-313.pyc": "644",
+        "shop/__pycache__/__main__.cpython-313.pyc": "644",
+        "shop/tool": "755",
+    }
+
+
+def test_all_files_get_the_date_that_is_asked_for(application: Lifecycle, tmp_path: Path) -> None:
+    target = tmp_path / "installed"
+    (application.app / "link").symlink_to("absent")
+    arguments = ["--requirements", "requirements.txt", "--target", str(target), "--app", str(application.app)]
+
+    assert _install(application, *arguments, "--date", "315532801").status == 0
+
+    paths = [folder for top in (target, application.app) for folder in (top, *top.rglob("*"))]
+    assert {path.lstat().st_mtime for path in paths} == {315532801.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name --target, --app or both"),
+        (["--app", ".", "--target", "new"], "--requirements and --target go together"),
+        (["--app", ".", "--date", "today"], "argument --date: invalid int value: 'today'"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(application: Lifecycle, arguments: list[str], message: str) -> None:
+    result = _install(application, *arguments)
+
+    assert result.output.endswith(f"python3 -m nexus_python.install: error: {message}\n")
+    assert result.status == 2
 
 
 @pytest.mark.parametrize(

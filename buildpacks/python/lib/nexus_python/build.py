@@ -12,7 +12,7 @@ from pathlib import Path
 from nexus_python import __version__, errors
 from nexus_python.bindings import Certificate, find_certificates
 from nexus_python.constraints import InvalidConstraintError, satisfies
-from nexus_python.install import BILL, SITE_PACKAGES, InstallPlan, as_build_error, compile_app, install, read_locks
+from nexus_python.install import BILL, SITE_PACKAGES, InstallPlan, as_build_error, finish_app, install, read_locks
 from nexus_python.layers import (
     previous_metadata,
     write_launch,
@@ -56,7 +56,7 @@ def build(app: Path, layers: Path, platform_dir: Path, environ: Mapping[str, str
     )
     certificates = find_certificates(environ, platform_dir)
     _contribute_packages(layers, plan, environ)
-    compile_app(app)
+    finish_app(app)
     _contribute_certificates(layers, certificates, embed=settings.embed_certificates)
     _contribute_variables(layers, settings.launch_environment)
     write_launch(layers, processes, settings.labels)

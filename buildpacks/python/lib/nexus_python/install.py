@@ -1,9 +1,12 @@
 """Installs a lock the way the buildpack does; the Dockerfiles call it as a command.
 
-    python3 -m nexus_python.install --requirements requirements.txt --target DIR [--project project.toml] [--app DIR]
+    python3 -m nexus_python.install --requirements requirements.txt --target DIR [--project project.toml]
+    python3 -m nexus_python.install --app DIR
 
-DIR/site-packages gets the packages and their bytecode, DIR/bin the console scripts. What to prune is read from the
-project descriptor, where `pack` reads it too.
+The first fills DIR/site-packages with the packages and their bytecode, DIR/bin with the console scripts; what to prune is
+read from the project descriptor, where `pack` reads it too. The second makes the application in DIR ready to run; both can
+be asked for at once. With --date or SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) every file of
+DIR gets that date, so that a layer of it is the same at each build.
 """
 
 import argparse
@@ -23,7 +26,7 @@ from nexus_python.pip_install import run_pip
 from nexus_python.project import read_build_variables
 from nexus_python.sbom import bill_of_materials, read_distributions
 from nexus_python.settings import read_settings
-from nexus_python.tidy import move_scripts, prune, rewrite_records, strip_libraries
+from nexus_python.tidy import move_scripts, prune, rewrite_records, set_dates, set_modes, strip_libraries
 
 SITE_PACKAGES = "site-packages"
 SCRIPTS = "bin"
@@ -78,8 +81,9 @@ def install(plan: InstallPlan, target: Path) -> None:
     say(f"Packages: {count(len(distributions), 'distribution')} installed")
 
 
-def compile_app(app: Path) -> None:
-    """Compile the application's Python files, so that it starts without compiling any."""
+def finish_app(app: Path) -> None:
+    """Make the application's files what every checkout gives, and compile them, so that it starts without compiling any."""
+    set_modes(app)
     _compile(app, "application", parallel=False)
 
 
@@ -121,24 +125,43 @@ def as_build_error(error: OSError, path: Path) -> errors.BuildError | None:
     return errors.disk_full(path) if error.errno == errno.ENOSPC else None
 
 
+def _run(options: argparse.Namespace) -> None:
+    if options.target:
+        install(_plan(options.requirements, options.project), options.target)
+    if options.app:
+        finish_app(options.app)
+    if options.date is not None:
+        for folder in filter(None, (options.target, options.app)):
+            set_dates(folder, options.date)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m nexus_python.install", description="Install a hash-pinned lock.")
-    parser.add_argument("--requirements", nargs="+", required=True, metavar="FILE", help="lock files")
-    parser.add_argument("--target", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument("--requirements", nargs="+", metavar="FILE", help="lock files")
+    parser.add_argument("--target", type=Path, metavar="DIR", help="folder to make")
     parser.add_argument("--project", type=Path, metavar="FILE", help="project descriptor that sets BP_NEXUS_PRUNE")
-    parser.add_argument("--app", type=Path, metavar="DIR", help="application whose files to compile")
+    parser.add_argument("--app", type=Path, metavar="DIR", help="application to finish")
+    parser.add_argument(
+        "--date",
+        type=int,
+        default=os.environ.get("SOURCE_DATE_EPOCH"),
+        metavar="SECONDS",
+        help="date of every file, in seconds since 1970 (default: SOURCE_DATE_EPOCH; without it, when it was written)",
+    )
     options = parser.parse_args(arguments)
+    if (options.requirements is None) != (options.target is None):
+        parser.error("--requirements and --target go together")
+    if options.target is None and options.app is None:
+        parser.error("name --target, --app or both")
     os.umask(0o022)
     try:
-        install(_plan(options.requirements, options.project), options.target)
-        if options.app:
-            compile_app(options.app)
+        _run(options)
     except errors.BuildError as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
     except OSError as error:
-        if (full := as_build_error(error, options.target)) is None:
+        if (full := as_build_error(error, options.target or options.app)) is None:
             raise
         sys.stderr.write(f"\n{full}\n")
         return 1

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 RUN_IMAGE_PYTHON = "/usr/bin/python3"
@@ -157,3 +157,24 @@ def _row_of(file: Path, name: str) -> list[str]:
     content = file.read_bytes()
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
     return [name, f"sha256={digest}", str(len(content))]
+
+
+def set_modes(folder: Path) -> None:
+    """Give `folder` and all in it the modes that git records: 755 for folders and programs, 644 for other files.
+
+    The modes of a checkout depend on the umask it was made under.
+    """
+    for path in _with_all_in(folder):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def set_dates(folder: Path, seconds: int) -> None:
+    """Date `folder` and all in it `seconds` after 1970-01-01, symbolic links too."""
+    for path in _with_all_in(folder):
+        os.utime(path, (seconds, seconds), follow_symlinks=False)
+
+
+def _with_all_in(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from folder.rglob("*")
