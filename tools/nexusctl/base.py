@@ -98,5 +98,6 @@ def recipe_in_container(roots: list[str], out: Path) -> list[str]:
 
 def _inputs(root: str) -> str:
     shared = [RECIPES / name for name in ("assemble", "make-roots", "common.prune")]
-    mirror = os.environ.get("NEXUS_DEBIAN_MIRROR", "")
-    return stamps.digest([*shared, *RECIPES.glob(f"{root}.*"), ROOT / "docker" / "probe"], str(load().epoch), mirror)
+    shared.append(RECIPES.with_name("probe"))
+    own = [*RECIPES.glob(f"{root}.*"), *RECIPES.parent.glob(root)]
+    return stamps.digest([*shared, *own], str(load().epoch), os.environ.get("NEXUS_DEBIAN_MIRROR", ""))
