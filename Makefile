@@ -4,7 +4,7 @@ SERVICES ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test lint unit doctor lock base builder build env
+.PHONY: help up down status logs test lint unit doctor lock base builder rebase build env
 help:
 	@$(NEXUS) --help
 up:
@@ -29,6 +29,8 @@ base:
 	@$(NEXUS) base
 builder:
 	@$(NEXUS) builder
+rebase:
+	@$(NEXUS) rebase
 build:
 	@$(NEXUS) build $(PACK_FLAG) $(SERVICES)
 env:

@@ -4,14 +4,16 @@ from collections.abc import Generator, Iterator
 
 import httpx
 import pytest
+from harness import engine
 from harness import figures as figures_of
+from harness.rebased import NAMES, rebased_images
 from harness.stack import Stack, login, running
 
 from nexusctl import base, docker, images
 from nexusctl.console import Steps
 from nexusctl.workspace import load
 
-PACK, DOCKERFILE = "pack", "dockerfile"
+PACK, DOCKERFILE, REBASED = "pack", "dockerfile", "rebased"
 _GATEWAY_PORT, _MCP_PORT = 18000, 13000
 _READY_SECONDS = 60
 _STACK = pytest.StashKey[Stack]()
@@ -58,11 +60,26 @@ def bases() -> None:
 
 
 @pytest.fixture(scope="session")
-def tag(build_path: str) -> str:
+def tag(build_path: str, request: pytest.FixtureRequest) -> str:
     """The tag of the service images of this build path, all built."""
     docker.require_engine()
-    images.build(Steps(), (), use_pack=build_path == PACK)
+    images.build(Steps(), (), use_pack=build_path != DOCKERFILE)
+    if build_path == REBASED:
+        request.getfixturevalue("rebased")
+        return REBASED
     return "latest" if build_path == PACK else images.DOCKERFILE_TAG
+
+
+@pytest.fixture(scope="session")
+def rebased(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Copies of what pack has built, moved onto a patched base image, under a tag of their own."""
+    copies = [f"{app.image}:{REBASED}" for app in load().apps]
+    with rebased_images(tmp_path_factory.mktemp("story") / "nexus") as made:
+        assert made.outcome.status == 0, made.outcome.err
+        for name, copy in zip(NAMES, copies, strict=True):
+            engine.docker("tag", name, copy)
+    yield
+    engine.remove_images(copies)
 
 
 @pytest.fixture(scope="session")

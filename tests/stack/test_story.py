@@ -18,6 +18,9 @@ CHANNEL = "data:product"
 RIGHT_SHARE = 0.7
 ANSWER_SECONDS = 30
 
+# The third are those of the first after `nexusctl rebase`.
+pytestmark = pytest.mark.parametrize("build_path", ["pack", "dockerfile", "rebased"], indirect=True, scope="session")
+
 
 class Named(NamedTuple):
     """A product's name and the two digits of the UNSPSC segment that it belongs to."""

@@ -18,21 +18,38 @@ ROOTS = STATE / "base"
 RECIPE_IMAGE = "debian:trixie-slim"
 
 
-def build(steps: Steps, images: tuple[Base, ...]) -> None:
-    """Make the given base images where their recipes or the wheelhouse changed, or the engine has lost them."""
-    _build_roots(steps, images)
+def build(steps: Steps, images: tuple[Base, ...], *, anew: bool = False) -> None:
+    """Make the given base images where their recipes or the wheelhouse changed, or the engine has lost them.
+
+    `anew`: from the Debian packages of today, although nothing of that has changed.
+    """
+    _build_roots(steps, images, anew=anew)
     for base in images:
         layers = [ROOTS / f"{root}.tar" for root in base.roots]
-        inputs = "".join(f"{_inputs(root)} {(ROOTS / f'{root}.tar').stat().st_mtime_ns} " for root in base.roots)
         if base.wheelhouse:
             layers.append(wheels.layer(steps))
-            inputs += wheels.inputs()
-        stamp = f"image-{base.image.replace('/', '-')}"
-        if stamps.is_current(stamp, f"{inputs} {docker.image_id(base.image)}"):
+        if stamps.is_current(_stamp(base), _made_from(base)):
             continue
         with steps.step(base.image):
             docker.load_image(base.image, layers, _config(base))
-        stamps.finish(stamp, f"{inputs} {docker.image_id(base.image)}")
+        stamps.finish(_stamp(base), _made_from(base))
+
+
+def adopt(base: Base, image: str) -> None:
+    """Let an image that was made elsewhere be the base image, until that is made from Debian packages again."""
+    shell.run(["docker", "tag", image, base.image], log="adopt")
+    if all(map(_is_made, base.roots)):
+        stamps.finish(_stamp(base), _made_from(base))
+
+
+def _stamp(base: Base) -> str:
+    return f"image-{base.image.replace('/', '-')}"
+
+
+def _made_from(base: Base) -> str:
+    """Return what a base image was made from, and which image it is."""
+    inputs = "".join(f"{_inputs(root)} {(ROOTS / f'{root}.tar').stat().st_mtime_ns} " for root in base.roots)
+    return f"{inputs}{wheels.inputs() if base.wheelhouse else ''} {docker.image_id(base.image)}"
 
 
 def _config(base: Base) -> dict[str, Any]:
@@ -42,9 +59,9 @@ def _config(base: Base) -> dict[str, Any]:
     return config
 
 
-def _build_roots(steps: Steps, images: tuple[Base, ...]) -> None:
+def _build_roots(steps: Steps, images: tuple[Base, ...], *, anew: bool) -> None:
     # A layer is assembled together with the layers below it.
-    needed = dict.fromkeys(root for base in images if not all(map(_is_made, base.roots)) for root in base.roots)
+    needed = dict.fromkeys(root for base in images if anew or not all(map(_is_made, base.roots)) for root in base.roots)
     if not needed:
         return
     # Made beside their place: an interrupted run leaves no half of one where a whole one is looked for.

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from nexusctl import base, builder, docker, doctor, images, stack, toolchain, unit, wheels
+from nexusctl import base, builder, docker, doctor, images, rebase, stack, toolchain, unit, wheels
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
 from nexusctl.workspace import ROOT, load
@@ -43,6 +43,14 @@ def base_command() -> None:
 def builder_command() -> None:
     """Make pack, the lifecycle and nexus/builder."""
     builder.build(Steps())
+
+
+@app.command("rebase")
+def rebase_command(
+    *, run_image: Annotated[str | None, typer.Option(help="a base image that was made elsewhere")] = None
+) -> None:
+    """Move the images that pack has built onto base images of today's Debian packages."""
+    rebase.run(Steps(), run_image)
 
 
 @app.command("build")

@@ -1,0 +1,92 @@
+"""A clone of the tree whose app and run images have names of their own: what is rebased there leaves this tree's alone."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import engine
+from harness.clone import Outcome, clone, edit, nexusctl, run, share_all_but_wheelhouse
+from nexusctl import toolchain
+from nexusctl.workspace import STATE, load
+
+PREFIX = "nexus-test/rebase-"
+BASE = f"{PREFIX}run"
+PATCHED = f"{PREFIX}patched"
+NAMES = [f"{PREFIX}{app.name}" for app in load().apps]
+WIDE = {"COLUMNS": "200"}
+"""Lets a printed table have each of its rows on one line."""
+MARK = "/etc/patched"
+"""A file that only the patched base has."""
+
+_METADATA = "io.buildpacks.lifecycle.metadata"
+
+
+@dataclass(frozen=True)
+class Rebased:
+    """What `nexusctl rebase --run-image` came to in a clone; `before` has the ids of the images, `base` that of theirs."""
+
+    tree: Path
+    before: dict[str, str]
+    base: str
+    outcome: Outcome
+
+
+@contextmanager
+def rebased_images(target: Path) -> Iterator[Rebased]:
+    """Move the images of a clone onto a patched base, as an operator does."""
+    with own_images(target) as tree:
+        before, base = tagged(), engine.inspect(BASE)["Id"]
+        patched_base(PATCHED)
+        yield Rebased(tree, before, base, nexusctl(tree, "rebase", "--run-image", PATCHED, env=WIDE))
+
+
+@contextmanager
+def own_images(target: Path) -> Iterator[Path]:
+    """Clone the tree to `target`, with copies of the images that pack has built, which stand on a copy of nexus/run."""
+    tree = clone(target)
+    share_all_but_wheelhouse(tree)
+    for folder in (toolchain.BIN, toolchain.PACK_HOME, toolchain.LIFECYCLE.parent):
+        shutil.copytree(folder, tree / ".nexus" / folder.relative_to(STATE), symlinks=True)
+    edit(tree / "project.toml", '\n"nexus/run" =', f'\n"{BASE}" =')
+    try:
+        engine.docker("tag", "nexus/run", BASE)
+        for app, name in zip(load().apps, NAMES, strict=True):
+            table = f"[nexus.services.{app.name}]\n"
+            edit(tree / "project.toml", table, f'{table}image = "{name}"\nbase = "{BASE}"\n')
+            _copy(app.image, name)
+        yield tree
+    finally:
+        engine.remove_images(list(tagged()))
+
+
+def tagged() -> dict[str, str]:
+    """Return every image that has one of these names, with its id."""
+    lines = engine.docker("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", f"{PREFIX}*")
+    return dict(sorted(line.split() for line in lines.splitlines()))
+
+
+def image(name: str, dockerfile: str, **files: str) -> str:
+    """Build an image from a Dockerfile's text and programs beside it; return its id."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path, content in {**files, "Dockerfile": dockerfile}.items():
+            (Path(folder) / path).write_text(content)
+            (Path(folder) / path).chmod(0o755)
+        outcome = run(["docker", "build", "--quiet", "--tag", name, "."], Path(folder), {"DOCKER_BUILDKIT": "0"})
+    assert outcome.status == 0, outcome.err
+    return outcome.out.strip()
+
+
+def patched_base(name: str) -> str:
+    """Make the base that somebody else hands over, with a security fix; return its id."""
+    return image(name, f"FROM {BASE}\nCOPY mark {MARK}\n", mark="patched\n")
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy an image; what it says of its base is the base's name here. No layer is added."""
+    metadata = json.loads(engine.inspect(f"{source}:latest")["Config"]["Labels"][_METADATA])
+    metadata["runImage"]["image"] = metadata["stack"]["runImage"]["image"] = BASE
+    image(target, f"FROM {source}\nLABEL {_METADATA}={json.dumps(json.dumps(metadata))}\n")

@@ -1,0 +1,217 @@
+"""Moves what pack has built onto a newer run image. The layers of the applications stay as they are."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nexusctl import base, docker, shell, toolchain
+from nexusctl.console import Steps, table
+from nexusctl.errors import NexusError
+from nexusctl.workspace import load
+
+PREVIOUS = "previous"
+"""Tag of the images as they were before."""
+
+_UNFINISHED = "rebasing"
+_METADATA = "io.buildpacks.lifecycle.metadata"
+_SOABI = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image that pack has built, and the name of the base image that it stands on."""
+
+    name: str
+    base: str
+    document: dict[str, Any]
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}:latest"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the lifecycle has recorded (Platform Interface Specification, `io.buildpacks.lifecycle.metadata`)."""
+        found: dict[str, Any] = json.loads(_labels(self.document)[_METADATA])
+        return found
+
+    @property
+    def base_id(self) -> str:
+        return f"sha256:{self.metadata['runImage']['reference']}"
+
+    @property
+    def soabi(self) -> str:
+        """The Python that the packages were installed for; nexus/python records it."""
+        layers = [layer for buildpack in self.metadata["buildpacks"] for layer in buildpack.get("layers", {}).values()]
+        return next((layer["data"]["soabi"] for layer in layers if "soabi" in (layer["data"] or {})), "none")
+
+    @property
+    def own_layers(self) -> int:
+        layers: list[str] = self.document["RootFS"]["Layers"]
+        return len(layers) - 1 - layers.index(self.metadata["runImage"]["topLayer"])
+
+
+def run(steps: Steps, run_image: str | None) -> None:
+    """Move the services and the flavours that are here, all or none, and print a table.
+
+    Base images are made anew from Debian packages; or `run_image` takes the place of the one that services stand on.
+    """
+    docker.require_engine()
+    found = _pack_images()
+    toolchain.build(steps)
+    if run_image is None:
+        _make_run_images(steps, found)
+        _move(steps, found)
+        return
+    name = load().apps[0].base
+    found = [image for image in found if image.base == name]
+    _require_fit(run_image, found)
+    with _standing_in(run_image, name):
+        _move(steps, found)
+    base.adopt(load().base(name), run_image)
+
+
+def _make_run_images(steps: Steps, found: Sequence[_Image]) -> None:
+    """Make the base images of the images anew, and every other run image that is here: they share layers."""
+    needed = {image.base for image in found}
+    here = {flavour.run_image for flavour in load().flavours if docker.image_id(flavour.run_image)}
+    base.build(steps, tuple(item for item in load().bases if item.image in needed | here), anew=True)
+    for name in needed:
+        _require_fit(name, [image for image in found if image.base == name])
+
+
+def _pack_images() -> list[_Image]:
+    """Return the images of all apps, and of the flavours that are here; raise NexusError where one is not pack's."""
+    names = {service.image: service.base for service in load().apps}
+    flavours = {flavour.name: flavour.run_image for flavour in load().flavours}
+    names |= {name: run_image for name, run_image in flavours.items() if docker.image_id(name)}
+    return [_pack_image(name, run_image) for name, run_image in names.items()]
+
+
+def _pack_image(name: str, run_image: str) -> _Image:
+    if docker.image_id(name) is None:
+        raise NexusError(
+            f"{name} cannot be moved onto another base image",
+            f"there is no image {name}:latest",
+            "run `make build`: what it makes stands on the newest nexus/run",
+        )
+    document = _inspect(name)
+    if _METADATA not in _labels(document):
+        raise NexusError(
+            f"{name} cannot be moved onto another base image",
+            f"{name}:latest was not built by pack: it has no label {_METADATA}",
+            "build it with pack (`make build`); images of Dockerfiles are built again (`make build PACK=0`)",
+        )
+    return _Image(name, run_image, document)
+
+
+def _require_fit(run_image: str, found: Sequence[_Image]) -> None:
+    """Raise NexusError unless what was built for the present base can run on the image `run_image`."""
+    if docker.image_id(run_image) is None:
+        raise NexusError(
+            f"{run_image} cannot be the base image",
+            "there is no image of that name here",
+            "load it (`docker load --input FILE`) or pull it, then run the same command again",
+        )
+    offered = {**_traits(_inspect(run_image)), "Python": _python(run_image)}
+    needed = [{**_traits(image.document), "Python": image.soabi} for image in found]
+    faults = {
+        trait: f"{trait} is {offered[trait]}, and the images need {traits[trait]}"
+        for traits in needed
+        for trait in traits
+        if traits[trait] != offered[trait]
+    }
+    if faults:
+        raise NexusError(
+            f"{run_image} cannot be the base image",
+            "\n         ".join(faults.values()),
+            "give a base of the same kind; or build the images for the new one: change docker/base, then `make build`",
+        )
+
+
+def _traits(document: dict[str, Any]) -> dict[str, str]:
+    config, labels = document["Config"], _labels(document)
+    names = ("io.buildpacks.base.distro.name", "io.buildpacks.base.distro.version")
+    return {
+        "platform": f"{document['Os']}/{document['Architecture']}",
+        **{f"label {name}": labels.get(name, "none") for name in names},
+        "user": config["User"] or "root",
+        "health check": " ".join((config.get("Healthcheck") or {}).get("Test") or ["none"]),
+    }
+
+
+def _python(image: str) -> str:
+    """Return the SOABI of an image's Python, such as cpython-313-x86_64-linux-gnu."""
+    command = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python3", image, "-c", _SOABI]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "none"
+
+
+@contextmanager
+def _standing_in(run_image: str, name: str) -> Iterator[None]:
+    """Give an image the name that pack has recorded for the base; if that leads nowhere, the former one has it again."""
+    former = docker.image_id(name)
+    shell.run(["docker", "tag", run_image, name], log="rebase")
+    try:
+        yield
+    except BaseException:
+        if former:
+            shell.succeeds(["docker", "tag", former, name])
+        raise
+
+
+def _move(steps: Steps, found: Sequence[_Image]) -> None:
+    """Rebase all under another tag; only when all are made do they get their own."""
+    outdated = [image for image in found if image.base_id != docker.image_id(image.base)]
+    try:
+        seconds = {image.name: _rebase(steps, image) for image in outdated}
+        if outdated:
+            _publish(found, outdated)
+    finally:
+        shell.succeeds(["docker", "image", "rm", *(f"{image.name}:{_UNFINISHED}" for image in found)])
+    rows = [_row(image, docker.image_id(image.base) or "", seconds.get(image.name)) for image in found]
+    table("Rebased", ("image", "base before", "base now", "layers kept", "seconds"), rows)
+
+
+def _rebase(steps: Steps, image: _Image) -> float:
+    started = time.monotonic()
+    target = f"{image.name}:{_UNFINISHED}"
+    options = ["--previous-image", image.reference, "--run-image", image.base, "--pull-policy", "never"]
+    with steps.step(f"rebase {image.reference}"):
+        shell.run(
+            ["pack", "rebase", target, *options],
+            log=f"rebase-{image.name.replace('/', '-')}",
+            env=toolchain.environment(),
+        )
+    return time.monotonic() - started
+
+
+def _publish(found: Sequence[_Image], outdated: Sequence[_Image]) -> None:
+    # The former ones first, of all images: together they are the stack to go back to.
+    for image in found:
+        shell.run(["docker", "tag", image.document["Id"], f"{image.name}:{PREVIOUS}"], log="rebase")
+    try:
+        for image in outdated:
+            shell.run(["docker", "tag", f"{image.name}:{_UNFINISHED}", image.reference], log="rebase")
+    except BaseException:
+        for image in outdated:
+            shell.succeeds(["docker", "tag", image.document["Id"], image.reference])
+        raise
+
+
+def _row(image: _Image, now: str, seconds: float | None) -> list[str]:
+    short = [text.removeprefix("sha256:")[:12] for text in (image.base_id, now)]
+    return [image.reference, *short, str(image.own_layers), "already there" if seconds is None else f"{seconds:.1f}"]
+
+
+def _inspect(reference: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(shell.capture(["docker", "image", "inspect", reference]))[0]
+    return document
+
+
+def _labels(document: dict[str, Any]) -> dict[str, str]:
+    return document["Config"]["Labels"] or {}
