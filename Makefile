@@ -4,7 +4,7 @@ SERVICES ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test lint unit doctor lock base builder rebase build env
+.PHONY: help up down status logs test lint unit doctor lock base builder rebase build env sbom audit
 help:
 	@$(NEXUS) --help
 up:
@@ -33,5 +33,9 @@ rebase:
 	@$(NEXUS) rebase
 build:
 	@$(NEXUS) build $(PACK_FLAG) $(SERVICES)
+sbom:
+	@$(NEXUS) sbom
+audit:
+	@$(NEXUS) audit
 env:
 	@$(NEXUS) env

@@ -4,18 +4,25 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from nexusctl import base, builder, docker, doctor, images, rebase, stack, toolchain, unit, wheels
+from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
+from nexusctl.sbom import command as sbom
 from nexusctl.workspace import ROOT, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Names = Annotated[list[str] | None, typer.Argument(help="services; all if none is named")]
+Images = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[IMAGE]...", help="images; all service images that are built if none is named"),
+]
 Pack = Annotated[bool, typer.Option(help="build with pack, or with the Dockerfiles")]
 
 
@@ -58,6 +65,28 @@ def build_command(names: Names = None, *, pack: Pack = True) -> None:
     """Build service images and print their sizes and times."""
     docker.require_engine()
     images.build(Steps(), names or (), use_pack=pack)
+
+
+@app.command("sbom")
+def sbom_command(
+    references: Images = None,
+    *,
+    output: Annotated[Path, typer.Option(help="where to", show_default=".nexus/sbom")] = sbom.FOLDER,
+    notice: Annotated[
+        bool, typer.Option("--notice", help="write the licences of all images into NOTICE instead")
+    ] = False,
+) -> None:
+    """Write a CycloneDX bill of materials for each image."""
+    if notice:
+        sbom.write_notice()
+    else:
+        sbom.run(references or (), output)
+
+
+@app.command("audit")
+def audit_command(references: Images = None) -> None:
+    """Look for known vulnerabilities: exit status 0 none, 1 some, 3 not known because a service was not reachable."""
+    raise typer.Exit(audit.run(references or ()))
 
 
 @app.command("up")

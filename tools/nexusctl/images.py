@@ -30,6 +30,13 @@ def reference(service: Service, *, use_pack: bool) -> str:
     return f"{service.image}:{tag}"
 
 
+def references() -> list[str]:
+    """Return the image names of all services and flavours on both paths, whether they are built or not."""
+    names = [reference(service, use_pack=pack) for service in load().services for pack in (True, False)]
+    names += [f"{flavour.name}:{tag}" for flavour in load().flavours for tag in ("latest", DOCKERFILE_TAG)]
+    return list(dict.fromkeys(names))
+
+
 def pack_build(image: str, app: str, *options: str) -> None:
     """Run the bare `pack build IMAGE --path apps/APP` with our pack configuration."""
     shell.run(

@@ -1,0 +1,1 @@
+"""Known vulnerabilities of what images hold, asked of the services that know."""

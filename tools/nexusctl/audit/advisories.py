@@ -1,0 +1,105 @@
+"""PyPI's advisories on Python distributions, asked by pip-audit: https://pypi.org/project/pip-audit/."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from pydantic import TypeAdapter, ValidationError
+
+from nexusctl.audit.answer import Answer, Finding, Silence, Subject
+
+NAME = "PyPI's advisories"
+ADDRESS = "https://pypi.org/pypi/NAME/VERSION/json"
+
+_SECONDS = 600
+# pip-audit lets some errors end it; what they say is in the last line of this form.
+_ERROR = re.compile(r"^(?:ERROR:[\w.]+:|[\w.]+(?:Error|Timeout|Exception): ).+$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Vulnerability:
+    id: str
+    fix_versions: list[str]
+    aliases: list[str]
+
+    @property
+    def identifier(self) -> str:
+        """The CVE, by which others know it, where it has one."""
+        return next((alias for alias in self.aliases if alias.startswith("CVE-")), self.id)
+
+
+@dataclass(frozen=True)
+class _Dependency:
+    name: str
+    vulns: tuple[_Vulnerability, ...] = ()
+    skip_reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Report:
+    dependencies: list[_Dependency]
+
+
+_READER = TypeAdapter(_Report)
+
+
+def ask(distributions: Sequence[Subject]) -> Answer:
+    """Return the known vulnerabilities of these distributions."""
+    findings: list[Finding] = []
+    silent: dict[Subject, str] = {}
+    for batch in _batches(distributions):
+        report = _pip_audit(batch)
+        if isinstance(report, str):
+            silent |= dict.fromkeys(batch, report)
+            continue
+        subjects = {canonicalize_name(subject.name): subject for subject in batch}
+        for dependency in report.dependencies:
+            subject = subjects[canonicalize_name(dependency.name)]
+            if dependency.skip_reason:
+                silent[subject] = dependency.skip_reason.partition(":")[0]
+            findings += [_finding(subject, vulnerability) for vulnerability in dependency.vulns]
+    silence = Silence(tuple(silent), ADDRESS, "; ".join(dict.fromkeys(silent.values())))
+    return Answer(tuple(findings), silence if silent else None)
+
+
+def _pip_audit(batch: Sequence[Subject]) -> _Report | str:
+    """Return what pip-audit reports, or why it has no report."""
+    # A fresh cache: an answer of yesterday is none.
+    with tempfile.TemporaryDirectory() as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text("".join(f"{subject.name}=={subject.version}\n" for subject in batch))
+        command = [
+            *(sys.executable, "-m", "pip_audit", "--requirement", str(requirements), "--no-deps", "--disable-pip"),
+            *("--format", "json", "--desc", "off", "--aliases", "on", "--progress-spinner", "off"),
+            *("--cache-dir", folder),
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return f"no answer within {_SECONDS} s"
+    try:
+        return _READER.validate_json(done.stdout)
+    except ValidationError:
+        errors = _ERROR.findall(done.stderr) or done.stderr.splitlines() or ["pip-audit said nothing"]
+        return str(errors[-1])
+
+
+def _finding(subject: Subject, vulnerability: _Vulnerability) -> Finding:
+    return Finding(subject, vulnerability.identifier, ", ".join(vulnerability.fix_versions), "")
+
+
+def _batches(distributions: Sequence[Subject]) -> list[list[Subject]]:
+    """Return lists in which no name is twice: pip-audit takes one version of each."""
+    batches: list[list[Subject]] = []
+    for _, versions in groupby(sorted(distributions), key=lambda item: canonicalize_name(item.name)):
+        for index, subject in enumerate(versions):
+            if index == len(batches):
+                batches.append([])
+            batches[index].append(subject)
+    return batches

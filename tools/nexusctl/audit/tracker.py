@@ -1,0 +1,85 @@
+"""Debian's security tracker: which source packages of a release have open vulnerabilities.
+
+https://security-team.debian.org/security_tracker.html; the fields of its data are those of bin/tracker_service.py in
+https://salsa.debian.org/security-tracker-team/security-tracker.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import httpx
+from debian.debian_support import Version
+from pydantic import TypeAdapter, ValidationError
+
+from nexusctl.audit.answer import Answer, Finding, Silence, Subject
+
+NAME = "Debian's security tracker"
+ADDRESS = "https://security-tracker.debian.org/tracker/data/json"
+
+# The document has some 70 MB.
+_SECONDS = 300
+_SECONDS_WITHOUT_A_BYTE = 30
+# Debian's word for what is no security issue in the packages as they are built.
+_NO_ISSUE = "unimportant"
+
+
+@dataclass(frozen=True)
+class _State:
+    status: str
+    urgency: str = "not yet assigned"
+    fixed_version: str = ""
+    nodsa: str = ""
+
+
+@dataclass(frozen=True)
+class _Issue:
+    releases: dict[str, _State]
+
+
+_Data = dict[str, dict[str, _Issue]]
+_READER = TypeAdapter(_Data)
+
+
+def ask(packages: Sequence[Subject]) -> Answer:
+    """Return the open vulnerabilities of these source packages, but for those that Debian rates as unimportant."""
+    try:
+        data = _READER.validate_json(_fetch())
+    except httpx.HTTPError as error:
+        return _silence(packages, f"{type(error).__name__}: {error}")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        return _silence(packages, f"not the tracker's data: {'.'.join(map(str, first['loc']))} {first['msg']}")
+    known = {release for issues in data.values() for issue in issues.values() for release in issue.releases}
+    if unknown := {package.release for package in packages} - known:
+        return _silence(packages, f"data that has nothing on {', '.join(sorted(unknown))}")
+    return Answer(tuple(finding for package in packages for finding in _findings(package, data)))
+
+
+def _fetch() -> bytes:
+    deadline = time.monotonic() + _SECONDS
+    content = bytearray()
+    with httpx.stream("GET", ADDRESS, timeout=_SECONDS_WITHOUT_A_BYTE, follow_redirects=True) as response:
+        response.raise_for_status()
+        for chunk in response.iter_bytes():
+            content += chunk
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout(f"{len(content)} bytes in {_SECONDS} s, and no end")
+    return bytes(content)
+
+
+def _findings(package: Subject, data: _Data) -> Iterator[Finding]:
+    for identifier, issue in sorted(data.get(package.name, {}).items()):
+        state = issue.releases.get(package.release)
+        if state and state.urgency != _NO_ISSUE and _is_affected(package.version, state):
+            rating = f"{state.urgency}; {state.nodsa}" if state.nodsa else state.urgency
+            yield Finding(package, identifier, state.fixed_version, rating)
+
+
+def _is_affected(version: str, state: _State) -> bool:
+    # "undetermined" counts as open: nobody has said that it isn't.
+    return state.status != "resolved" or Version(version) < Version(state.fixed_version or "0")
+
+
+def _silence(packages: Sequence[Subject], found: str) -> Answer:
+    return Answer(silence=Silence(tuple(packages), ADDRESS, found))
