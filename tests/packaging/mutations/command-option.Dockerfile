@@ -1,0 +1,5 @@
+# Another option of the process.
+# different: process command
+ARG IMAGE
+FROM ${IMAGE}
+CMD ["-v"]

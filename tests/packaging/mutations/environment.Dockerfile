@@ -1,0 +1,5 @@
+# One more variable.
+# different: image environment, process environment
+ARG IMAGE
+FROM ${IMAGE}
+ENV DEBUG=1

@@ -1,0 +1,5 @@
+# No health check.
+# different: health check
+ARG IMAGE
+FROM ${IMAGE}
+HEALTHCHECK NONE

@@ -1,0 +1,5 @@
+# Another import path.
+# different: image environment, import path, process environment
+ARG IMAGE
+FROM ${IMAGE}
+ENV PYTHONPATH=/tmp

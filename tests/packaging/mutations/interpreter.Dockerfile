@@ -1,0 +1,7 @@
+# Another interpreter.
+# different: file owners, interpreter, operating-system files
+ARG IMAGE
+FROM ${IMAGE}
+USER 0
+RUN ["python3", "-c", "p = __import__('pathlib').Path('/usr/bin/perl'); p.touch(0o755)"]
+USER 10001:10001

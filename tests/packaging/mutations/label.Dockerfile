@@ -1,0 +1,5 @@
+# A label.
+# different: labels
+ARG IMAGE
+FROM ${IMAGE}
+LABEL org.example.note="x"

@@ -1,0 +1,5 @@
+# One more port stated.
+# different: exposed ports
+ARG IMAGE
+FROM ${IMAGE}
+EXPOSE 9999

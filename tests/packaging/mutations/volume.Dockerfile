@@ -1,0 +1,5 @@
+# A volume.
+# different: volumes, writable paths
+ARG IMAGE
+FROM ${IMAGE}
+VOLUME /data

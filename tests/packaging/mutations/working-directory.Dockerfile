@@ -1,0 +1,5 @@
+# Another working directory.
+# different: application files, operating-system files, working directory
+ARG IMAGE
+FROM ${IMAGE}
+WORKDIR /home/nexus

@@ -1,0 +1,160 @@
+"""What an image does: it runs as the compose file has it run, is looked at from inside, is stopped and started again."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nexusctl import docker, secrets, shell
+from nexusctl.parity.facts import Facts
+from nexusctl.stack import port_variable
+from nexusctl.workspace import STATE, load
+
+_PROBE = Path(__file__).with_name("probe.py").read_text()
+# As in docker-compose.production.yml, but with the image's own user.
+_HARDENED = {
+    "read_only": True,
+    "tmpfs": ["/tmp:size=64m,mode=1777"],
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+    "init": True,
+    "networks": ["inside"],
+    "mem_limit": "1g",
+    "cpus": 1,
+    "pids_limit": 100,
+}
+_HEALTHY_SECONDS = 60
+_SETTLE_SECONDS = 10
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Side:
+    """A compose project in which one of the two images of each pair runs."""
+
+    project: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    def compose(self, *arguments: str) -> None:
+        """Run a compose command on this project."""
+        shell.run([*self.command, *arguments], log=self.project, env=self.environment)
+
+    def container(self, service: str) -> str:
+        """Return the id of a service's container."""
+        label = f"label=com.docker.compose.project={self.project}"
+        ids = ["docker", "ps", "--all", "--quiet", "--filter", label]
+        return shell.capture([*ids, "--filter", f"label=com.docker.compose.service={service}"])
+
+
+@dataclass(frozen=True)
+class Restart:
+    """How a container stopped, the seconds from its start to the first 200, and the memory in MB that it then has."""
+
+    stopped: Facts
+    seconds: float | None
+    memory: float | None
+
+
+def stack(name: str, tag: str, images: Mapping[str, str]) -> Side:
+    """Return the project that runs services of the production compose file.
+
+    Args:
+        name: of the side.
+        tag: of the service images.
+        images: service -> image, for services that are to run another image than that of their own.
+    """
+    secrets.ensure()
+    command, environment = docker.compose(tag=tag)
+    project = f"nexus-parity-{name}"
+    override = {"services": {service: {"image": image} for service, image in images.items()}}
+    files = ["-f", str(_write(name, override))] if images else []
+    # 0: any free port, since the stack itself may be up.
+    ports = {port_variable(service): "0" for service in load().services if service.published}
+    return Side(project, (*command, *files), {**environment, "COMPOSE_PROJECT_NAME": project, **ports})
+
+
+def plain(name: str, images: Mapping[str, str]) -> Side:
+    """Return the project that runs images by themselves, service -> image, as tightly held as a service."""
+    command, environment = docker.compose(tag="latest")
+    services = {service: {"image": image, **_HARDENED} for service, image in images.items()}
+    file = _write(name, {"services": services, "networks": {"inside": {"internal": True}}})
+    project = f"nexus-parity-{name}"
+    return Side(
+        project, (*command[: command.index("-f")], "-f", str(file)), {**environment, "COMPOSE_PROJECT_NAME": project}
+    )
+
+
+def _write(name: str, document: Mapping[str, Any]) -> Path:
+    """Write a compose file, in JSON, which is YAML too."""
+    path = STATE / "parity" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document))
+    return path
+
+
+@contextmanager
+def running(side: Side, services: list[str]) -> Iterator[None]:
+    """Start services with what they depend on, and wait until they are healthy; remove all of it at the end."""
+    side.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")  # what an interrupted run has left
+    try:
+        side.compose("up", "--detach", "--no-build", *services)
+        for service in services:
+            _wait(side.container(service))
+        yield
+    finally:
+        side.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")
+
+
+def observe(side: Side, service: str) -> Facts:
+    """Return the facts of a service's container; of one that does not run, how it ended."""
+    container = side.container(service)
+    state = _state(container)
+    if state["Status"] != "running":
+        return {"state": {f"{state['Status']}, exit status {state['ExitCode']}": ""}}
+    return {"state": {"running": ""}, **(_probe(container, "observe", _SETTLE_SECONDS) or {})}
+
+
+def restart(side: Side, service: str) -> Restart:
+    """Stop a service's container by SIGTERM and start it again."""
+    container = side.container(service)
+    if _state(container)["Status"] != "running":
+        return Restart({}, None, None)
+    shell.capture(["docker", "stop", container])
+    ended = {f"status {_state(container)['ExitCode']}": ""}
+    shell.capture(["docker", "start", container])
+    began = docker.timestamp(_state(container)["StartedAt"])
+    answer = _probe(container, "await", _SETTLE_SECONDS) or {"answered": None, "memory": None}
+    seconds = None if answer["answered"] is None else answer["answered"] - began
+    return Restart({"exit on SIGTERM": ended}, seconds, answer["memory"])
+
+
+def _probe(container: str, task: str, seconds: float) -> dict[str, Any] | None:
+    """Return what the probe prints; None where the image has no Python to run it."""
+    command = ["docker", "exec", container, "python3", "-c", _PROBE, task, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode in {126, 127}:
+        return None
+    if done.returncode != 0:
+        raise shell.failed(f"docker exec {container} python3 -c <probe> {task}", done.stderr.strip(), done.returncode)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _wait(container: str) -> None:
+    """Wait until a container is healthy, is running where it has no health check, or has ended."""
+    deadline = time.monotonic() + _HEALTHY_SECONDS
+    while time.monotonic() < deadline:
+        state = _state(container)
+        if state["Status"] != "running" or state.get("Health", {}).get("Status", "healthy") != "starting":
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _state(container: str) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads(shell.capture(["docker", "inspect", "--format", "{{json .State}}", container]))
+    return state
