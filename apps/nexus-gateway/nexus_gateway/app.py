@@ -21,7 +21,7 @@ from nexus_gateway.realtime.hub import Hub
 from nexus_gateway.routing import endpoints as routing_endpoints
 from nexus_gateway.routing.routes import routes
 from nexus_gateway.routing.service import ProxyService
-from nexus_gateway.scopes import SERVICE_SCOPES
+from nexus_gateway.scopes import all_scopes, service_scopes
 from nexus_gateway.services import Services
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.repository import SessionRepository
@@ -67,7 +67,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with pool, client, create_http_session(auto_decompress=False) as http:
         identity = IdentityService(UserRepository(pool))
         await postgres.migrate(pool, MIGRATIONS)
-        await identity.ensure_admin(read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE"))
+        password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
+        await identity.ensure_admin(password, all_scopes(settings.more_services))
         health: Health = app.state.health
         health.add("postgres", lambda: postgres.check(pool), critical=False)
         health.add("redis", lambda: redis.check(client), critical=False)
@@ -95,6 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _token_service(settings: Settings) -> TokenService:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
-    called = frozenset(SERVICE_SCOPES) - {settings.client_id}
+    scopes = service_scopes(settings.more_services)
+    called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenService(SigningKey.load(settings.signing_key_file), settings.issuer, client)
+    return TokenService(SigningKey.load(settings.signing_key_file), settings.issuer, client, scopes)

@@ -1,10 +1,20 @@
 """What access tokens can allow, and which of it concerns which service."""
 
-ALL_SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", "admin"})
+from collections.abc import Iterable
 
-SERVICE_SCOPES = {
-    "dataflow-service": frozenset({"data:read", "data:write", "data:admin", "admin"}),
-    "classification-service": frozenset({"classify", "admin"}),
-    "mcp-server": ALL_SCOPES,  # it calls the other services on behalf of its callers
-}
-"""By audience: the scopes that its tokens can carry."""
+_SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", "admin"})
+
+
+def all_scopes(more: Iterable[str]) -> frozenset[str]:
+    """Every scope there is; each service of `more` has one, by its own name."""
+    return _SCOPES.union(more)
+
+
+def service_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By audience: the scopes that its tokens can carry."""
+    return {
+        "dataflow-service": frozenset({"data:read", "data:write", "data:admin", "admin"}),
+        "classification-service": frozenset({"classify", "admin"}),
+        "mcp-server": all_scopes(more),  # it calls the other services on behalf of its callers
+        **{name: frozenset({name, "admin"}) for name in more},
+    }

@@ -1,11 +1,35 @@
 """Settings of the gateway."""
 
+import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
+
+OWN_NAMES = frozenset(
+    {
+        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
+        *("admin", "classify"),
+    }
+)
+"""What no service in NEXUS_ROUTES can be called: paths under /v1, services and scopes that the gateway has anyway."""
+
+_ROUTE = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)=https?://[^\s/]+")
+
+
+def _well_formed_routes(text: str) -> str:
+    names = set(OWN_NAMES)
+    for part in text.split():
+        route = _ROUTE.fullmatch(part)
+        if route is None:
+            raise ValueError(f"{part!r} is not NAME=ADDRESS, such as pricing=http://pricing:8003.")
+        if route["name"] in names:
+            raise ValueError(f"The name {route['name']!r} is taken. Give the service another one.")
+        names.add(route["name"])
+    return text
 
 
 class Settings(ServiceSettings, PostgresSettings, RedisSettings):
@@ -62,3 +86,13 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     mcp_url: str = Field(
         default="http://mcp-server:3000", validation_alias="NEXUS_MCP_URL", description="address of mcp-server"
     )
+    more_routes: Annotated[str, AfterValidator(_well_formed_routes)] = Field(
+        default="",
+        validation_alias="NEXUS_ROUTES",
+        description="more services, `NAME=ADDRESS` each, separated by spaces: reached at `/v1/NAME`, with the scope NAME",
+    )
+
+    @property
+    def more_services(self) -> dict[str, str]:
+        """Address of each service in NEXUS_ROUTES, by its name."""
+        return dict(part.split("=", 1) for part in self.more_routes.split())

@@ -6,7 +6,6 @@ from uuid import UUID
 from nexus_chassis.problems import Problem
 from nexus_gateway.identity.passwords import hash_password, is_outdated, is_password
 from nexus_gateway.identity.repository import User, UserRepository
-from nexus_gateway.scopes import ALL_SCOPES
 
 ADMIN = "admin"
 # Of a password nobody knows: an unknown name must take as long to refuse as a wrong password.
@@ -20,12 +19,12 @@ class IdentityService:
     def __init__(self, users: UserRepository) -> None:
         self._users = users
 
-    async def ensure_admin(self, password: str) -> None:
-        """See that the user `admin` exists, has every scope, and signs in with `password`."""
+    async def ensure_admin(self, password: str, scopes: frozenset[str]) -> None:
+        """See that the user `admin` exists, has these scopes, and signs in with `password`."""
         admin = await self._users.by_username(ADMIN)
-        if admin is not None and admin.scopes == ALL_SCOPES and await is_password(password, admin.password_hash):
+        if admin is not None and admin.scopes == scopes and await is_password(password, admin.password_hash):
             return
-        await self._users.put(ADMIN, await hash_password(password), ALL_SCOPES)
+        await self._users.put(ADMIN, await hash_password(password), scopes)
         _log.info("the user %s was %s", ADMIN, "created" if admin is None else "given the password of its secret file")
 
     async def sign_in(self, username: str, password: str) -> User:

@@ -50,4 +50,8 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             timeout=60,
             body_limit=4 * MIB,
         ),
+        *(
+            Route(f"/v1/{name}", name, address, frozenset({name}), timeout=30, body_limit=16 * MIB)
+            for name, address in settings.more_services.items()
+        ),
     )

@@ -3,14 +3,13 @@
 import hmac
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nexus_chassis.problems import Problem
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier, forbidden
 from nexus_gateway.identity.repository import User
-from nexus_gateway.scopes import SERVICE_SCOPES
 from nexus_gateway.sessions.repository import Session
 from nexus_gateway.tokens.errors import OAuthError
 from nexus_gateway.tokens.keys import SigningKey
@@ -47,12 +46,13 @@ class Grant:
 
 
 class TokenService:
-    """The gateway as authorization server."""
+    """The gateway as authorization server. `scopes`, by audience: those that its tokens can carry."""
 
-    def __init__(self, key: SigningKey, issuer: str, client: Client) -> None:
+    def __init__(self, key: SigningKey, issuer: str, client: Client, scopes: Mapping[str, frozenset[str]]) -> None:
         self._key = key
         self._issuer = issuer
         self._client = client
+        self._scopes = scopes
         self._routed: dict[tuple[str, str], Grant] = {}
         self.own_verifier = self._verifier(GATEWAY)
         self._client_verifier = self._verifier(client.id)
@@ -75,12 +75,12 @@ class TokenService:
 
     def for_audience(self, caller: Principal, audience: str, scopes: Iterable[str] | None) -> Grant:
         """The caller's token for another service; raises Problem 400 or 403 when it cannot be had."""
-        if audience not in SERVICE_SCOPES:
-            names = ", ".join(sorted(SERVICE_SCOPES))
+        if audience not in self._scopes:
+            names = ", ".join(sorted(self._scopes))
             raise Problem(
                 400, "unknown-audience", "There is no such service", f"Found {audience!r}. Use one of {names}."
             )
-        possible = caller.scopes & SERVICE_SCOPES[audience]
+        possible = caller.scopes & self._scopes[audience]
         if missing := frozenset(scopes or ()) - possible:
             raise forbidden(missing)
         claims = _claims_of(caller, caller.client_id)
@@ -94,7 +94,7 @@ class TokenService:
             if len(self._routed) >= _CACHED_TOKENS:
                 self._routed.clear()
             claims = _claims_of(caller, caller.client_id) | {"act": {"sub": GATEWAY}}
-            scopes = caller.scopes & SERVICE_SCOPES[audience]
+            scopes = caller.scopes & self._scopes[audience]
             kept = self._routed[key] = self._grant(claims, audience, scopes, caller.expires_at)
         return kept.token
 
@@ -108,7 +108,7 @@ class TokenService:
     def client_credentials(self, client: Client, audience: str, scope: str | None) -> Grant:
         """A token for the client itself (RFC 6749 section 4.4); raises OAuthError."""
         _require_audience(client, audience)
-        scopes = _narrowed(client.scopes & SERVICE_SCOPES[audience], scope)
+        scopes = _narrowed(client.scopes & self._scopes[audience], scope)
         return self._grant({"sub": client.id, "client_id": client.id}, audience, scopes)
 
     async def verify_subject(self, subject_token: str) -> Principal:
@@ -121,7 +121,7 @@ class TokenService:
     def exchange(self, client: Client, subject: Principal, audience: str, scope: str | None) -> Grant:
         """A token with which the client acts for its caller (RFC 8693); raises OAuthError."""
         _require_audience(client, audience)
-        scopes = _narrowed(subject.scopes & SERVICE_SCOPES[audience], scope)
+        scopes = _narrowed(subject.scopes & self._scopes[audience], scope)
         claims = _claims_of(subject, client.id) | {"act": {"sub": client.id}}
         return self._grant(claims, audience, scopes, subject.expires_at)
 
