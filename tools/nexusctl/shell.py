@@ -17,7 +17,7 @@ _PACKAGES = {"docker": "docker.io docker-cli", "docker compose": "docker-compose
 _DISK_FULL = os.strerror(errno.ENOSPC).lower()
 # How the client, pack and compose say that nobody listens any more, or that the talk broke off.
 _ENGINE_GONE = re.compile(
-    r"^.*(Cannot connect to the Docker daemon|error during connect|docker daemon is not running"
+    r"^.*(Cannot connect to the Docker daemon|Couldn.t connect to Docker daemon|error during connect|docker daemon is not running"
     r"|docker\.sock: connect: (?:connection refused|no such file)|unexpected EOF|Connection aborted).*$",
     re.MULTILINE | re.IGNORECASE,
 )

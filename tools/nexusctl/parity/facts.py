@@ -32,13 +32,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """One point of the comparison: each side in short, and every difference."""
+    """One point of the comparison: each side in short, and every difference; of two numbers, left over right."""
 
     point: str
     left: str
     right: str
     verdict: Verdict
     differences: tuple[Difference, ...] = ()
+    ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Measure:
 
     def compare(self, left: float | None, right: float | None) -> Row:
         """Return the row; None is a number that could not be taken."""
-        return Row(self.point, self._show(left), self._show(right), self._verdict(left, right))
+        ratio = round(left / right, 3) if left and right else None
+        return Row(self.point, self._show(left), self._show(right), self._verdict(left, right), ratio=ratio)
 
     def _verdict(self, left: float | None, right: float | None) -> Verdict:
         if left is None or right is None:

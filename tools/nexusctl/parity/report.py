@@ -48,6 +48,8 @@ def _reasons(row: Row) -> list[str]:
 
 def _verdict(row: Row, reasons: Sequence[str]) -> str:
     text = f"[{_COLOURS[row.verdict]}]{row.verdict}[/]"
+    if row.ratio is not None:
+        return f"{text}, ratio {row.ratio:.2f}"
     numbers = "".join(f" ({reasons.index(reason) + 1})" for reason in _reasons(row))
     return text + numbers if row.verdict == Verdict.ALLOWED else text
 
