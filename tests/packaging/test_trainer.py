@@ -1,4 +1,4 @@
-"""The flavours: another image of an app's folder. The trainer has torch, keeps to its budget, and trains a small model."""
+"""Flavours for training: another image of an app's folder. It has torch, keeps to its budget, and trains a small model."""
 
 import re
 import time
@@ -12,7 +12,8 @@ from nexusctl.console import Steps
 from nexusctl.workspace import ROOT, Flavour, load
 
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none")  # noqa: S108 # in the container
-FLAVOURS = pytest.mark.parametrize("flavour", load().flavours, ids=lambda flavour: flavour.name)
+TRAINERS = [flavour for flavour in load().flavours if flavour.process == "trainer"]
+FLAVOURS = pytest.mark.parametrize("flavour", TRAINERS, ids=lambda flavour: flavour.name)
 
 
 @FLAVOURS

@@ -31,7 +31,7 @@ def build(steps: Steps, images: tuple[Base, ...], *, anew: bool = False) -> None
         if stamps.is_current(_stamp(base), _made_from(base)):
             continue
         with steps.step(base.image):
-            docker.load_image(base.image, layers, _config(base))
+            docker.load_image(base.image, layers, config(base))
         stamps.finish(_stamp(base), _made_from(base))
 
 
@@ -52,11 +52,11 @@ def _made_from(base: Base) -> str:
     return f"{inputs}{wheels.inputs() if base.wheelhouse else ''} {docker.image_id(base.image)}"
 
 
-def _config(base: Base) -> dict[str, Any]:
+def config(base: Base) -> dict[str, Any]:
     """Return the image's configuration; ${SOURCE_DATE_EPOCH} in it stands for the date of every file."""
     text = Template((RECIPES / f"{base.roots[-1]}.json").read_text()).substitute(SOURCE_DATE_EPOCH=load().epoch)
-    config: dict[str, Any] = json.loads(text)
-    return config
+    document: dict[str, Any] = json.loads(text)
+    return document
 
 
 def _build_roots(steps: Steps, images: tuple[Base, ...], *, anew: bool) -> None:

@@ -4,7 +4,7 @@ import shutil
 
 from nexusctl import base, docker, shell, stamps, toolchain
 from nexusctl.console import Steps
-from nexusctl.workspace import ROOT, load
+from nexusctl.workspace import ROOT, STATE, load
 
 BUILDPACKS = ROOT / "buildpacks"
 _OWN = ("python", "healthcheck", "accelerator")
@@ -16,6 +16,7 @@ def build(steps: Steps) -> None:
     toolchain.build(steps)
     base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
     _place_probe()
+    _assemble_accelerator()
     inputs = stamps.digest(
         [BUILDPACKS / "builder", *(BUILDPACKS / name for name in _OWN), toolchain.LIFECYCLE],
         *(docker.image_id(name) or "" for name in ("nexus/run", "nexus/build")),
@@ -36,3 +37,12 @@ def _place_probe() -> None:
     if not target.exists() or target.read_bytes() != (base.ROOTS / "health-probe").read_bytes():
         shutil.copyfile(base.ROOTS / "health-probe", target)
         target.chmod(0o755)
+
+
+def _assemble_accelerator() -> None:
+    """Put the installer of nexus/python beside the buildpack that installs with it too: in a builder each stands alone."""
+    target = STATE / "buildpacks" / "accelerator"
+    leave_out = shutil.ignore_patterns("__pycache__")
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(BUILDPACKS / "accelerator", target, ignore=leave_out)
+    shutil.copytree(BUILDPACKS / "python" / "lib" / "nexus_python", target / "lib" / "nexus_python", ignore=leave_out)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from nexusctl import base, builder, docker, shell, toolchain
+from nexusctl import base, builder, cuda, docker, shell, toolchain, wheels
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
 from nexusctl.workspace import Flavour, Service, load
@@ -30,10 +30,17 @@ def reference(service: Service, *, use_pack: bool) -> str:
     return f"{service.image}:{tag}"
 
 
+def flavour_reference(flavour: Flavour, *, use_pack: bool) -> str:
+    """Return the image name of a flavour, whose own name may have a tag, on one of the two paths."""
+    image, _, tag = flavour.name.partition(":")
+    tags = [tag, "" if use_pack else DOCKERFILE_TAG]
+    return f"{image}:{'-'.join(filter(None, tags)) or 'latest'}"
+
+
 def references() -> list[str]:
     """Return the image names of all services and flavours on both paths, whether they are built or not."""
     names = [reference(service, use_pack=pack) for service in load().services for pack in (True, False)]
-    names += [f"{flavour.name}:{tag}" for flavour in load().flavours for tag in ("latest", DOCKERFILE_TAG)]
+    names += [flavour_reference(flavour, use_pack=pack) for flavour in load().flavours for pack in (True, False)]
     return list(dict.fromkeys(names))
 
 
@@ -78,15 +85,30 @@ def _build_service(steps: Steps, service: Service, *, use_pack: bool) -> list[st
 
 
 def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[str]:
-    image = f"{flavour.name}:{'latest' if use_pack else DOCKERFILE_TAG}"
+    image = flavour_reference(flavour, use_pack=use_pack)
+    options = _pack_options(steps, flavour) if use_pack else _dockerfile_options(steps, flavour)
     started = time.monotonic()
     with steps.step(image):
         if use_pack:
-            options = ("--run-image", flavour.run_image, "--default-process", flavour.process)
             pack_build(flavour.name, flavour.app, *options)
         else:
-            dockerfile_build(image, flavour.app, "--build-arg", f"RUN_IMAGE={flavour.run_image}")
+            dockerfile_build(image, flavour.app, *options)
     return _row(image, flavour.budget_mb, started)
+
+
+def _pack_options(steps: Steps, flavour: Flavour) -> list[str]:
+    options = ["--run-image", flavour.run_image, "--default-process", flavour.process]
+    if flavour.accelerator:
+        options += ["--env", f"BP_NEXUS_ACCELERATOR={flavour.accelerator}"]
+        options += ["--volume", f"{wheels.cuda_wheels(steps)}:{cuda.WHEELHOUSE}:ro"]
+    return options
+
+
+def _dockerfile_options(steps: Steps, flavour: Flavour) -> list[str]:
+    if not flavour.accelerator:
+        return ["--build-arg", f"RUN_IMAGE={flavour.run_image}"]
+    cuda.build(steps)
+    return ["--build-arg", f"RUN_IMAGE={cuda.RUN_IMAGE}"]
 
 
 def _row(image: str, budget: float, started: float) -> list[str]:

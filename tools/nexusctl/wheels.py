@@ -18,6 +18,7 @@ WHEELS = STATE / "wheels"
 INTERNAL = WHEELS / "internal"
 CHASSIS = ROOT / "libs" / "chassis"
 TEST_REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+CUDA_REQUIREMENTS = ROOT / "buildpacks" / "accelerator" / "cuda" / "requirements.txt"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _OLDEST_MANYLINUX = 5
 
@@ -38,6 +39,8 @@ def lock(steps: Steps) -> None:
     for service in load().apps:
         with steps.step(f"lock {service.name}"):
             _compile(service.folder / "pyproject.toml", service.folder / "requirements.txt", *_target())
+    with steps.step("lock cuda"):
+        _compile(CUDA_REQUIREMENTS.with_name("pyproject.toml"), CUDA_REQUIREMENTS, *_target())
     with steps.step("lock tests"):
         # Relative: uv writes them into the lock.
         places = [os.path.relpath(path, TEST_REQUIREMENTS.parent) for path in app_locks()]
@@ -78,12 +81,21 @@ def layer(steps: Steps) -> Path:
 def test_wheels(steps: Steps) -> Path:
     """Return the folder with the wheels that unit tests need beside an app's own."""
     build_internal(steps)
-    folder = WHEELS / "tests"
-    value = stamps.digest([TEST_REQUIREMENTS], architecture())
-    if not (folder.exists() and stamps.is_current("test-wheels", value)):
-        with steps.step("test wheelhouse"):
-            download([TEST_REQUIREMENTS], folder)
-        stamps.finish("test-wheels", value)
+    return _folder(steps, "tests", TEST_REQUIREMENTS)
+
+
+def cuda_wheels(steps: Steps) -> Path:
+    """Return the folder with the wheels of the CUDA libraries; about 2.5 GB, fetched only where somebody asks for them."""
+    return _folder(steps, "cuda", CUDA_REQUIREMENTS)
+
+
+def _folder(steps: Steps, name: str, lock: Path) -> Path:
+    folder = WHEELS / name
+    value = stamps.digest([lock], architecture())
+    if not (folder.exists() and stamps.is_current(f"{name}-wheels", value)):
+        with steps.step(f"{name} wheelhouse"):
+            download([lock], folder)
+        stamps.finish(f"{name}-wheels", value)
     return folder
 
 

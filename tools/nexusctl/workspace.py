@@ -45,13 +45,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Flavour:
-    """Another image from a service's folder: another run image, another default process."""
+    """Another image from a service's folder: another run image or default process, or with an accelerator's libraries."""
 
     name: str
     app: str
     run_image: str
     process: str
     budget_mb: float
+    accelerator: str | None
 
 
 @dataclass(frozen=True)
@@ -159,4 +160,11 @@ def _service(name: str, table: _Table) -> Service:
 
 
 def _flavour(name: str, table: _Table) -> Flavour:
-    return Flavour(name, table["app"], table["run-image"], table["process"], table["budget-mb"])
+    return Flavour(
+        name=name,
+        app=table["app"],
+        run_image=table.get("run-image", "nexus/run"),
+        process=table.get("process", "web"),
+        budget_mb=table["budget-mb"],
+        accelerator=table.get("accelerator"),
+    )

@@ -1,29 +1,22 @@
 """The build phase: layers and processes from the lock, the settings and the Procfile."""
 
-import hashlib
 import os
 import platform
 import shutil
 import sys
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
 from nexus_python import __version__, errors
 from nexus_python.bindings import Certificate, find_certificates
 from nexus_python.constraints import InvalidConstraintError, satisfies
-from nexus_python.install import BILL, SITE_PACKAGES, InstallPlan, as_build_error, finish_app, install, read_locks
-from nexus_python.layers import (
-    previous_metadata,
-    write_launch,
-    write_launch_environment,
-    write_launch_layer,
-)
+from nexus_python.install import SITE_PACKAGES, InstallPlan, exit_status, finish_app, read_locks
+from nexus_python.layers import write_launch, write_launch_environment, write_launch_layer
 from nexus_python.output import count, say
+from nexus_python.packages_layer import contribute_packages
 from nexus_python.pip_install import describe_python
 from nexus_python.procfile import DEFAULT_PROCESS, Process, read_procfile
 from nexus_python.settings import Settings, read_settings, resolve_find_links
-from nexus_python.tidy import describe_strip
 
 # The launcher applies layers in the order of their names: what the application sets in `variables` comes last.
 CERTIFICATES = "ca-certificates"
@@ -35,7 +28,6 @@ _PYTHON_ENVIRONMENT = {
     "PYTHONUNBUFFERED.default": "1",
     "PYTHONPATH.delim": ":",
 }
-_TARGET = ("CNB_TARGET_OS", "CNB_TARGET_ARCH", "CNB_TARGET_DISTRO_NAME", "CNB_TARGET_DISTRO_VERSION", "CNB_STACK_ID")
 
 
 def build(app: Path, layers: Path, platform_dir: Path, environ: Mapping[str, str]) -> None:
@@ -55,7 +47,8 @@ def build(app: Path, layers: Path, platform_dir: Path, environ: Mapping[str, str
         read_locks(app, settings.requirements), resolve_find_links(app, settings.find_links), settings.prune
     )
     certificates = find_certificates(environ, platform_dir)
-    _contribute_packages(layers, plan, environ)
+    search = {"PYTHONPATH.prepend": str(layers / PACKAGES / SITE_PACKAGES)}
+    contribute_packages(layers, PACKAGES, plan, environ, _PYTHON_ENVIRONMENT | search)
     finish_app(app)
     _contribute_certificates(layers, certificates, embed=settings.embed_certificates)
     _contribute_variables(layers, settings.launch_environment)
@@ -80,40 +73,6 @@ def _check_python(constraint: str) -> None:
     if not satisfied:
         raise errors.wrong_python(constraint, platform.python_version())
     say(f"{describe_python()}, as BP_CPYTHON_VERSION={constraint} asks")
-
-
-def _contribute_packages(layers: Path, plan: InstallPlan, environ: Mapping[str, str]) -> None:
-    """Install the packages, unless the previous image has a layer made from just the same."""
-    key = _layer_key(plan, environ)
-    bill = layers / f"{PACKAGES}.sbom.cdx.json"
-    if previous_metadata(layers, PACKAGES) == key and bill.is_file():
-        say("Packages: taken from the previous image, as neither lock nor Python changed")
-        write_launch_layer(layers, PACKAGES, key)
-        return
-    layer = layers / PACKAGES
-    install(plan, layer)
-    write_launch_environment(layer, _PYTHON_ENVIRONMENT | {"PYTHONPATH.prepend": str(layer / SITE_PACKAGES)})
-    shutil.copy(layer / BILL, bill)
-    write_launch_layer(layers, PACKAGES, key)
-
-
-def _layer_key(plan: InstallPlan, environ: Mapping[str, str]) -> dict[str, str | list[str]]:
-    """Return everything that the content of the packages layer depends on."""
-    return {
-        "locks": [lock.sha256 for lock in plan.locks],
-        "python": platform.python_version(),
-        "soabi": str(sysconfig.get_config_var("SOABI")),
-        "target": " ".join(environ.get(name, "-") for name in _TARGET),
-        "prune": list(plan.prune),
-        "strip": describe_strip(),
-        "installer": _installer_digest(),
-    }
-
-
-def _installer_digest() -> str:
-    """Return the SHA-256 of this package's own files: what it does may change while its version stays."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _contribute_certificates(layers: Path, certificates: tuple[Certificate, ...], *, embed: bool) -> None:
@@ -150,18 +109,8 @@ def _describe_processes(processes: tuple[Process, ...]) -> None:
 def main() -> int:
     """Run the build as the lifecycle calls it; return its exit status."""
     layers = Path(os.environ["CNB_LAYERS_DIR"])
-    os.umask(0o022)
-    try:
-        build(Path.cwd(), layers, Path(os.environ["CNB_PLATFORM_DIR"]), os.environ)
-    except errors.BuildError as error:
-        sys.stderr.write(f"\n{error}\n")
-        return 1
-    except OSError as error:
-        if (full := as_build_error(error, layers)) is None:
-            raise
-        sys.stderr.write(f"\n{full}\n")
-        return 1
-    return 0
+    platform_dir = Path(os.environ["CNB_PLATFORM_DIR"])
+    return exit_status(lambda: build(Path.cwd(), layers, platform_dir, os.environ), layers)
 
 
 if __name__ == "__main__":

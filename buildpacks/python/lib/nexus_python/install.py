@@ -14,7 +14,7 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,9 +120,20 @@ def _plan(requirements: Sequence[str], project: Path | None) -> InstallPlan:
     return InstallPlan(read_locks(Path(), requirements), prune=settings.prune)
 
 
-def as_build_error(error: OSError, path: Path) -> errors.BuildError | None:
-    """Return the error to show for a failed write if the disk is full, else None."""
-    return errors.disk_full(path) if error.errno == errno.ENOSPC else None
+def exit_status(work: Callable[[], None], place: Path) -> int:
+    """Do `work`, which writes into `place`; show a failure that people can mend; return the exit status."""
+    os.umask(0o022)
+    try:
+        work()
+    except errors.BuildError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stderr.write(f"\n{errors.disk_full(place)}\n")
+        return 1
+    return 0
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -154,18 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--requirements and --target go together")
     if options.target is None and options.app is None:
         parser.error("name --target, --app or both")
-    os.umask(0o022)
-    try:
-        _run(options)
-    except errors.BuildError as error:
-        sys.stderr.write(f"\n{error}\n")
-        return 1
-    except OSError as error:
-        if (full := as_build_error(error, options.target or options.app)) is None:
-            raise
-        sys.stderr.write(f"\n{full}\n")
-        return 1
-    return 0
+    return exit_status(lambda: _run(options), options.target or options.app)
 
 
 if __name__ == "__main__":
