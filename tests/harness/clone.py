@@ -53,6 +53,14 @@ def share_all_but_wheelhouse(tree: Path) -> None:
             (state / "base" / path.name).symlink_to(path)
 
 
+def share_all(tree: Path) -> None:
+    """Give a clone all that this tree has made: base images, wheels, pack and lifecycle."""
+    state = tree / ".nexus"
+    shutil.copytree(STATE / "stamps", state / "stamps")
+    for name in ("base", "wheels", "bin", "lifecycle"):
+        (state / name).symlink_to(STATE / name)
+
+
 def edit(path: Path, before: str, after: str) -> None:
     """Replace the one place in a file that says `before`."""
     text = path.read_text()
