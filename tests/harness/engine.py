@@ -5,15 +5,19 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nexusctl import shell
 
 Inspected = dict[str, Any]
 """What `docker inspect` says of one thing."""
+
+_LISTEN = "0A"  # TCP_LISTEN of include/net/tcp_states.h, as /proc/net/tcp writes it
+_BLOCK = 1 << 20
 
 
 def docker(*arguments: str) -> str:
@@ -46,12 +50,6 @@ def last_log(container: str, lines: int = 40) -> str:
     return done.stdout
 
 
-def started_at(document: Inspected) -> datetime:
-    """Return when a container was last started. The engine gives nanoseconds, which Python cannot hold."""
-    whole, _, fraction = document["State"]["StartedAt"].rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
-
-
 def kill_main_process(container: str) -> None:
     """Send SIGKILL from the host, so that the engine sees a crash and not a stop that somebody asked for."""
     os.kill(inspect(container)["State"]["Pid"], signal.SIGKILL)
@@ -63,18 +61,33 @@ def process_status(pid: int) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def files(image: str) -> list[str]:
-    """Return the path of every file in an image, without leading slash."""
-    container = docker("create", image)
-    try:
-        export = subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE)
-        listing = subprocess.run(["tar", "--list"], stdin=export.stdout, capture_output=True, text=True, check=True)
-        if export.stdout:
-            export.stdout.close()
-        export.wait()
-    finally:
-        docker("rm", "--volumes", container)
-    return [line.removeprefix("./") for line in listing.stdout.splitlines()]
+def processes(container: str) -> list[int]:
+    """Return the ids, on this host, of all processes of a container."""
+    return [int(pid) for pid in docker("top", container, "-eo", "pid").split()[1:]]
+
+
+def listeners(pid: int) -> list[str]:
+    """Return where a process's network listens for TCP, its own loopback aside, as address:port."""
+    found = []
+    for name, length in (("tcp", 8), ("tcp6", 32)):
+        rows = [line.split() for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+        for address, port in (row[1].split(":") for row in rows if row[3] == _LISTEN):
+            words = [bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, length, 8)]
+            listener = ip_address(b"".join(words))
+            if not listener.is_loopback:
+                found.append(f"{listener}:{int(port, 16)}")
+    return sorted(found)
+
+
+@contextmanager
+def output(*arguments: str) -> Iterator[IO[bytes]]:
+    """Give what a docker command prints as a stream; fail if the command fails."""
+    with subprocess.Popen(["docker", *arguments], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        yield process.stdout
+        while process.stdout.read(_BLOCK):  # a reader of archives stops before the padding at their end
+            pass
+    assert process.returncode == 0, f"docker {' '.join(arguments)}: exit status {process.returncode}"
 
 
 def remove_images(references: Sequence[str]) -> None:
