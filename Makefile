@@ -4,7 +4,7 @@ SERVICES ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test lint unit doctor lock base builder rebase build env parity sbom audit
+.PHONY: help up down status logs test lint unit doctor lock base builder rebase build image-cuda env parity sbom audit
 help:
 	@$(NEXUS) --help
 up:
@@ -33,6 +33,8 @@ rebase:
 	@$(NEXUS) rebase
 build:
 	@$(NEXUS) build $(PACK_FLAG) $(SERVICES)
+image-cuda:
+	@$(NEXUS) build $(PACK_FLAG) classification-service:cuda
 parity:
 	@$(NEXUS) parity $(SERVICES)
 sbom:

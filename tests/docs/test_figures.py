@@ -3,7 +3,7 @@
 import re
 import tomllib
 
-from documents import BUILDING, README, fences, plain, spans, table
+from documents import BUILDING, README, code, fences, plain, table
 
 from nexusctl.workspace import ROOT, load
 
@@ -13,7 +13,8 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 def limits() -> dict[str, float]:
     of_services = {service.image: service.budget_mb for service in load().services}
-    return of_services | {base.image: base.budget_mb for base in load().bases if base.budget_mb}
+    of_flavours = {flavour.name: flavour.budget_mb for flavour in load().flavours}
+    return of_services | of_flavours | {base.image: base.budget_mb for base in load().bases if base.budget_mb}
 
 
 def test_limits_of_images() -> None:
@@ -54,5 +55,5 @@ def test_changelog_names_the_toolchain_that_is_built() -> None:
 
 
 def test_flavours_are_documented() -> None:
-    commands = {word for span in spans(BUILDING.read_text()) for word in span.split()}
+    commands = {word for piece in code(BUILDING) for word in piece.split()}
     assert {flavour.name for flavour in load().flavours} <= commands

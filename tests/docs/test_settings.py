@@ -131,4 +131,4 @@ def test_each_variable_of_tools_and_recipes_is_documented() -> None:
 def sources() -> list[Path]:
     folders = [ROOT / name for name in ("apps", "buildpacks", "docker", "libs", "tools")]
     found = [path for folder in folders for pattern in SOURCES for path in folder.rglob(pattern) if path.is_file()]
-    return [*found, COMPOSE_FILE, ROOT / "Makefile"]
+    return [*found, *ROOT.glob("docker-compose.*.yml"), ROOT / "Makefile"]

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from harness import engine
@@ -15,6 +16,7 @@ from nexusctl import docker
 from nexusctl.workspace import COMPOSE_FILE, ROOT, load
 
 PROJECT = "nexus-test-compose"
+GPU_FILE = ROOT / "docker-compose.gpu.yml"
 TAG, TAG_OF_PACK = "compose-test", "latest"
 OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
@@ -30,6 +32,11 @@ class Compose:
         self._command = [*command, "-f", str(COMPOSE_FILE)]
         self._environment = settings(project=PROJECT, tag=TAG, gateway_port=18002, mcp_port=13002)
         self._environment |= {**STORES, **LEGACY_BUILDER, **environment}
+
+    def add(self, override: Path, **settings: str) -> None:
+        """Lay another compose file over the first."""
+        self._command += ["-f", str(override)]
+        self._environment |= settings
 
     def use_images_of(self, tag: str) -> None:
         """Use other images than those that compose builds here."""
@@ -91,6 +98,17 @@ def test_both_versions_make_the_same_containers() -> None:
     assert first == second
 
 
+@pytest.mark.usefixtures("tag")
+@pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
+def test_the_override_gives_the_classifier_a_gpu_and_nobody_else(compose: Compose) -> None:
+    compose.add(GPU_FILE, NEXUS_GPU_IMAGE=f"classification-service:{TAG_OF_PACK}")
+    assert compose("config", "--quiet") == Outcome(0, "", "")
+    devices = {name: document["DeviceRequests"] for name, document in created(compose).items()}
+    assert {name: requests for name, requests in devices.items() if requests} == {
+        "classification-service": [("nvidia", 1, [["gpu", "compute", "utility"]])]
+    }
+
+
 def created(compose: Compose) -> dict[str, dict[str, object]]:
     """Let a version create the containers from the images of `make build`; return what each is held to."""
     compose.use_images_of(TAG_OF_PACK)
@@ -108,6 +126,10 @@ def held(service: str) -> dict[str, object]:
     return {
         **{name: document["HostConfig"][name] for name in HELD},
         "User": document["Config"]["User"],
+        "DeviceRequests": [
+            (request["Driver"], request["Count"], request["Capabilities"])
+            for request in document["HostConfig"]["DeviceRequests"] or []
+        ],
         "Environment": sorted(document["Config"]["Env"]),
         "Command": document["Config"]["Cmd"],
         "Mounts": sorted(mount["Destination"] for mount in document["Mounts"]),

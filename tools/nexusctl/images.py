@@ -86,7 +86,7 @@ def _build_service(steps: Steps, service: Service, *, use_pack: bool) -> list[st
 
 def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[str]:
     image = flavour_reference(flavour, use_pack=use_pack)
-    options = _pack_options(steps, flavour) if use_pack else _dockerfile_options(steps, flavour)
+    options = pack_options(steps, flavour) if use_pack else _dockerfile_options(steps, flavour)
     started = time.monotonic()
     with steps.step(image):
         if use_pack:
@@ -96,7 +96,8 @@ def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[st
     return _row(image, flavour.budget_mb, started)
 
 
-def _pack_options(steps: Steps, flavour: Flavour) -> list[str]:
+def pack_options(steps: Steps, flavour: Flavour) -> list[str]:
+    """Return what makes a `pack build` of the app one of the flavour."""
     options = ["--run-image", flavour.run_image, "--default-process", flavour.process]
     if flavour.accelerator:
         options += ["--env", f"BP_NEXUS_ACCELERATOR={flavour.accelerator}"]

@@ -1,0 +1,27 @@
+"""In torch the classifier's encoder gives the vectors and codes that it gives on ONNX Runtime."""
+
+import json
+
+import pytest
+from harness import flavours
+from harness.figures import Figures
+
+from nexusctl.workspace import ROOT, Flavour, load
+
+LEAST_COSINE = 0.99999
+SCRIPT = ROOT / "tests" / "packaging" / "compare_encoders.py"
+MOUNTS = {
+    SCRIPT: f"/workspace/{SCRIPT.name}",
+    ROOT / "tests" / "stack" / "products.csv": "/workspace/products.csv",
+}
+
+
+@pytest.mark.parametrize("flavour", load().flavours, ids=lambda flavour: flavour.name)
+def test_vectors_and_codes_are_those_of_onnx_runtime(flavour: Flavour, build_path: str, figures: Figures) -> None:
+    image = flavours.build(flavour, build_path)
+    outcome = flavours.python(image, build_path, "-m", SCRIPT.stem, mounts=MOUNTS)
+    assert outcome.status == 0, outcome.err
+    found = json.loads(outcome.out)
+    figures.add(f"least cosine, torch and ONNX Runtime, {image}", f">= {LEAST_COSINE}", f"{found['least_cosine']:.7f}")
+    assert (found["texts"], found["other_codes"]) == (68, 0)
+    assert found["least_cosine"] >= LEAST_COSINE
