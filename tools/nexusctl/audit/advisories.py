@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
 from pydantic import TypeAdapter, ValidationError
 
-from nexusctl.audit.answer import Answer, Finding, Silence, Subject
-
-NAME = "PyPI's advisories"
-ADDRESS = "https://pypi.org/pypi/NAME/VERSION/json"
+from nexusctl.audit.answer import Answer, Finding, Service, Silence, Subject
 
 _SECONDS = 600
 # pip-audit lets some errors end it; what they say is in the last line of this form.
@@ -50,21 +46,22 @@ _READER = TypeAdapter(_Report)
 
 
 def ask(distributions: Sequence[Subject]) -> Answer:
-    """Return the known vulnerabilities of these distributions."""
+    """Return the known vulnerabilities of these distributions, whose names are normalized as PEP 503 says."""
     findings: list[Finding] = []
     silent: dict[Subject, str] = {}
-    for batch in _batches(distributions):
+    batches = _batches(distributions)
+    for number, batch in enumerate(batches):
         report = _pip_audit(batch)
         if isinstance(report, str):
-            silent |= dict.fromkeys(batch, report)
-            continue
-        subjects = {canonicalize_name(subject.name): subject for subject in batch}
-        for dependency in report.dependencies:
-            subject = subjects[canonicalize_name(dependency.name)]
+            silent |= {subject: report for batch in batches[number:] for subject in batch}
+            break
+        dependencies = {dependency.name: dependency for dependency in report.dependencies}
+        for subject in batch:
+            dependency = dependencies.get(subject.name, _Dependency(subject.name, skip_reason="pip-audit left it out"))
             if dependency.skip_reason:
                 silent[subject] = dependency.skip_reason.partition(":")[0]
             findings += [_finding(subject, vulnerability) for vulnerability in dependency.vulns]
-    silence = Silence(tuple(silent), ADDRESS, "; ".join(dict.fromkeys(silent.values())))
+    silence = Silence(tuple(silent), "; ".join(dict.fromkeys(silent.values())))
     return Answer(tuple(findings), silence if silent else None)
 
 
@@ -97,9 +94,17 @@ def _finding(subject: Subject, vulnerability: _Vulnerability) -> Finding:
 def _batches(distributions: Sequence[Subject]) -> list[list[Subject]]:
     """Return lists in which no name is twice: pip-audit takes one version of each."""
     batches: list[list[Subject]] = []
-    for _, versions in groupby(sorted(distributions), key=lambda item: canonicalize_name(item.name)):
+    for _, versions in groupby(sorted(distributions), key=lambda item: item.name):
         for index, subject in enumerate(versions):
             if index == len(batches):
                 batches.append([])
             batches[index].append(subject)
     return batches
+
+
+SERVICE = Service(
+    name="PyPI's advisories",
+    address="https://pypi.org/pypi/NAME/VERSION/json",
+    remedy="ask for a fixed version in the app's pyproject.toml, then `make lock` and `make build`",
+    ask=ask,
+)

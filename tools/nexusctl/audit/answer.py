@@ -1,5 +1,6 @@
-"""What a service answers when it is asked for known vulnerabilities."""
+"""Services that know of vulnerabilities, and what they answer."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -25,10 +26,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Silence:
-    """Why the service said nothing of some subjects: which address was tried, and what came back."""
+    """Of which subjects a service said nothing, and what came back instead."""
 
     subjects: tuple[Subject, ...]
-    tried: str
     found: str
 
 
@@ -38,3 +38,13 @@ class Answer:
 
     findings: tuple[Finding, ...] = ()
     silence: Silence | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that knows of vulnerabilities; `remedy` is what to do about one."""
+
+    name: str
+    address: str
+    remedy: str
+    ask: Callable[[Sequence[Subject]], Answer]

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from nexusctl import docker
 from nexusctl.audit import advisories, tracker
-from nexusctl.audit.answer import Answer, Silence, Subject
+from nexusctl.audit.answer import Answer, Service, Silence, Subject
 from nexusctl.console import out, table
 from nexusctl.sbom.command import inventories
 from nexusctl.sbom.inventory import Inventory
@@ -24,14 +24,14 @@ def run(references: Sequence[str]) -> int:
     found = list(inventories(references))
     answers = []
     for what, subjects, service in (
-        ("Python distributions", _distributions(found), advisories),
-        ("Debian source packages", _packages(found), tracker),
+        ("Python distributions", _distributions(found), advisories.SERVICE),
+        ("Debian source packages", _packages(found), tracker.SERVICE),
     ):
         if not subjects:
             continue
-        out.print(f"… {len(subjects)} {what}: asking {service.NAME}")
+        out.print(f"… {len(subjects)} {what}: asking {service.name}")
         answer = service.ask(subjects)
-        _report(len(subjects), what, service.NAME, answer, len(found))
+        _report(len(subjects), what, service, answer, len(found))
         answers.append(answer)
     if any(answer.findings for answer in answers):
         return FOUND
@@ -65,33 +65,34 @@ def _subjects(held: Iterable[tuple[str, str, str, str]]) -> list[Subject]:
     return sorted(Subject(name, version, tuple(where), release) for (name, version, release), where in images.items())
 
 
-def _report(total: int, what: str, service: str, answer: Answer, images: int) -> None:
+def _report(total: int, what: str, service: Service, answer: Answer, images: int) -> None:
     if answer.findings:
-        out.print(f"[red]✗[/] {total} {what}: {service} knows of {len(answer.findings)} vulnerabilities")
+        out.print(f"[red]✗[/] {total} {what}: {service.name}: {len(answer.findings)} known vulnerabilities")
         rows = [
             (
                 finding.subject.name,
                 finding.subject.version,
                 finding.identifier,
                 finding.fixed_in or "no version yet",
-                finding.rating or "none",
+                finding.rating or "none given",
                 "all" if len(finding.subject.images) == images else ", ".join(finding.subject.images),
             )
             for finding in answer.findings
         ]
-        table(service, ("package", "version", "vulnerability", "fixed in", "rating", "images"), rows)
+        table(service.name, ("package", "version", "vulnerability", "fixed in", "rating", "images"), rows)
+        out.print(f"  to do: {service.remedy}", soft_wrap=True)
     if answer.silence:
         _report_silence(total, what, service, answer.silence)
     elif not answer.findings:
-        out.print(f"[green]✓[/] {total} {what}: {service} knows of no vulnerability")
+        out.print(f"[green]✓[/] {total} {what}: {service.name}: nothing known")
 
 
-def _report_silence(total: int, what: str, service: str, silence: Silence) -> None:
+def _report_silence(total: int, what: str, service: Service, silence: Silence) -> None:
     silent = len(silence.subjects)
     names = ", ".join(f"{subject.name} {subject.version}" for subject in silence.subjects)
     out.print(
-        f"[red]✗[/] not reachable: {service}, for {silent} of {total} {what}\n"
-        f"    tried: {silence.tried}\n"
+        f"[red]✗[/] not reachable: {service.name}, for {silent} of {total} {what}\n"
+        f"    tried: {service.address}\n"
         f"    found: {escape(silence.found)}\n"
         f"    so nothing is known, neither good nor bad, of {'any of them' if silent == total else escape(names)}",
         soft_wrap=True,

@@ -12,10 +12,7 @@ import httpx
 from debian.debian_support import Version
 from pydantic import TypeAdapter, ValidationError
 
-from nexusctl.audit.answer import Answer, Finding, Silence, Subject
-
-NAME = "Debian's security tracker"
-ADDRESS = "https://security-tracker.debian.org/tracker/data/json"
+from nexusctl.audit.answer import Answer, Finding, Service, Silence, Subject
 
 # The document has some 70 MB.
 _SECONDS = 300
@@ -45,11 +42,11 @@ def ask(packages: Sequence[Subject]) -> Answer:
     """Return the open vulnerabilities of these source packages, but for those that Debian rates as unimportant."""
     try:
         data = _READER.validate_json(_fetch())
-    except httpx.HTTPError as error:
-        return _silence(packages, f"{type(error).__name__}: {error}")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        return _silence(packages, f"not the tracker's data: {'.'.join(map(str, first['loc']))} {first['msg']}")
+        return _silence(packages, f"not the tracker's data: {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # the last three: a proxy, certificates
+        return _silence(packages, f"{type(error).__name__}: {error}")
     known = {release for issues in data.values() for issue in issues.values() for release in issue.releases}
     if unknown := {package.release for package in packages} - known:
         return _silence(packages, f"data that has nothing on {', '.join(sorted(unknown))}")
@@ -59,7 +56,7 @@ def ask(packages: Sequence[Subject]) -> Answer:
 def _fetch() -> bytes:
     deadline = time.monotonic() + _SECONDS
     content = bytearray()
-    with httpx.stream("GET", ADDRESS, timeout=_SECONDS_WITHOUT_A_BYTE, follow_redirects=True) as response:
+    with httpx.stream("GET", SERVICE.address, timeout=_SECONDS_WITHOUT_A_BYTE, follow_redirects=True) as response:
         response.raise_for_status()
         for chunk in response.iter_bytes():
             content += chunk
@@ -77,9 +74,20 @@ def _findings(package: Subject, data: _Data) -> Iterator[Finding]:
 
 
 def _is_affected(version: str, state: _State) -> bool:
-    # "undetermined" counts as open: nobody has said that it isn't.
-    return state.status != "resolved" or Version(version) < Version(state.fixed_version or "0")
+    # What is "undetermined", or fixed in no version that can be compared, counts as open: nobody has said that it isn't.
+    try:
+        return state.status != "resolved" or Version(version) < Version(state.fixed_version)
+    except ValueError:
+        return True
 
 
 def _silence(packages: Sequence[Subject], found: str) -> Answer:
-    return Answer(silence=Silence(tuple(packages), ADDRESS, found))
+    return Answer(silence=Silence(tuple(packages), found))
+
+
+SERVICE = Service(
+    name="Debian's security tracker",
+    address="https://security-tracker.debian.org/tracker/data/json",
+    remedy="`make rebase` brings fixed versions into what pack has built; for other images remove .nexus/base, then build again",
+    ask=ask,
+)

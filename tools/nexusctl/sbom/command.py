@@ -9,7 +9,7 @@ from nexusctl.errors import NexusError
 from nexusctl.sbom import notice
 from nexusctl.sbom.document import document, file_name, save
 from nexusctl.sbom.inventory import Inventory, read
-from nexusctl.workspace import STATE
+from nexusctl.workspace import STATE, load
 
 FOLDER = STATE / "sbom"
 
@@ -25,9 +25,19 @@ def run(references: Sequence[str], folder: Path) -> None:
 
 
 def write_notice() -> None:
-    """Put the table of licences of all images into NOTICE; both paths give the same."""
+    """Put the tables of licences into NOTICE."""
     docker.require_engine()
-    notice.write(list(inventories([name for name in images.references() if not name.endswith(images.DOCKERFILE_TAG)])))
+    notice.write(list(inventories(in_notice())))
+
+
+def in_notice() -> list[str]:
+    """Return the images that NOTICE is about, by pack, as both paths give the same.
+
+    One with an accelerator's libraries is made only by those who ask for it, so NOTICE names its works by hand.
+    """
+    services = [images.reference(service, use_pack=True) for service in load().services]
+    flavours = [images.flavour_reference(item, use_pack=True) for item in load().flavours if not item.accelerator]
+    return services + flavours
 
 
 def inventories(references: Sequence[str]) -> Iterator[Inventory]:

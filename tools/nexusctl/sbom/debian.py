@@ -21,6 +21,7 @@ OS_RELEASE = "/usr/lib/os-release"
 _LICENCE_LENGTH = 250
 # Debian's short names that differ from SPDX's: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/#license-short-name
 _GNU = re.compile(r"([AL]?GPL)-(\d)(\.\d)?(\+?)")
+_OR = re.compile(r" or ", re.IGNORECASE)
 # It would print a line for each file that names an older form of the format.
 logging.getLogger("debian.copyright").setLevel(logging.ERROR)
 
@@ -123,8 +124,8 @@ def _names(licence: License) -> list[str]:
     synopsis = " ".join(licence.synopsis.split())
     if not synopsis:  # it is told by its text
         return [shorten(licence.text, _LICENCE_LENGTH).rstrip(".")]
-    if " or " in synopsis:
-        return [" OR ".join(map(_name, synopsis.split(" or ")))]
+    if len(choices := _OR.split(synopsis)) > 1:
+        return [" OR ".join(map(_name, choices))]
     return [_name(name) for name in synopsis.split(" and ")]
 
 
