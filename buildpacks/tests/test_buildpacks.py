@@ -29,6 +29,13 @@ def test_descriptor_and_code_agree(name: str, version: str) -> None:
     assert descriptor["targets"] == [{"os": "linux"}]
 
 
+@pytest.mark.parametrize("name", ["python", "accelerator"])
+def test_bills_of_materials_are_of_the_declared_format(name: str) -> None:
+    descriptor = tomllib.loads((BUILDPACKS / name / "buildpack.toml").read_text("utf-8"))
+
+    assert descriptor["buildpack"]["sbom-formats"] == ["application/vnd.cyclonedx+json"]
+
+
 def test_the_readme_lists_just_the_variables_that_are_read() -> None:
     rows = [row for row in README.splitlines() if row.startswith("| `BP")]
     listed = {name for row in rows for name in re.findall(r"`(BPE?_[A-Z_]*)(?:<NAME>)?`", row)}
