@@ -44,18 +44,19 @@ def open_backend(folder: Path, threads: int, device: Device) -> Backend:
     """
     if device == "cpu":
         return OnnxBackend(folder, threads)
-    obstacle = _missing()
+    obstacle, level = _missing(), logging.INFO
     if obstacle is None:
         try:
             return _open_on_gpu(folder)
         except (ImportError, OSError, RuntimeError) as error:
             obstacle = f"torch cannot use the GPU: {str(error).partition('\n')[0].rstrip('.')}"
+            level = logging.WARNING
     if device == "cuda":
         raise DeviceError(
             f"NEXUS_DEVICE is cuda, and {obstacle}. Start the image classification-service:cuda on a machine with an "
             "NVIDIA GPU that the container is given (docker run --gpus all), or set NEXUS_DEVICE to auto or cpu."
         )
-    _log.info("the encoder computes on the CPU with ONNX Runtime", extra={"device": "cpu", "reason": obstacle})
+    _log.log(level, "the encoder computes on the CPU with ONNX Runtime", extra={"device": "cpu", "reason": obstacle})
     return OnnxBackend(folder, threads)
 
 
