@@ -65,18 +65,23 @@ def run(steps: Steps, names: list[str]) -> None:
 
 
 def lint(steps: Steps) -> None:
-    """Check the whole tree with ruff."""
+    """Check the whole tree with ruff, and the Dockerfiles with hadolint."""
     suite = next(suite for suite in suites() if suite.app is None)
     base.build(steps, (load().base("nexus/build"),))
     _install(steps, suite, wheels.test_wheels(steps))
-    for command in (["check"], ["format", "--check"]):
-        status = subprocess.run(
-            [*_container(suite), "python3", "-m", "ruff", *command, "--no-cache", "."], cwd=ROOT, check=False
-        ).returncode
-        if status != 0:
-            raise NexusError(
-                "ruff found something", "see the output above", f"mend it, or run `ruff {command[0]}` yourself"
-            )
+    for name, command in _linters():
+        if subprocess.run([*_container(suite), *command], cwd=ROOT, check=False).returncode != 0:
+            raise NexusError(f"{name} found something", "see the output above", "mend it, then run `make lint` again")
+
+
+def _linters() -> list[tuple[str, list[str]]]:
+    ruff = ["python3", "-m", "ruff"]
+    dockerfiles = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docker").glob("Dockerfile.*"))
+    return [
+        ("ruff check", [*ruff, "check", "--no-cache", "."]),
+        ("ruff format", [*ruff, "format", "--check", "--no-cache", "."]),
+        ("hadolint", ["/environment/bin/hadolint", "--no-color", *dockerfiles]),
+    ]
 
 
 def _package(name: str) -> str:
