@@ -15,7 +15,7 @@ from harness.frail import FrailEngine, frail_engine
 from nexusctl import images
 from nexusctl.console import Steps, out
 from nexusctl.errors import NexusError
-from nexusctl.parity import allowances, report
+from nexusctl.parity import allowances, behaviour, report
 from nexusctl.parity.compare import MEMORY, SIZE, START, Pair
 from nexusctl.parity.facts import Difference, Row, Verdict
 from nexusctl.workspace import ROOT, load
@@ -207,6 +207,19 @@ def test_engine_that_goes_away_is_named(stores: tuple[str, str], frail: FrailEng
     again = parity("--images", redis, redis)
     assert (again.status, again.err) == (0, "")
     assert engine.containers("nexus-parity-left") + engine.containers("nexus-parity-right") == []
+
+
+def test_second_comparison_at_once_is_refused(stores: tuple[str, str]) -> None:
+    redis, _ = stores
+    with behaviour.alone():
+        outcome = parity("--images", redis, redis)
+    assert outcome == Outcome(
+        1,
+        "",
+        "nexusctl: another comparison is under way\n"
+        "  found: a process holds .nexus/parity/lock\n"
+        "  to do: wait until it is done\n",
+    )
 
 
 def cut_when_running(frail: FrailEngine) -> None:

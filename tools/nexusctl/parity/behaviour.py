@@ -1,5 +1,6 @@
 """What an image does: it runs as the compose file has it run, is looked at from inside, is stopped and started again."""
 
+import fcntl
 import json
 import subprocess
 import time
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from nexusctl import docker, secrets, shell
+from nexusctl.errors import NexusError
 from nexusctl.parity.facts import Facts
 from nexusctl.stack import port_variable
-from nexusctl.workspace import STATE, load
+from nexusctl.workspace import ROOT, STATE, load
 
 _PROBE = Path(__file__).with_name("probe.py").read_text()
 # As in docker-compose.production.yml, but with the image's own user.
@@ -95,6 +97,21 @@ def _write(name: str, document: Mapping[str, Any]) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document))
     return path
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the one place for comparisons of this tree; raise NexusError if another is under way."""
+    path = STATE / "parity" / "lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NexusError(
+                "another comparison is under way", f"a process holds {path.relative_to(ROOT)}", "wait until it is done"
+            ) from error
+        yield
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowan
         NexusError: the engine failed, or what the services depend on did not become healthy.
     """
     services = [pair.service for pair in pairs]
-    with ExitStack() as stack, ThreadPoolExecutor(len(sides)) as pool:
+    with behaviour.alone(), ExitStack() as stack, ThreadPoolExecutor(len(sides)) as pool:
         started = [pool.submit(stack.enter_context, behaviour.running(side, services)) for side in sides]
         # Meanwhile: reading file systems takes less of the processors than starting does.
         for_pair = {pair: allowances.begin(pair.images[0]) for pair in pairs}

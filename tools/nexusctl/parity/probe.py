@@ -8,11 +8,11 @@ only; it is read as text and never imported, except by its tests.
 
 import hashlib
 import importlib.metadata
+import ipaddress
 import json
 import locale
 import os
 import resource
-import socket
 import ssl
 import sys
 import sysconfig
@@ -116,15 +116,17 @@ def observe(pids: list[int], environment: dict[str, str], seconds: float) -> Fac
 def listening() -> dict[str, str]:
     """Return address:port of each listening TCP socket."""
     found = {}
-    for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+    for table in ("tcp", "tcp6"):
         lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:] if Path(f"/proc/net/{table}").exists() else []
         for fields in map(str.split, lines):
             words, port = fields[1].split(":")
             # In words of four bytes, each in the processor's order.
             packed = b"".join(bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8))
-            address = socket.inet_ntop(family, packed)
-            if fields[3] == _LISTENING and address != _ENGINE_RESOLVER:
-                found[f"{address}:{int(port, 16)}"] = table
+            address = ipaddress.ip_address(packed)
+            # The engine gives out other addresses each time.
+            place = str(address) if address.is_unspecified or address.is_loopback else "own address"
+            if fields[3] == _LISTENING and place != _ENGINE_RESOLVER:
+                found[f"{place}:{int(port, 16)}"] = table
     return found
 
 
