@@ -3,5 +3,5 @@
 ARG IMAGE
 FROM ${IMAGE}
 USER 0
-RUN ["python3", "-c", "p = __import__('pathlib').Path('/workspace/classification_service/progress.py'); p.unlink()"]
+RUN ["python3", "-B", "-c", "p = __import__('pathlib').Path('/workspace/classification_service/progress.py'); p.unlink()"]
 USER 10001:10001

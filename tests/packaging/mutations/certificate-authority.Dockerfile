@@ -3,5 +3,5 @@
 ARG IMAGE
 FROM ${IMAGE}
 USER 0
-RUN ["python3", "-c", "p = __import__('pathlib').Path('/etc/ssl/certs/ca-certificates.crt'); end = '-----END CERTIFICATE-----\\n'; p.write_text(p.read_text().split(end, 1)[1])"]
+RUN ["python3", "-B", "-c", "p = __import__('pathlib').Path('/etc/ssl/certs/ca-certificates.crt'); end = '-----END CERTIFICATE-----\\n'; p.write_text(p.read_text().split(end, 1)[1])"]
 USER 10001:10001

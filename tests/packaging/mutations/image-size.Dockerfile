@@ -3,5 +3,5 @@
 ARG IMAGE
 FROM ${IMAGE}
 USER 0
-RUN ["python3", "-c", "p = __import__('pathlib').Path('/usr/share/ballast'); p.write_bytes(bytes(40_000_000))"]
+RUN ["python3", "-B", "-c", "p = __import__('pathlib').Path('/usr/share/ballast'); p.write_bytes(bytes(40_000_000))"]
 USER 10001:10001

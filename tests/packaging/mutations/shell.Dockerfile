@@ -3,5 +3,5 @@
 ARG IMAGE
 FROM ${IMAGE}
 USER 0
-RUN ["python3", "-c", "p = __import__('pathlib').Path('/usr/bin/sh'); p.touch(0o755)"]
+RUN ["python3", "-B", "-c", "p = __import__('pathlib').Path('/usr/bin/sh'); p.touch(0o755)"]
 USER 10001:10001

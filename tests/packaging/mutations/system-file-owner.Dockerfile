@@ -3,5 +3,5 @@
 ARG IMAGE
 FROM ${IMAGE}
 USER 0
-RUN ["python3", "-c", "__import__('os').chown('/etc/passwd', 10001, 10001)"]
+RUN ["python3", "-B", "-c", "__import__('os').chown('/etc/passwd', 10001, 10001)"]
 USER 10001:10001

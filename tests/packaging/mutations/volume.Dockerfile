@@ -1,5 +1,5 @@
 # A volume.
-# different: volumes, writable paths
+# different: volumes
 ARG IMAGE
 FROM ${IMAGE}
 VOLUME /data

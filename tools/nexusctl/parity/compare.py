@@ -26,16 +26,8 @@ class Pair:
     images: tuple[str, str]
 
 
-@dataclass(frozen=True)
-class _Observation:
-    facts: Facts
-    size: float
-    start: float | None
-    memory: float | None
-
-
 def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowances) -> dict[Pair, list[Row]]:
-    """Observe both images of each pair; return a row for each point.
+    """Observe both images of each pair, by themselves and as they run on both sides; return a row for each point.
 
     Raises:
         NexusError: the engine failed, or what the services depend on did not become healthy.
@@ -45,40 +37,49 @@ def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowan
         started = [pool.submit(stack.enter_context, behaviour.running(side, services)) for side in sides]
         # Meanwhile: reading file systems takes less of the processors than starting does.
         for_pair = {pair: allowances.begin(pair.images[0]) for pair in pairs}
-        held = {pair: [_contents(image, for_pair[pair]) for image in pair.images] for pair in pairs}
+        rows = {pair: compare_contents(pair, for_pair[pair]) for pair in pairs}
         for future in started:
             future.result()
-        rows = {}
         for pair in pairs:
-            does = list(pool.map(behaviour.observe, sides, [pair.service] * len(sides)))
-            restarts = [list(pool.map(behaviour.restart, sides, [pair.service] * len(sides))) for _ in range(RESTARTS)]
-            left, right = map(_observation, held[pair], does, zip(*restarts, strict=True))
-            rows[pair] = _rows(left, right, for_pair[pair])
+            rows[pair] += _compare_behaviour(pair, sides, for_pair[pair], pool)
         return rows
 
 
+def compare_contents(pair: Pair, allowances: Allowances) -> list[Row]:
+    """Return the rows for what two images hold and say of themselves; neither is started."""
+    (left, left_size), (right, right_size) = (_contents(image, allowances) for image in pair.images)
+    return [*_rows(left, right, allowances), SIZE.compare(left_size, right_size)]
+
+
 def _contents(image: str, allowances: Allowances) -> tuple[Facts, float]:
-    """Return what an image holds and says of itself, and its size in MB."""
     document = json.loads(shell.capture(["docker", "image", "inspect", image]))[0]
     packages = tuple(path for same in allowances.same for path in (same.left, same.right))
     facts = filesystem.observe(document["Id"], document["Config"]["WorkingDir"], packages)
     return {**facts, **metadata.observe(document)}, metadata.megabytes(document)
 
 
-def _observation(contents: tuple[Facts, float], does: Facts, restarts: Sequence[Restart]) -> _Observation:
-    facts, size = contents
-    times = [restart.seconds for restart in restarts if restart.seconds is not None]
-    # The quickest is the one that other work on the machine disturbed least.
-    start = min(times, default=None)
-    return _Observation({**facts, **does, **restarts[-1].stopped}, size, start, restarts[-1].memory)
+def _compare_behaviour(
+    pair: Pair, sides: tuple[Side, Side], allowances: Allowances, pool: ThreadPoolExecutor
+) -> list[Row]:
+    services = [pair.service] * len(sides)
+    does = list(pool.map(behaviour.observe, sides, services))
+    restarts = list(zip(*(pool.map(behaviour.restart, sides, services) for _ in range(RESTARTS)), strict=True))
+    left, right = ({**facts, **of_side[-1].stopped} for facts, of_side in zip(does, restarts, strict=True))
+    return [
+        *_rows(left, right, allowances),
+        MEMORY.compare(*(of_side[-1].memory for of_side in restarts)),
+        START.compare(*map(_quickest, restarts)),
+    ]
 
 
-def _rows(left: _Observation, right: _Observation, allowances: Allowances) -> list[Row]:
-    renamed = allowances.rename(left.facts)
-    points = dict.fromkeys([*renamed, *right.facts])
-    rows = [_row(point, renamed, right.facts, allowances) for point in points]
-    rows += [SIZE.compare(left.size, right.size), MEMORY.compare(left.memory, right.memory)]
-    return [*rows, START.compare(left.start, right.start)]
+def _quickest(restarts: Sequence[Restart]) -> float | None:
+    """Return the seconds to the first 200 of the start that other work on the machine disturbed least."""
+    return min((restart.seconds for restart in restarts if restart.seconds is not None), default=None)
+
+
+def _rows(left: Facts, right: Facts, allowances: Allowances) -> list[Row]:
+    renamed = allowances.rename(left)
+    return [_row(point, renamed, right, allowances) for point in dict.fromkeys([*renamed, *right])]
 
 
 def _row(point: str, left: Facts, right: Facts, allowances: Allowances) -> Row:

@@ -42,11 +42,11 @@ def main() -> None:
     environment = read_environment(pids[0])
     if task == "await":
         print(json.dumps(first_answer(environment, seconds)))
-    elif "NEXUS_PARITY_PROBE" in os.environ:
+    elif "_PARITY_PROBE" in os.environ:
         print(json.dumps(observe(pids, environment, seconds)))
     else:  # again, as the application's Python sees the world
         os.chdir(f"/proc/{pids[0]}/cwd")
-        os.execve(sys.executable, sys.orig_argv, environment | {"NEXUS_PARITY_PROBE": "1"})  # noqa: S606
+        os.execve(sys.executable, sys.orig_argv, environment | {"_PARITY_PROBE": "1"})  # noqa: S606
 
 
 def application_processes() -> list[int]:
