@@ -14,6 +14,7 @@ from nexusctl import base, builder, docker, doctor, images, rebase, stack, toolc
 from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
+from nexusctl.parity import command as parity
 from nexusctl.sbom import command as sbom
 from nexusctl.workspace import ROOT, load
 
@@ -65,6 +66,21 @@ def build_command(names: Names = None, *, pack: Pack = True) -> None:
     """Build service images and print their sizes and times."""
     docker.require_engine()
     images.build(Steps(), names or (), use_pack=pack)
+
+
+@app.command("parity")
+def parity_command(
+    names: Names = None,
+    *,
+    images: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="two images to compare; with a service: as what they run"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print everything that was found as JSON")] = False,
+) -> None:
+    """Compare the pack image of each service with its Dockerfile image, point by point."""
+    if not parity.run(names or (), images, json=json):
+        raise typer.Exit(1)
 
 
 @app.command("sbom")
@@ -128,7 +144,7 @@ def env_command() -> None:
 
 @app.command("lint")
 def lint_command() -> None:
-    """Check the tree with ruff."""
+    """Check the tree with ruff and hadolint."""
     docker.require_engine()
     unit.lint(Steps())
 

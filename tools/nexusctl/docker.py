@@ -82,6 +82,12 @@ def exported(reference: str) -> Iterator[tarfile.TarFile]:
         shell.succeeds(["docker", "rm", "--volumes", container])
 
 
+def timestamp(text: str) -> float:
+    """Return a moment as the engine writes it in seconds since 1970. It gives nanoseconds, which Python cannot hold."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00").timestamp()
+
+
 def project() -> str:
     """Return the name of the stack's compose project; another one is a second stack beside the first."""
     return os.environ.get("COMPOSE_PROJECT_NAME", "nexus")

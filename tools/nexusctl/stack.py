@@ -134,18 +134,18 @@ def _require_free_ports() -> None:
             raise NexusError(
                 f"port {port} is needed for {service.name}",
                 f"another program listens on it (`ss -ltnp 'sport = :{port}'` names it)",
-                f"stop that program, or choose another port: `{_port_variable(service)}={service.port + 10000} make up`",
+                f"stop that program, or choose another port: `{port_variable(service)}={service.port + 10000} make up`",
             )
 
 
-def _port_variable(service: Service) -> str:
+def port_variable(service: Service) -> str:
     """The variable of the compose file: NEXUS_GATEWAY_PORT for nexus-gateway, NEXUS_MCP_PORT for mcp-server."""
     return f"NEXUS_{service.name.removeprefix('nexus-').split('-')[0].upper()}_PORT"
 
 
 def _port(service: Service) -> int:
     """Return the port of this machine on which a published service is reached."""
-    name = _port_variable(service)
+    name = port_variable(service)
     # As in the compose file: NUMBER or ADDRESS:NUMBER.
     value = os.environ.get(name) or str(service.port)
     port = value.rpartition(":")[2]
