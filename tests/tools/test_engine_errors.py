@@ -48,7 +48,9 @@ def made_in(tree: Path) -> list[str]:
     return sorted(path.name for path in (tree / ".nexus").iterdir())
 
 
-@pytest.mark.parametrize("command", ["up", "build", "base", "builder", "rebase", "unit", "down", "status", "sbom", "audit"])
+@pytest.mark.parametrize(
+    "command", ["up", "build", "base", "builder", "rebase", "unit", "down", "status", "sbom", "audit"]
+)
 def test_engine_that_does_not_run(tree: Path, command: str) -> None:
     outcome = nexusctl(tree, command, env={"DOCKER_HOST": NO_ENGINE})
     says = what_docker_says(DOCKER_HOST=NO_ENGINE)
