@@ -1,6 +1,7 @@
 """A clone of the tree whose app and run images have names of their own: what is rebased there leaves this tree's alone."""
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,17 +18,20 @@ PREFIX = "nexus-test/rebase-"
 BASE = f"{PREFIX}run"
 PATCHED = f"{PREFIX}patched"
 NAMES = [f"{PREFIX}{app.name}" for app in load().apps]
+FLAVOUR = f"{NAMES[0]}:flavour"
+IMAGES = [*(f"{name}:latest" for name in NAMES), FLAVOUR]
 WIDE = {"COLUMNS": "200"}
 """Lets a printed table have each of its rows on one line."""
 MARK = "/etc/patched"
 """A file that only the patched base has."""
 
 _METADATA = "io.buildpacks.lifecycle.metadata"
+_FLAVOURS = re.compile(r"^\[nexus\.flavours\..*?(?=^#)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Rebased:
-    """What `nexusctl rebase --run-image` came to in a clone; `before` has the ids of the images, `base` that of theirs."""
+    """What `nexusctl rebase --run-image` came to in a clone; `before` has the ids of all images, `base` that of theirs."""
 
     tree: Path
     before: dict[str, str]
@@ -51,16 +55,24 @@ def own_images(target: Path) -> Iterator[Path]:
     share_all_but_wheelhouse(tree)
     for folder in (toolchain.BIN, toolchain.PACK_HOME, toolchain.LIFECYCLE.parent):
         shutil.copytree(folder, tree / ".nexus" / folder.relative_to(STATE), symlinks=True)
-    edit(tree / "project.toml", '\n"nexus/run" =', f'\n"{BASE}" =')
+    _rename(tree / "project.toml")
     try:
         engine.docker("tag", "nexus/run", BASE)
         for app, name in zip(load().apps, NAMES, strict=True):
-            table = f"[nexus.services.{app.name}]\n"
-            edit(tree / "project.toml", table, f'{table}image = "{name}"\nbase = "{BASE}"\n')
             _copy(app.image, name)
+        _copy(load().apps[0].image, FLAVOUR)
         yield tree
     finally:
         engine.remove_images(list(tagged()))
+
+
+def _rename(project: Path) -> None:
+    edit(project, '\n"nexus/run" =', f'\n"{BASE}" =')
+    for app, name in zip(load().apps, NAMES, strict=True):
+        table = f"[nexus.services.{app.name}]\n"
+        edit(project, table, f'{table}image = "{name}"\nbase = "{BASE}"\n')
+    flavour = f'[nexus.flavours."{FLAVOUR}"]\napp = "{load().apps[0].name}"\nrun-image = "{BASE}"\nbudget-mb = 1000\n\n'
+    project.write_text(_FLAVOURS.sub(flavour, project.read_text()))
 
 
 def tagged() -> dict[str, str]:

@@ -14,6 +14,8 @@ from harness.figures import Figures
 from harness.frail import frail_engine
 from harness.rebased import (
     BASE,
+    FLAVOUR,
+    IMAGES,
     MARK,
     NAMES,
     PATCHED,
@@ -72,40 +74,44 @@ def rows(output: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("│").split("│")] for line in output.splitlines() if line[:1] == "│"]
 
 
-def application_layers(rebased: Rebased, name: str) -> list[str]:
+def previous(reference: str) -> str:
+    return f"{reference}-previous" if reference == FLAVOUR else reference.replace(":latest", ":previous")
+
+
+def application_layers(rebased: Rebased, reference: str) -> list[str]:
     """Return what an image had above its base before it was moved."""
-    return layers(rebased.before[f"{name}:latest"])[len(layers(rebased.base)) :]
+    return layers(rebased.before[reference])[len(layers(rebased.base)) :]
 
 
 class TestOntoABaseThatWasHandedOver:
     def test_application_layers_keep_their_digests(self, rebased: Rebased) -> None:
         assert (rebased.outcome.status, rebased.outcome.err) == (0, "")
-        expected = {name: layers(PATCHED) + application_layers(rebased, name) for name in NAMES}
-        assert {name: layers(name) for name in NAMES} == expected
-        assert {len(application_layers(rebased, name)) for name in NAMES} == {8}
+        expected = {reference: layers(PATCHED) + application_layers(rebased, reference) for reference in IMAGES}
+        assert {reference: layers(reference) for reference in IMAGES} == expected
+        assert {len(application_layers(rebased, reference)) for reference in IMAGES} == {8}
 
     def test_table_tells_what_was_moved(self, rebased: Rebased, figures: Figures) -> None:
         printed = rows(rebased.outcome.out)
         now = short(engine.inspect(PATCHED)["Id"])
-        assert [row[:4] for row in printed] == [[f"{name}:latest", short(rebased.base), now, "8"] for name in NAMES]
-        seconds = sum(float(row[4]) for row in printed)
-        figures.add("rebase of the four images that pack has built", "", f"{seconds:.1f} s")
+        assert [row[:4] for row in printed] == [[reference, short(rebased.base), now, "8"] for reference in IMAGES]
+        seconds = sum(float(row[4]) for row in printed[: len(NAMES)])
+        figures.add("rebase of the images of all apps", "", f"{seconds:.1f} s")
 
     def test_former_images_have_a_tag_to_go_back_to(self, rebased: Rebased) -> None:
-        former = {name: rebased.before[f"{name}:latest"] for name in NAMES}
-        assert {name: engine.inspect(f"{name}:previous")["Id"] for name in NAMES} == former
+        former = {previous(reference): rebased.before[reference] for reference in IMAGES}
+        assert {reference: engine.inspect(reference)["Id"] for reference in former} == former
 
     def test_nothing_else_is_left(self, rebased: Rebased) -> None:
-        tags = [f"{name}:{tag}" for name in NAMES for tag in ("latest", "previous")]
-        assert sorted(tagged()) == sorted([*tags, f"{BASE}:latest", f"{PATCHED}:latest"])
         assert rebased.outcome.status == 0
+        bases = [f"{BASE}:latest", f"{PATCHED}:latest"]
+        assert sorted(tagged()) == sorted([*bases, *IMAGES, *map(previous, IMAGES)])
 
     def test_second_run_finds_them_there(self, rebased: Rebased) -> None:
         before = tagged()
         outcome = nexusctl(rebased.tree, "rebase", "--run-image", PATCHED, env=WIDE)
         now = short(before[f"{PATCHED}:latest"])
         assert (outcome.status, outcome.err) == (0, "")
-        assert rows(outcome.out) == [[f"{name}:latest", now, now, "8", "already there"] for name in NAMES]
+        assert rows(outcome.out) == [[reference, now, now, "8", "already there"] for reference in IMAGES]
         assert tagged() == before
 
     def test_base_stays_when_base_images_are_asked_for_again(self, rebased: Rebased) -> None:
@@ -126,13 +132,14 @@ class TestOntoABaseThatWasHandedOver:
 
 
 def test_base_is_made_from_debian_packages_of_today(tree: Path) -> None:
-    former, base = {name: layers(name) for name in NAMES}, layers(BASE)
+    former, base = {reference: layers(reference) for reference in IMAGES}, layers(BASE)
     with (tree / "docker" / "base" / "run.setup").open("a") as recipe:
         recipe.write(f"echo patched > .{MARK}\n")  # stands for a package that Debian has mended
     outcome = nexusctl(tree, "rebase")
     assert (outcome.status, outcome.err) == (0, "")
     assert layers(BASE) != base
-    assert {name: layers(name) for name in NAMES} == {name: layers(BASE) + former[name][len(base) :] for name in NAMES}
+    expected = {reference: layers(BASE) + former[reference][len(base) :] for reference in IMAGES}
+    assert {reference: layers(reference) for reference in IMAGES} == expected
     read = f"print(open('{MARK}').read(), end='')"
     assert engine.docker("run", "--rm", "--entrypoint", "python3", NAMES[0], "-c", read) == "patched"
 
@@ -145,7 +152,7 @@ def test_disk_that_fills_up_leaves_every_image_as_it_was(tree: Path) -> None:
     pack.write_text(FAILING_PACK.format(third=NAMES[2], pack=real))
     pack.chmod(0o755)
     outcome = nexusctl(tree, "rebase", "--run-image", PATCHED)
-    log = f".nexus/logs/rebase-{NAMES[2].replace('/', '-')}.log"
+    log = f".nexus/logs/rebase-{NAMES[2].replace('/', '-')}-latest.log"
     assert outcome.status == 1
     assert outcome.err == (
         "nexusctl: the disk is full\n"
@@ -169,7 +176,7 @@ def test_engine_that_goes_away_leaves_every_image_as_it_was(tree: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            while process.poll() is None and docker.image_id(f"{NAMES[1]}:rebasing") is None:
+            while process.poll() is None and docker.image_id(f"{NAMES[0]}:latest-rebasing") is None:
                 time.sleep(0.01)
             frail.cut()
             _, err = process.communicate()
@@ -185,7 +192,7 @@ def test_engine_that_goes_away_leaves_every_image_as_it_was(tree: Path) -> None:
     }
     again = nexusctl(tree, "rebase", "--run-image", PATCHED)
     assert (again.status, again.err) == (0, "")
-    assert {name.partition(":")[2] for name in tagged()} == {"latest", "previous"}
+    assert sorted(tagged()) == sorted([*before, *map(previous, IMAGES)])
 
 
 def refused(tree: Path, *arguments: str) -> str:
@@ -249,8 +256,8 @@ def test_base_of_quite_another_kind(tree: Path) -> None:
 def test_image_that_was_never_built(tree: Path) -> None:
     engine.remove_images([NAMES[2]])
     assert refused(tree) == (
-        f"nexusctl: {NAMES[2]} cannot be moved onto another base image\n"
-        f"  found: there is no image {NAMES[2]}:latest\n"
+        f"nexusctl: {NAMES[2]}:latest cannot be moved onto another base image\n"
+        "  found: there is no image of that name here\n"
         "  to do: run `make build`: what it makes stands on the newest nexus/run\n"
     )
 
@@ -258,7 +265,7 @@ def test_image_that_was_never_built(tree: Path) -> None:
 def test_image_of_a_dockerfile(tree: Path) -> None:
     image(NAMES[1], f"FROM {BASE}\n")
     assert refused(tree) == (
-        f"nexusctl: {NAMES[1]} cannot be moved onto another base image\n"
-        f"  found: {NAMES[1]}:latest was not built by pack: it has no label io.buildpacks.lifecycle.metadata\n"
+        f"nexusctl: {NAMES[1]}:latest cannot be moved onto another base image\n"
+        "  found: it was not built by pack: it has no label io.buildpacks.lifecycle.metadata\n"
         "  to do: build it with pack (`make build`); images of Dockerfiles are built again (`make build PACK=0`)\n"
     )

@@ -1,6 +1,7 @@
 """Moves what pack has built onto a newer run image. The layers of the applications stay as they are."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -8,14 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nexusctl import base, docker, shell, toolchain
+from nexusctl import base, docker, images, shell, toolchain
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
 from nexusctl.workspace import load
 
-PREVIOUS = "previous"
-"""Tag of the images as they were before."""
-
+_PREVIOUS = "previous"
 _UNFINISHED = "rebasing"
 _METADATA = "io.buildpacks.lifecycle.metadata"
 _SOABI = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
@@ -25,13 +24,18 @@ _SOABI = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
 class _Image:
     """An image that pack has built, and the name of the base image that it stands on."""
 
-    name: str
+    reference: str
     base: str
     document: dict[str, Any]
 
     @property
-    def reference(self) -> str:
-        return f"{self.name}:latest"
+    def previous(self) -> str:
+        name, _, tag = self.reference.rpartition(":")
+        return f"{name}:{_PREVIOUS}" if tag == "latest" else f"{self.reference}-{_PREVIOUS}"
+
+    @property
+    def unfinished(self) -> str:
+        return f"{self.reference}-{_UNFINISHED}"
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -86,27 +90,27 @@ def _make_run_images(steps: Steps, found: Sequence[_Image]) -> None:
 
 def _pack_images() -> list[_Image]:
     """Return the images of all apps, and of the flavours that are here; raise NexusError where one is not pack's."""
-    names = {service.image: service.base for service in load().apps}
-    flavours = {flavour.name: flavour.run_image for flavour in load().flavours}
-    names |= {name: run_image for name, run_image in flavours.items() if docker.image_id(name)}
-    return [_pack_image(name, run_image) for name, run_image in names.items()]
+    bases = {images.reference(service, use_pack=True): service.base for service in load().apps}
+    flavours = {images.flavour_reference(flavour, use_pack=True): flavour.run_image for flavour in load().flavours}
+    bases |= {reference: run_image for reference, run_image in flavours.items() if docker.image_id(reference)}
+    return [_pack_image(reference, run_image) for reference, run_image in bases.items()]
 
 
-def _pack_image(name: str, run_image: str) -> _Image:
-    if docker.image_id(name) is None:
+def _pack_image(reference: str, run_image: str) -> _Image:
+    if docker.image_id(reference) is None:
         raise NexusError(
-            f"{name} cannot be moved onto another base image",
-            f"there is no image {name}:latest",
+            f"{reference} cannot be moved onto another base image",
+            "there is no image of that name here",
             "run `make build`: what it makes stands on the newest nexus/run",
         )
-    document = _inspect(name)
+    document = _inspect(reference)
     if _METADATA not in _labels(document):
         raise NexusError(
-            f"{name} cannot be moved onto another base image",
-            f"{name}:latest was not built by pack: it has no label {_METADATA}",
+            f"{reference} cannot be moved onto another base image",
+            f"it was not built by pack: it has no label {_METADATA}",
             "build it with pack (`make build`); images of Dockerfiles are built again (`make build PACK=0`)",
         )
-    return _Image(name, run_image, document)
+    return _Image(reference, run_image, document)
 
 
 def _require_fit(run_image: str, found: Sequence[_Image]) -> None:
@@ -168,35 +172,31 @@ def _move(steps: Steps, found: Sequence[_Image]) -> None:
     """Rebase all under another tag; only when all are made do they get their own."""
     outdated = [image for image in found if image.base_id != docker.image_id(image.base)]
     try:
-        seconds = {image.name: _rebase(steps, image) for image in outdated}
+        seconds = {image.reference: _rebase(steps, image) for image in outdated}
         if outdated:
             _publish(found, outdated)
     finally:
-        shell.succeeds(["docker", "image", "rm", *(f"{image.name}:{_UNFINISHED}" for image in found)])
-    rows = [_row(image, docker.image_id(image.base) or "", seconds.get(image.name)) for image in found]
+        shell.succeeds(["docker", "image", "rm", *(image.unfinished for image in found)])
+    rows = [_row(image, docker.image_id(image.base) or "", seconds.get(image.reference)) for image in found]
     table("Rebased", ("image", "base before", "base now", "layers kept", "seconds"), rows)
 
 
 def _rebase(steps: Steps, image: _Image) -> float:
     started = time.monotonic()
-    target = f"{image.name}:{_UNFINISHED}"
     options = ["--previous-image", image.reference, "--run-image", image.base, "--pull-policy", "never"]
+    log = f"rebase-{re.sub(r'[/:]', '-', image.reference)}"
     with steps.step(f"rebase {image.reference}"):
-        shell.run(
-            ["pack", "rebase", target, *options],
-            log=f"rebase-{image.name.replace('/', '-')}",
-            env=toolchain.environment(),
-        )
+        shell.run(["pack", "rebase", image.unfinished, *options], log=log, env=toolchain.environment())
     return time.monotonic() - started
 
 
 def _publish(found: Sequence[_Image], outdated: Sequence[_Image]) -> None:
     # The former ones first, of all images: together they are the stack to go back to.
     for image in found:
-        shell.run(["docker", "tag", image.document["Id"], f"{image.name}:{PREVIOUS}"], log="rebase")
+        shell.run(["docker", "tag", image.document["Id"], image.previous], log="rebase")
     try:
         for image in outdated:
-            shell.run(["docker", "tag", f"{image.name}:{_UNFINISHED}", image.reference], log="rebase")
+            shell.run(["docker", "tag", image.unfinished, image.reference], log="rebase")
     except BaseException:
         for image in outdated:
             shell.succeeds(["docker", "tag", image.document["Id"], image.reference])
