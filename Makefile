@@ -4,7 +4,7 @@ SERVICES ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test lint unit doctor lock base builder rebase build image-cuda env parity sbom audit
+.PHONY: help up down status logs test lint unit doctor lock new base builder rebase build image-cuda env parity sbom audit
 help:
 	@$(NEXUS) --help
 up:
@@ -25,6 +25,8 @@ doctor:
 	@$(NEXUS) doctor
 lock:
 	@$(NEXUS) lock
+new:
+	@$(NEXUS) new $(NAME)
 base:
 	@$(NEXUS) base
 builder:

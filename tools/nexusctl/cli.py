@@ -16,6 +16,7 @@ from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
 from nexusctl.parity import command as parity
 from nexusctl.sbom import command as sbom
+from nexusctl.scaffold import command as scaffold
 from nexusctl.workspace import ROOT, load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -38,6 +39,16 @@ def doctor_command() -> None:
 def lock_command() -> None:
     """Write the hash-pinned locks from what each pyproject.toml and .in file asks for."""
     wheels.lock(Steps())
+
+
+@app.command("new")
+def new_command(
+    name: Annotated[str, typer.Argument(help="lower-case words joined by dashes")],
+    *,
+    port: Annotated[int | None, typer.Option(help="port that it listens on", show_default="the first free one")] = None,
+) -> None:
+    """Make one service more, with an example in it."""
+    scaffold.run(Steps(), name, port)
 
 
 @app.command("base")

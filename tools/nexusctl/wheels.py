@@ -37,8 +37,7 @@ def lock(steps: Steps) -> None:
     """Write each app's requirements.txt, and those of tools and tests, from what their inputs ask for."""
     build_internal(steps)
     for service in load().apps:
-        with steps.step(f"lock {service.name}"):
-            _compile(service.folder / "pyproject.toml", service.folder / "requirements.txt", *_target())
+        lock_app(steps, service.folder)
     with steps.step("lock cuda"):
         _compile(CUDA_REQUIREMENTS.with_name("pyproject.toml"), CUDA_REQUIREMENTS, *_target())
     with steps.step("lock tests"):
@@ -50,6 +49,13 @@ def lock(steps: Steps) -> None:
         with steps.step(f"lock tools/{name}"):
             source = ROOT / "tools" / f"{name}.in"
             _compile(source, source.with_suffix(".txt"), "--universal", "--python-version", "3.11", command="make lock")
+
+
+def lock_app(steps: Steps, folder: Path) -> None:
+    """Write the lock of the app in a folder; what an existing lock names stays as long as it fits."""
+    build_internal(steps)
+    with steps.step(f"lock {folder.name}"):
+        _compile(folder / "pyproject.toml", folder / "requirements.txt", *_target())
 
 
 def build_internal(steps: Steps) -> None:

@@ -1,0 +1,131 @@
+"""`nexusctl new` makes a service that passes every check, builds on both paths to one image, and answers in the stack."""
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import engine
+from harness.clone import WHEELS_AT_HAND, Outcome, clone, nexusctl, run, share_all_but_wheelhouse
+from harness.figures import Figures
+from harness.stack import HEAL_SECONDS, Stack, compose, login, settings
+
+from nexusctl import docker, secrets
+from nexusctl.workspace import ROOT, STATE
+
+NAME = "test-service"
+STACK = Stack("nexus-test-new", "pack", gateway_port=18003, mcp_port=13003)
+STARTED = ("postgres", "redis", "nexus-gateway", NAME)
+HELD = ("CapDrop", "Init", "Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "RestartPolicy", "SecurityOpt", "Tmpfs")
+BUDGET_MB, DOCUMENTED_MB, NEAR_MB = 110, 94, 5
+POLL_SECONDS = 0.2
+pytestmark = [
+    pytest.mark.usefixtures("tag"),
+    pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
+]
+
+
+@pytest.fixture(scope="module")
+def tree(tag: str) -> Iterator[Path]:
+    """A clone in which the command has been given, with all that this tree has made for builds."""
+    assert tag == "latest"
+    folder = Path(tempfile.mkdtemp(prefix="nexus-new-"))
+    folder.chmod(0o755)  # for the containers' users
+    tree = clone(folder / "nexus")
+    share_all_but_wheelhouse(tree)
+    secrets.ensure()
+    for name in ("bin", "lifecycle", "pack", "secrets", "wheels"):
+        shutil.copytree(STATE / name, tree / ".nexus" / name, symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    succeeded(nexusctl(tree, "new", NAME))
+    yield tree
+    shutil.rmtree(folder)
+    engine.remove_images([f"{NAME}:latest", f"{NAME}:dockerfile"])
+    engine.remove_volumes(f"_{NAME}_")
+
+
+@pytest.fixture(scope="module")
+def built(tree: Path) -> Path:
+    """The same clone once the service is built on both paths; the shared build image is the same as before."""
+    former = docker.image_id("nexus/build")
+    succeeded(nexusctl(tree, "build", NAME, env=WHEELS_AT_HAND))
+    succeeded(nexusctl(tree, "build", "--no-pack", NAME, env=WHEELS_AT_HAND))
+    assert docker.image_id("nexus/build") == former
+    return tree
+
+
+def succeeded(outcome: Outcome) -> str:
+    """Return what a command has printed."""
+    assert outcome.status == 0, outcome.out + outcome.err
+    return outcome.out
+
+
+def test_types_and_unit_tests_pass(built: Path) -> None:
+    assert "8 passed" in succeeded(nexusctl(built, "unit", NAME, env=WHEELS_AT_HAND))
+
+
+def test_tree_passes_the_linter(built: Path) -> None:
+    succeeded(nexusctl(built, "lint", env=WHEELS_AT_HAND))
+
+
+def test_documents_still_say_what_is_so(tree: Path) -> None:
+    tests = ["tests/docs", "--ignore=tests/docs/test_example.py", "tests/tools/test_workspace.py"]
+    succeeded(run([sys.executable, "-m", "pytest", "-q", *tests], tree, {"PYTHONPATH": str(tree / "tools")}))
+    assert f"| `{NAME}` | {DOCUMENTED_MB} | {BUDGET_MB} |\n" in (tree / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("built")
+@pytest.mark.parametrize("tag_of_path", ["latest", "dockerfile"])
+def test_image_is_within_its_budget(tag_of_path: str, figures: Figures) -> None:
+    size = docker.image_megabytes(f"{NAME}:{tag_of_path}")
+    figures.add(f"size of a new service, {tag_of_path}", f"<= {BUDGET_MB} MB", f"{size:.1f} MB")
+    assert size <= BUDGET_MB
+    assert abs(size - DOCUMENTED_MB) <= NEAR_MB
+
+
+def test_both_paths_give_the_same_image(built: Path) -> None:
+    succeeded(nexusctl(built, "parity", NAME))
+
+
+@pytest.fixture
+def started(built: Path) -> Iterator[None]:
+    """The new service in a stack that has what it takes to reach it."""
+    environment = settings(
+        project=STACK.project, tag="latest", gateway_port=STACK.gateway_port, mcp_port=STACK.mcp_port
+    )
+    try:
+        done = compose(built, environment, "up", "--detach", "--no-build", *STARTED)
+        assert done.returncode == 0, done.stderr
+        deadline = time.monotonic() + HEAL_SECONDS
+        while unhealthy := [
+            name for name in STARTED if STACK.container(name)["State"]["Health"]["Status"] != "healthy"
+        ]:
+            assert time.monotonic() < deadline, unhealthy
+            time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        compose(built, environment, "down", "--volumes")
+
+
+@pytest.mark.usefixtures("started")
+def test_it_answers_in_the_stack_and_is_held_as_the_others_are() -> None:
+    with login(STACK) as client:
+        answer = client.post(f"/v1/{NAME}/greetings", json={"name": "Ada"})
+        assert (answer.status_code, answer.json()) == (200, {"text": "Hello, Ada!", "language": "en"})
+        assert client.get("/v1/status").json()["services"][NAME]["status"] == "ok"
+    held, expected = (STACK.container(name)["HostConfig"] for name in (NAME, "nexus-gateway"))
+    assert {key: held[key] for key in HELD} == {key: expected[key] for key in HELD}
+    assert held["PortBindings"] in ({}, None)
+
+
+def test_second_time_it_is_there_already(tree: Path) -> None:
+    assert nexusctl(tree, "new", NAME) == Outcome(
+        1,
+        "",
+        f"nexusctl: no service can be called '{NAME}'\n"
+        "  found: project.toml has a service or a flavour of that name\n"
+        "  to do: choose another name: words joined by dashes, such as price-list\n",
+    )
