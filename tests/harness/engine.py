@@ -62,8 +62,10 @@ def process_status(pid: int) -> dict[str, str]:
 
 
 def processes(container: str) -> list[int]:
-    """Return the ids, on this host, of all processes of a container."""
-    return [int(pid) for pid in docker("top", container, "-eo", "pid").split()[1:]]
+    """Return the ids, on this host, of a container's processes that last; those of health checks come and go."""
+    first = docker("top", container, "-eo", "pid").split()
+    time.sleep(0.5)
+    return [int(pid) for pid in docker("top", container, "-eo", "pid").split() if pid in first and pid.isdigit()]
 
 
 def listeners(pid: int) -> list[str]:

@@ -83,13 +83,15 @@ def test_a_service_listens_on_its_port_and_for_metrics_on_the_backend_only(stack
 def test_the_host_has_only_the_published_ports(stack: Stack) -> None:
     ports = {"nexus-gateway": stack.gateway_port, "mcp-server": stack.mcp_port}
     published = {
-        service.name: engine.docker("port", stack.container(service.name)["Id"]).splitlines()
+        service.name: {
+            (port, at["HostPort"])
+            for port, places in stack.container(service.name)["NetworkSettings"]["Ports"].items()
+            for at in places or ()
+        }
         for service in load().services
     }
     assert published == {
-        service.name: [f"{service.port}/tcp -> {host}:{ports[service.name]}" for host in ("0.0.0.0", "[::]")]
-        if service.published
-        else []
+        service.name: {(f"{service.port}/tcp", str(ports[service.name]))} if service.published else set()
         for service in load().services
     }
 
