@@ -1,5 +1,5 @@
 # Another option of the process.
-# different: process command
+# different: entrypoint, process command
 ARG IMAGE
 FROM ${IMAGE}
-CMD ["-v"]
+ENTRYPOINT ["/cnb/lifecycle/launcher", "--", "python3", "-q", "-m", "classification_service"]

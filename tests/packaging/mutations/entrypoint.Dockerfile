@@ -1,5 +1,5 @@
-# No launcher.
-# different: ?
+# Another way to start.
+# different: entrypoint
 ARG IMAGE
 FROM ${IMAGE}
-ENTRYPOINT ["/usr/bin/python3", "-m", "classification_service"]
+ENTRYPOINT ["/cnb/lifecycle/launcher", "--", "python3", "-m", "classification_service"]
