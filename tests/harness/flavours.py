@@ -22,6 +22,6 @@ def build(flavour: Flavour, build_path: str) -> str:
 
 def python(image: str, build_path: str, *arguments: str, mounts: dict[Path, str]) -> Outcome:
     """Run Python with the environment that the image's processes have, and files of this tree at places of their own."""
-    start = ["--entrypoint", "launcher", image, "python3"] if build_path == "pack" else [image, "python3"]
+    start = ["--entrypoint", "launcher", image, "--", "python3"] if build_path == "pack" else [image, "python3"]
     volumes = [part for path, place in mounts.items() for part in ("--volume", f"{path}:{place}:ro")]
     return run(["docker", "run", "--rm", *HARDENED, "--network", "none", *volumes, *start, *arguments], ROOT)

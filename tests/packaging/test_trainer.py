@@ -4,27 +4,27 @@ import re
 import time
 
 import pytest
+from harness import flavours
 from harness.clone import run
 from harness.figures import Figures
 
-from nexusctl import docker, images
-from nexusctl.console import Steps
+from nexusctl import docker
 from nexusctl.workspace import ROOT, Flavour, load
 
-HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--network", "none")  # noqa: S108 # in the container
 TRAINERS = [flavour for flavour in load().flavours if flavour.process == "trainer"]
 FLAVOURS = pytest.mark.parametrize("flavour", TRAINERS, ids=lambda flavour: flavour.name)
 
 
 @FLAVOURS
-def test_flavour_does_its_job_within_its_budget(flavour: Flavour, tag: str, build_path: str, figures: Figures) -> None:
-    images.build(Steps(), [flavour.name], use_pack=build_path == "pack")
-    image = f"{flavour.name}:{tag}"
+def test_flavour_does_its_job_within_its_budget(flavour: Flavour, build_path: str, figures: Figures) -> None:
+    image = flavours.build(flavour, build_path)
     size = docker.image_megabytes(image)
     figures.add(f"size of {image}", f"<= {flavour.budget_mb:g} MB", f"{size:.1f} MB")
     assert size <= flavour.budget_mb
     started = time.monotonic()
-    outcome = run(["docker", "run", "--rm", *HARDENED, image, *process(flavour, build_path)], ROOT)
+    outcome = run(
+        ["docker", "run", "--rm", *flavours.HARDENED, "--network", "none", image, *process(flavour, build_path)], ROOT
+    )
     figures.add(f"a model trained on the starter taxonomy by {image}", "", f"{time.monotonic() - started:.1f} s")
     assert outcome.status == 0, outcome.err
     assert re.fullmatch(
