@@ -4,7 +4,7 @@ SERVICES ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test lint unit doctor lock new base builder rebase build image-cuda env parity sbom audit
+.PHONY: help up down status logs test lint unit doctor lock new base builder rebase build image-cuda env parity reproduce sbom audit
 help:
 	@$(NEXUS) --help
 up:
@@ -39,6 +39,8 @@ image-cuda:
 	@$(NEXUS) build $(PACK_FLAG) classification-service:cuda
 parity:
 	@$(NEXUS) parity $(SERVICES)
+reproduce:
+	@$(NEXUS) reproduce $(SERVICES)
 sbom:
 	@$(NEXUS) sbom
 audit:

@@ -15,6 +15,7 @@ from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
 from nexusctl.parity import command as parity
+from nexusctl.reproduce import command as reproduce
 from nexusctl.sbom import command as sbom
 from nexusctl.scaffold import command as scaffold
 from nexusctl.workspace import ROOT, load
@@ -91,6 +92,13 @@ def parity_command(
 ) -> None:
     """Compare the pack image of each service with its Dockerfile image, point by point."""
     if not parity.run(names or (), images, json=json):
+        raise typer.Exit(1)
+
+
+@app.command("reproduce")
+def reproduce_command(names: Names = None) -> None:
+    """Build twice from cold, as two users at two places, and compare the layers of all images."""
+    if not reproduce.run(Steps(), names or ()):
         raise typer.Exit(1)
 
 

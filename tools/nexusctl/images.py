@@ -14,7 +14,7 @@ DOCKERFILE_TAG = "dockerfile"
 
 def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
     """Build the named services and flavours (all services if none is named) and print a table of what came out."""
-    services, flavours = _select(names)
+    services, flavours = select(names)
     if flavours or any(service.kind == "app" for service in services):  # stores stand on their own root alone
         builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
     base.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
@@ -60,7 +60,8 @@ def dockerfile_build(image: str, name: str, *options: str) -> None:
     )
 
 
-def _select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
+def select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
+    """Return the named services and flavours, all services if none is named; raise NexusError for an unknown name."""
     buildable: list[Service | Flavour] = [*load().services, *load().flavours]
     known = {item.name: item for item in buildable}
     unknown = [name for name in names if name not in known]

@@ -13,7 +13,12 @@ from nexusctl.workspace import ROOT, STATE
 LOGS = STATE / "logs"
 _TAIL_LINES = 15
 # Debian's packages of programs that are called otherwise.
-_PACKAGES = {"docker": "docker.io docker-cli", "docker compose": "docker-compose"}
+_PACKAGES = {
+    "docker": "docker.io docker-cli",
+    "dockerd": "docker.io",
+    "docker compose": "docker-compose",
+    "newuidmap": "uidmap",
+}
 _DISK_FULL = os.strerror(errno.ENOSPC).lower()
 # How the client, pack and compose say that nobody listens any more, or that the talk broke off.
 _ENGINE_GONE = re.compile(
@@ -50,7 +55,7 @@ def run(
         except FileNotFoundError as error:
             raise missing_program(str(command[0])) from error
     if status != 0:
-        raise _failure(command, status, path, remedy)
+        raise failure(f"`{Path(str(command[0])).name}` failed with exit status {status}", path, remedy)
 
 
 def capture(command: Sequence[str | Path]) -> str:
@@ -73,11 +78,7 @@ def capture(command: Sequence[str | Path]) -> str:
 def failed(command: str, output: str, status: int | None = None) -> NexusError:
     """Return the error for a command that failed, from what it wrote; an engine that went away is named as such."""
     if match := _ENGINE_GONE.search(output):
-        return NexusError(
-            "the Docker engine went away",
-            match[0],
-            "start it (as root: `systemctl start docker`), then run the same command again: what was finished is kept",
-        )
+        return _engine_gone(match[0])
     return NexusError(
         f"`{command}` failed" + ("" if status is None else f" with exit status {status}"),
         output,
@@ -103,16 +104,25 @@ def missing_program(name: str) -> NexusError:
     )
 
 
-def _failure(command: Sequence[str | Path], status: int, path: Path, remedy: str | None) -> NexusError:
-    text = path.read_text(errors="replace")
+def failure(what: str, log: Path, remedy: str | None = None) -> NexusError:
+    """Return the error for a command that failed and wrote into `log`; a full disk and a lost engine are named as such."""
+    text = log.read_text(errors="replace")
     full = [line.strip() for line in text.splitlines() if _DISK_FULL in line.lower()]
     if full:
-        return disk_full(f"{full[-1]}\n    (all of it: {path.relative_to(ROOT)})")
-    if _ENGINE_GONE.search(text):
-        return failed(Path(str(command[0])).name, text)
+        return disk_full(f"{full[-1]}\n    (all of it: {log.relative_to(ROOT)})")
+    if match := _ENGINE_GONE.search(text):
+        return _engine_gone(match[0])
     tail = "\n    ".join(text.splitlines()[1:][-_TAIL_LINES:]) or "no output"
     return NexusError(
-        f"`{Path(str(command[0])).name}` failed with exit status {status}",
-        f"{tail}\n    (all of it: {path.relative_to(ROOT)})",
+        what,
+        f"{tail}\n    (all of it: {log.relative_to(ROOT)})",
         remedy or "mend what the message names, then run the same command again",
+    )
+
+
+def _engine_gone(found: str) -> NexusError:
+    return NexusError(
+        "the Docker engine went away",
+        found,
+        "start it (as root: `systemctl start docker`), then run the same command again: what was finished is kept",
     )
