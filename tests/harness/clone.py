@@ -16,9 +16,8 @@ WHEELS_AT_HAND = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(STATE / "wheels" / 
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent")
 """Begins a command that root runs as a user without rights."""
 
-_LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".nexus", "tests", "benchmarks", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"
-)
+_LEFT_OUT = (".git", ".nexus", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+_TESTS = ("tests", "benchmarks")
 
 
 class Outcome(NamedTuple):
@@ -29,9 +28,10 @@ class Outcome(NamedTuple):
     err: str
 
 
-def clone(target: Path) -> Path:
-    """Copy the tree without its state and its tests to `target`, which must not exist; return `target`."""
-    shutil.copytree(ROOT, target, ignore=_LEFT_OUT, symlinks=True)
+def clone(target: Path, *, with_tests: bool = False) -> Path:
+    """Copy the tree without its state, and without tests if not asked, to `target`, which must not exist; return it."""
+    left_out = _LEFT_OUT if with_tests else (*_LEFT_OUT, *_TESTS)
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*left_out), symlinks=True)
     (target / ".nexus").mkdir()
     return target
 

@@ -122,7 +122,7 @@ def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
         "  project.toml\n"
         "These documents have no place for it in the usual form; add by hand:\n"
         "  README.md: gateway --> app_pricing[pricing :8123]\n"
-        "  README.md: | `pricing` | 94 | 110 |\n"
+        "  README.md: | `pricing` | 95 | 110 |\n"
         "  README.md: [pricing](apps/pricing/README.md)\n"
         "Next: `make unit SERVICES=pricing`, then `make up`; it is reached at /v1/pricing of the gateway.\n"
         "docs/adding-a-service.md tells how to go on.\n",

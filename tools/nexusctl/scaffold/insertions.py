@@ -49,7 +49,7 @@ _DOCUMENTS = (
         r"^ *\w+ --> \w+\[${last} :${last_port}\]\n",
         "        gateway --> app_${module}[${name} :${port}]\n",
     ),
-    Insertion("README.md", r"^\| `${last}` \|.*\n", "| `${name}` | 94 | 110 |\n"),
+    Insertion("README.md", r"^\| `${last}` \|.*\n", "| `${name}` | 95 | 110 |\n"),
     Insertion("README.md", r"\[${last}\]\(apps/${last}/README\.md\)", ",\n  [${name}](apps/${name}/README.md)"),
     Insertion("docs/architecture.md", r"${last} \(${last_port}\b[^)]*\)", ", ${name} (${port}, internal)"),
     Insertion(
