@@ -176,6 +176,26 @@ def test_image_that_is_not_made_of_debian_packages(tmp_path: Path, files: dict[s
     )
 
 
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        ("Version: 1.0-1\n", "KeyError: 'Package'"),
+        ("Package: libplain1\n", "KeyError: 'Version'"),
+        ("Package: libplain1\nArchitecture: amd64\nVersion: one two\n", "ValueError: Invalid version string 'one two'"),
+    ],
+)
+def test_record_of_a_package_that_cannot_be_read(tmp_path: Path, record: str, found: str) -> None:
+    with image(IMAGE, {**SYSTEM, "var/lib/dpkg/status.d/libplain1": record}):
+        outcome = sbom(IMAGE, "--output", tmp_path)
+    assert outcome == Outcome(
+        1,
+        f"… {IMAGE}\n",
+        f"nexusctl: the records of Debian packages in {IMAGE} cannot be read\n"
+        f"  found: {found}\n"
+        "  to do: build the image again (`make build`, `make build PACK=0`)\n",
+    )
+
+
 @pytest.mark.parametrize("reference", ["nexus-test/absent", "Not:a:Reference", "sha256:0123"])
 def test_reference_that_leads_to_no_image(tmp_path: Path, reference: str) -> None:
     assert sbom(reference, "--output", tmp_path) == Outcome(

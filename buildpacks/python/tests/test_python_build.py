@@ -118,6 +118,7 @@ def test_the_packages_layer_holds_packages_scripts_and_environment(application: 
         "env.launch/PYTHONPATH.delim",
         "env.launch/PYTHONPATH.prepend",
         "env.launch/PYTHONUNBUFFERED.default",
+        "sbom.cdx.json",
         "site-packages/alpha-1.0.dist-info/METADATA",
         "site-packages/alpha-1.0.dist-info/RECORD",
         "site-packages/alpha-1.0.dist-info/WHEEL",

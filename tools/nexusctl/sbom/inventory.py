@@ -57,7 +57,14 @@ def read(reference: str) -> Inventory:
         )
     files, links = _read_files(image_id)
     release = read_release(files.get(OS_RELEASE, b"").decode(errors="replace"))
-    packages = read_packages(files, links)
+    try:
+        packages = read_packages(files, links)
+    except (LookupError, ValueError) as error:
+        raise NexusError(
+            f"the records of Debian packages in {reference} cannot be read",
+            f"{type(error).__name__}: {error}",
+            "build the image again (`make build`, `make build PACK=0`)",
+        ) from error
     if release is None or not packages:
         raise NexusError(
             f"{reference} does not say what it is made of",
