@@ -1,6 +1,7 @@
 """The image for a GPU, on a machine without one: within its budget, on the CPU, and it says so."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import pytest
 from harness import engine, flavours
 from harness.builds import pack_build
+from harness.clone import run
 from harness.figures import Figures
 
 from nexusctl import docker, images
 from nexusctl.console import Steps
-from nexusctl.workspace import APPS, Flavour, load
+from nexusctl.workspace import APPS, ROOT, Flavour, load
 
 NO_DRIVER = "there is no NVIDIA driver: libcuda.so.1 cannot be loaded"
 LIMIT_SECONDS = 60
@@ -89,6 +91,15 @@ def test_a_gpu_that_is_asked_for_and_not_there_ends_the_start(
     assert f"NEXUS_DEVICE is cuda, and {NO_DRIVER}. Start the image classification-service:cuda" in engine.last_log(
         container
     )
+
+
+@CUDA
+@pytest.mark.parametrize("build_path", ["dockerfile"], indirect=True, scope="session")
+def test_both_ways_to_build_give_the_same_image(flavour: Flavour) -> None:
+    pair = [flavours.build(flavour, path) for path in ("pack", "dockerfile")]
+    command = [sys.executable, "-m", "nexusctl", "parity", flavour.app, "--images", *pair]
+    outcome = run(command, ROOT, {"PYTHONPATH": str(ROOT / "tools"), "NO_COLOR": "1"})
+    assert (outcome.status, outcome.err) == (0, ""), outcome.out
 
 
 @CUDA
