@@ -94,7 +94,6 @@ def test_a_gpu_that_is_asked_for_and_not_there_ends_the_start(
 
 
 @CUDA
-@pytest.mark.parametrize("build_path", ["dockerfile"], indirect=True, scope="session")
 def test_both_ways_to_build_give_the_same_image(flavour: Flavour) -> None:
     pair = [flavours.build(flavour, path) for path in ("pack", "dockerfile")]
     command = [sys.executable, "-m", "nexusctl", "parity", flavour.app, "--images", *pair]
