@@ -50,7 +50,9 @@ def different(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figur
     images.build(Steps(), [APP], use_pack=False)
     made = {name: build(name, tmp_path_factory.mktemp("context")) for name in MUTATIONS}
     pairs = {name: Pair(name, (image, RIGHT)) for name, image in made.items()}
-    found = {name: points(compare_contents(pair, allowances.load().begin(pair.images[0]))) for name, pair in pairs.items()}
+    found = {
+        name: points(compare_contents(pair, allowances.load().begin(pair.images[0]))) for name, pair in pairs.items()
+    }
     # Those that are to be caught by what they do, and the one that is not to be caught.
     runs = [pair for name, pair in pairs.items() if expected(name) != found[name]]
     runs.append(Pair("none", (f"{APP}:{tag}", RIGHT)))
