@@ -1,5 +1,6 @@
 """`nexusctl new` makes a service that passes every check, builds on both paths to one image, and answers in the stack."""
 
+import re
 import shutil
 import sys
 import tempfile
@@ -7,16 +8,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from harness import engine
 from harness.clone import WHEELS_AT_HAND, Outcome, clone, nexusctl, run, share_all_but_wheelhouse
 from harness.figures import Figures
-from harness.stack import HEAL_SECONDS, Stack, compose, login, settings
+from harness.stack import HEAL_SECONDS, Stack, compose, settings
 
 from nexusctl import docker, secrets
-from nexusctl.workspace import STATE
+from nexusctl.workspace import ROOT, STATE
 
+GUIDE = ROOT / "docs" / "adding-a-service.md"
 NAME = "test-service"
+ANSWER = '{"text":"Hello, Ada!","language":"en"}'
 STACK = Stack("nexus-test-new", "pack", gateway_port=18003, mcp_port=13003)
 STARTED = ("postgres", "redis", "nexus-gateway", NAME)
 HELD = ("CapDrop", "Init", "Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "RestartPolicy", "SecurityOpt", "Tmpfs")
@@ -110,11 +114,13 @@ def started(built: Path) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("started")
-def test_it_answers_in_the_stack_and_is_held_as_the_others_are() -> None:
-    with login(STACK) as client:
-        answer = client.post(f"/v1/{NAME}/greetings", json={"name": "Ada"})
-        assert (answer.status_code, answer.json()) == (200, {"text": "Hello, Ada!", "language": "en"})
-        assert client.get("/v1/status").json()["services"][NAME]["status"] == "ok"
+def test_it_answers_as_the_guide_says_and_is_held_as_the_others_are() -> None:
+    (example,) = re.findall(r"^```sh\n(TOKEN=.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    pasted = example.replace("localhost:8000", f"localhost:{STACK.gateway_port}").replace("pricing", NAME)
+    assert run(["sh", "-ec", pasted], ROOT) == Outcome(0, ANSWER, "")
+    assert f"The answer is `{ANSWER}`." in GUIDE.read_text()
+    status = httpx.get(f"{STACK.gateway}/v1/status", trust_env=False).json()
+    assert status["services"][NAME]["status"] == "ok"
     held, expected = (STACK.container(name)["HostConfig"] for name in (NAME, "nexus-gateway"))
     assert {key: held[key] for key in HELD} == {key: expected[key] for key in HELD}
     assert held["PortBindings"] in ({}, None)

@@ -72,7 +72,7 @@ def test_place_that_is_taken(tree: Path, place: str) -> None:
         (80, "a service may listen on 1024 to 65535"),
         (65536, "a service may listen on 1024 to 65535"),
         (3000, "mcp-server listens there"),
-        (9090, "every service's metrics listens there"),
+        (9090, "the listener for metrics of every service listens there"),
     ],
 )
 def test_port_that_cannot_be(tree: Path, port: int, found: str) -> None:
@@ -107,6 +107,7 @@ def test_package_index_that_is_not_reached(tree: Path) -> None:
 def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
     share_all_but_wheelhouse(tree)
     (tree / "README.md").write_text("# Ours\n")
+    (tree / "docs" / "building.md").unlink()
     outcome = nexusctl(tree, "new", "pricing", "--port", "8123")
     assert outcome == Outcome(
         0,
@@ -117,13 +118,13 @@ def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
         "  docker/Dockerfile.pricing\n"
         "  docker-compose.production.yml\n"
         "  docs/architecture.md\n"
-        "  docs/building.md\n"
         "  docs/operating.md\n"
         "  project.toml\n"
         "These documents have no place for it in the usual form; add by hand:\n"
         "  README.md: gateway --> app_pricing[pricing :8123]\n"
         "  README.md: | `pricing` | 95 | 110 |\n"
         "  README.md: [pricing](apps/pricing/README.md)\n"
+        "  docs/building.md: pack build pricing --path apps/pricing\n"
         "Next: `make unit SERVICES=pricing`, then `make up`; it is reached at /v1/pricing of the gateway.\n"
         "docs/adding-a-service.md tells how to go on.\n",
         "",

@@ -74,7 +74,7 @@ def into_tree(values: Mapping[str, str]) -> tuple[dict[Path, str], list[str]]:
     by_hand = []
     for insertion in (*_NEEDED, *_DOCUMENTS):
         path = ROOT / insertion.file
-        text = texts.get(path) or path.read_text()
+        text = texts.get(path) or (path.read_text() if path.exists() else "")
         behind = _filled(insertion.behind, {name: re.escape(value) for name, value in values.items()})
         added = _filled(insertion.text, values)
         if match := re.search(behind, text, re.MULTILINE):

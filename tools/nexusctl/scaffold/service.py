@@ -98,4 +98,7 @@ def _free_port() -> int:
 
 
 def _taken_ports() -> dict[int, str]:
-    return {_ADMIN_PORT: "every service's metrics", **{service.port: service.name for service in load().services}}
+    return {
+        _ADMIN_PORT: "the listener for metrics of every service",
+        **{service.port: service.name for service in load().services},
+    }
