@@ -45,7 +45,7 @@ _PROGRAMS = {
 }
 _KINDS = {name: kind for kind, names in _PROGRAMS.items() for name in names.split()}
 # A program's name may carry a target before it and a version behind it: x86_64-linux-gnu-gcc-14, pip3.13, perl5.40.1.
-_NAME = re.compile(r"(?:[a-z0-9_]+-linux-[a-z0-9]+-)?(?P<name>.+?)(?:-?\d{1,2}(?:\.\d+)*)?")
+_DECORATION = re.compile(r"^[a-z0-9_]+-linux-[a-z0-9]+-|-?\d{1,2}(?:\.\d+)*$")
 # Package managers that are started as `python3 -m`.
 _MODULE = re.compile(r"(?:^|/)(?:ensurepip|pip|setuptools)/__init__\.pyc?$")
 _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
@@ -78,5 +78,4 @@ def _program(path: PurePosixPath, *, executable: bool) -> Kind | None:
         return Kind.PACKAGE_MANAGER
     if not executable and path.parent.name not in {"bin", "sbin"}:
         return None
-    plain = _NAME.fullmatch(path.name)
-    return _KINDS.get(path.name) or (_KINDS.get(plain["name"]) if plain else None)
+    return _KINDS.get(path.name) or _KINDS.get(_DECORATION.sub("", path.name))
