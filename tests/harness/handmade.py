@@ -30,6 +30,9 @@ def image(reference: str, files: Mapping[str, str], links: Mapping[str, str] | N
     try:
         yield reference
     finally:
+        # Whoever looked into it while the engine went away could not tidy up.
+        for container in engine.docker("ps", "--all", "--quiet", "--filter", f"ancestor={reference}").split():
+            engine.docker("rm", container)
         engine.remove_images([reference])
 
 
