@@ -36,6 +36,12 @@ def clone(target: Path, *, with_tests: bool = False) -> Path:
     return target
 
 
+def track(tree: Path) -> None:
+    """Let git track the files of a clone."""
+    for command in (["git", "init", "--quiet"], ["git", "add", "."]):
+        assert run(command, tree).status == 0
+
+
 def clone_app(app: str, target: Path) -> Path:
     """Copy one app's folder to `target`; return it."""
     return Path(shutil.copytree(ROOT / "apps" / app, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")))

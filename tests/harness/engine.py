@@ -92,6 +92,12 @@ def output(*arguments: str) -> Iterator[IO[bytes]]:
     assert process.returncode == 0, f"docker {' '.join(arguments)}: exit status {process.returncode}"
 
 
+def images() -> list[str]:
+    """Return name and id of each image that has a name."""
+    named = ("images", "--no-trunc", "--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+    return sorted(docker(*named).splitlines())
+
+
 def remove_images(references: Sequence[str]) -> None:
     """Remove images that a test made; one that is not there is no fault."""
     subprocess.run(["docker", "image", "rm", *references], capture_output=True, check=False)

@@ -1,34 +1,97 @@
-"""The same source gives the same image, to the byte: two cold builds, nothing shared between them."""
+"""The same tree gives the same layers, whoever builds it, when and where; a layer that is another one is found and named."""
 
+import os
+import re
 import time
+from pathlib import Path
 
 import pytest
 from harness import engine
-from harness.builds import pack_build
+from harness.clone import Outcome, nexusctl, track
 from harness.figures import Figures
 
-from nexusctl import docker
-from nexusctl.workspace import Service, load
+from nexusctl import images
+from nexusctl.workspace import ROOT, load
 
-pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may build as two users")
+
+CIRCUMSTANCES = """\
+What differs between the builds
+┏━━━━━━━━━━┳━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━┓
+┃          ┃ first ┃               second ┃
+┡━━━━━━━━━━╇━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━┩
+│ folder   │ nexus │ another folder/nexus │
+│ user     │     0 │                12345 │
+│ umask    │   077 │                  002 │
+│ host     │ first │       second.example │
+│ timezone │  UTC0 │              NZST-12 │
+│ locale   │     C │              C.UTF-8 │
+│ delay    │     0 │                   30 │
+└──────────┴───────┴──────────────────────┘
+… two builds from cold
+✓ two builds from cold TIME
+… comparison
+✓ comparison TIME
+"""
+DIFFERENT = """\
+Images
+┏━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━┳━━━━━━━━━━━┓
+┃ image                   ┃ layers ┃    id ┃   verdict ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━╇━━━━━━━━━━━┩
+│ nexus/redis-root:latest │      1 │ other │ different │
+│ nexus/redis:latest      │      1 │ other │ different │
+└─────────────────────────┴────────┴───────┴───────────┘
+nexus/redis-root:latest: layer 1: /built-at: content differs
+    first/built-at is not second/built-at
+nexus/redis:latest: layer 1: /built-at: content differs
+    first/built-at is not second/built-at
+0 of 2 images equal, TIME
+"""
+DIFFOSCOPE = """#!/bin/sh
+echo "$5 is not $6"
+exit 1
+"""
 
 
-@pytest.mark.usefixtures("tag")
-@pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
-def test_two_cold_builds_give_one_image_id(app: Service, scratch_image: str, figures: Figures) -> None:
-    started = time.monotonic()
-    ids = [cold_build(app, scratch_image) for _ in range(2)]
-    figures.add(f"two cold pack builds of {app.name}", "same id", "same id" if len(set(ids)) == 1 else " ".join(ids))
-    figures.add(f"cold pack build of {app.name}, mean of two", "", f"{(time.monotonic() - started) / 2:.1f} s")
-    assert ids[0] == ids[1]
+def plain(output: str) -> str:
+    """Return an output without its times, and without the blanks that fill a title's line."""
+    return re.sub(r" +$", "", re.sub(r"\d+\.\d (s|minutes)\b", "TIME", output), flags=re.MULTILINE)
 
 
-def cold_build(app: Service, image: str) -> str:
-    """Build with neither cache nor former image; return the id, and remove all that was made."""
-    outcome = pack_build(image, app.folder, "--clear-cache")
-    assert outcome.status == 0, outcome.out + outcome.err
-    made = docker.image_id(image)
-    assert made is not None
-    engine.remove_images([image])
-    engine.remove_volumes(image.replace("/", "_"))
-    return made
+def verdicts(output: str) -> dict[str, tuple[str, str]]:
+    """Return id and verdict of each image in the table."""
+    rows = re.findall(r"^│ (\S+:\S+) +│ +\d+ │ +(\w+) │ +(\w+) │$", output, re.MULTILINE)
+    return {image: (same_id, verdict) for image, same_id, verdict in rows}
+
+
+def expected() -> dict[str, tuple[str, str]]:
+    """Return what is promised of each image. The engine's builder writes the time into those of the Dockerfiles."""
+    bases = ["nexus/run", "nexus/build", load().builder, *(store.base for store in load().stores)]
+    same = [f"{base}:latest" for base in bases] + [images.reference(app, use_pack=True) for app in load().apps]
+    other = [images.reference(service, use_pack=False) for service in load().services]
+    return dict.fromkeys(same, ("same", "equal")) | dict.fromkeys(other, ("other", "equal"))
+
+
+def test_all_images_are_the_same_from_cold(figures: Figures) -> None:
+    started, before = time.monotonic(), engine.images()
+    outcome = nexusctl(ROOT, "reproduce")
+    assert outcome.err == ""
+    assert plain(outcome.out).startswith(CIRCUMSTANCES)
+    assert verdicts(outcome.out) == expected()
+    number = len(expected())
+    assert plain(outcome.out).endswith(f"{number} of {number} images equal, TIME\n")
+    assert outcome.status == 0
+    assert engine.images() == before
+    figures.add(f"{number} images built twice from cold and compared", "<= 8 min", engine.seconds(started))
+
+
+def test_file_that_tells_when_it_was_made_is_named(tree: Path, tmp_path: Path) -> None:
+    with (tree / "docker" / "base" / "redis.setup").open("a") as recipe:
+        recipe.write("date +%s > built-at\n")
+    track(tree)
+    program = tmp_path / "bin" / "diffoscope"
+    program.parent.mkdir()
+    program.write_text(DIFFOSCOPE)
+    program.chmod(0o755)
+    outcome = nexusctl(tree, "reproduce", "redis", env={"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"})
+    assert Outcome(outcome.status, plain(outcome.out), outcome.err) == Outcome(1, CIRCUMSTANCES + DIFFERENT, "")

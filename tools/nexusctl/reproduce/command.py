@@ -1,5 +1,6 @@
 """`nexusctl reproduce`: two builds from cold, and a verdict on each image."""
 
+import math
 import os
 import shutil
 import signal
@@ -56,13 +57,18 @@ def _build_and_compare(steps: Steps, names: Sequence[str], scratch: Path) -> lis
         builds: list[Build] = []
         with steps.step("two builds from cold"):
             for circumstances in (FIRST, SECOND):
-                time.sleep(circumstances.delay)
+                _wait(builds, circumstances.delay)
                 builds.append(stack.enter_context(started(circumstances, scratch / circumstances.name, names)))
-            waiting = builds
-            while waiting := [build for build in waiting if not build.is_done()]:
-                time.sleep(_POLL_SECONDS)
+            _wait(builds, math.inf)
         with steps.step("comparison"):
             return compare((builds[0].engine, builds[1].engine), scratch)
+
+
+def _wait(builds: Sequence[Build], seconds: float) -> None:
+    """Wait until all builds are done, at most so long; raise NexusError as soon as one fails."""
+    deadline = time.monotonic() + seconds
+    while [build for build in builds if not build.is_done()] and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _show_circumstances() -> None:
