@@ -191,7 +191,7 @@ def test_any_two_images_can_be_compared(stores: tuple[str, str]) -> None:
     (pair,) = json.loads(other.out)["pairs"]
     different = {row["point"] for row in pair["points"] if row["verdict"] == "different"}
     assert {"operating-system files", "Debian packages", "volumes", "command", "state"} <= different
-    assert engine.containers("nexus-parity-left") + engine.containers("nexus-parity-right") == []
+    assert left_over() == []
 
 
 def test_engine_that_goes_away_is_named(stores: tuple[str, str], frail: FrailEngine) -> None:
@@ -206,7 +206,7 @@ def test_engine_that_goes_away_is_named(stores: tuple[str, str], frail: FrailEng
     )
     again = parity("--images", redis, redis)
     assert (again.status, again.err) == (0, "")
-    assert engine.containers("nexus-parity-left") + engine.containers("nexus-parity-right") == []
+    assert left_over() == []
 
 
 def test_second_comparison_at_once_is_refused(stores: tuple[str, str]) -> None:
@@ -222,10 +222,14 @@ def test_second_comparison_at_once_is_refused(stores: tuple[str, str]) -> None:
     )
 
 
+def left_over() -> list[str]:
+    return [container for side in ("left", "right") for container in engine.containers(f"{behaviour.PROJECT}-{side}")]
+
+
 def cut_when_running(frail: FrailEngine) -> None:
     """Wait until a container of the comparison runs, then take the engine away."""
     deadline = time.monotonic() + 60
-    while not engine.containers("nexus-parity-left") and time.monotonic() < deadline:
+    while not engine.containers(f"{behaviour.PROJECT}-left") and time.monotonic() < deadline:
         time.sleep(0.05)
     frail.cut()
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from nexusctl.stack import port_variable
 from nexusctl.workspace import ROOT, STATE, load
 
 _PROBE = Path(__file__).with_name("probe.py").read_text()
+# Of this tree: comparisons of two trees on one engine don't meet.
+PROJECT = f"nexus-parity-{sha256(bytes(ROOT)).hexdigest()[:8]}"
 # As in docker-compose.production.yml, but with the image's own user.
 _HARDENED = {
     "read_only": True,
@@ -72,12 +75,11 @@ def stack(name: str, tag: str, images: Mapping[str, str]) -> Side:
     """
     secrets.ensure()
     command, environment = docker.compose(tag=tag)
-    project = f"nexus-parity-{name}"
     override = {"services": {service: {"image": image} for service, image in images.items()}}
     files = ["-f", str(_write(name, override))] if images else []
     # 0: any free port, since the stack itself may be up.
     ports = {port_variable(service): "0" for service in load().services if service.published}
-    return Side(project, (*command, *files), {**environment, "COMPOSE_PROJECT_NAME": project, **ports})
+    return _side(name, (*command, *files), {**environment, **ports})
 
 
 def plain(name: str, images: Mapping[str, str]) -> Side:
@@ -85,10 +87,11 @@ def plain(name: str, images: Mapping[str, str]) -> Side:
     command, environment = docker.compose(tag="latest")
     services = {service: {"image": image, **_HARDENED} for service, image in images.items()}
     file = _write(name, {"services": services, "networks": {"inside": {"internal": True}}})
-    project = f"nexus-parity-{name}"
-    return Side(
-        project, (*command[: command.index("-f")], "-f", str(file)), {**environment, "COMPOSE_PROJECT_NAME": project}
-    )
+    return _side(name, (*command[: command.index("-f")], "-f", str(file)), environment)
+
+
+def _side(name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> Side:
+    return Side(f"{PROJECT}-{name}", command, {**environment, "COMPOSE_PROJECT_NAME": f"{PROJECT}-{name}"})
 
 
 def _write(name: str, document: Mapping[str, Any]) -> Path:
