@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -92,10 +92,11 @@ def output(*arguments: str) -> Iterator[IO[bytes]]:
     assert process.returncode == 0, f"docker {' '.join(arguments)}: exit status {process.returncode}"
 
 
-def images() -> list[str]:
-    """Return name and id of each image that has a name."""
-    named = ("images", "--no-trunc", "--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
-    return sorted(docker(*named).splitlines())
+def images(names: Iterable[str]) -> dict[str, str]:
+    """Return the ids of images by name, such as `nexus/run:latest`; one that is not there is left out."""
+    listing = docker("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").splitlines()
+    ids = dict(line.split() for line in listing)
+    return {name: ids[name] for name in names if name in ids}
 
 
 def remove_images(references: Sequence[str]) -> None:

@@ -15,17 +15,18 @@ from harness import engine
 from harness.clone import Outcome, nexusctl, run, track
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may build as two users")
+OWN = ("nexus/redis:latest", "nexus/redis-root:latest")
 BEGUN = "… two builds from cold"
 _LIMIT_SECONDS = 60
 
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """Where the builds lie; whatever is left there is a fault, as is a change of the machine's own images."""
-    before = engine.images()
+    """Where the builds lie; whatever is left there is a fault, as is a change of the machine's own images of the same names."""
+    before = engine.images(OWN)
     with tempfile.TemporaryDirectory(prefix="nexus-", dir="/var/tmp") as folder:
         yield Path(folder)
-    assert engine.images() == before
+    assert engine.images(OWN) == before
 
 
 @contextmanager
