@@ -43,16 +43,19 @@ def _verdict(image: str, engines: tuple[Engine, Engine], held: Sequence[Sequence
         if image not in images:
             return Verdict(image, 0, same_id=False, difference=Difference(f"the {engine.name} build lacks it"))
     first, second = (json.loads(shell.capture(engine.command("image", "inspect", image)))[0] for engine in engines)
-    layers = first["RootFS"]["Layers"]
-    difference = None
-    for index, (left, right) in enumerate(zip_longest(layers, second["RootFS"]["Layers"])):
+    difference = _difference(image, (first, second), engines, scratch)
+    return Verdict(image, len(first["RootFS"]["Layers"]), first["Id"] == second["Id"], difference)
+
+
+def _difference(
+    image: str, documents: tuple[dict[str, Any], dict[str, Any]], engines: tuple[Engine, Engine], scratch: Path
+) -> Difference | None:
+    first, second = documents
+    for index, (left, right) in enumerate(zip_longest(first["RootFS"]["Layers"], second["RootFS"]["Layers"])):
         if left != right:
-            difference = _in_layer(image, index, engines, scratch)
-            break
-    else:
-        if settings := _differing(first["Config"], second["Config"]):
-            difference = Difference(f"configuration: {', '.join(settings)}")
-    return Verdict(image, len(layers), first["Id"] == second["Id"], difference)
+            return _in_layer(image, index, engines, scratch)
+    settings = _differing(first["Config"], second["Config"])
+    return Difference(f"configuration: {', '.join(settings)}") if settings else None
 
 
 def _differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
