@@ -35,6 +35,7 @@ _HARDENED = {
 _HEALTHY_SECONDS = 60
 _SETTLE_SECONDS = 10
 _POLL_SECONDS = 0.1
+_LOG_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,23 @@ def _probe(container: str, task: str, seconds: float) -> dict[str, Any] | None:
     if done.returncode in {126, 127}:
         return None
     if done.returncode != 0:
-        raise shell.failed(f"docker exec {container} python3 -c <probe> {task}", done.stderr.strip(), done.returncode)
+        raise _probe_failed(container, task, done.returncode, done.stderr.strip())
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
+
+
+def _probe_failed(container: str, task: str, status: int, said: str) -> NexusError:
+    """Return the error for a probe that did not come to its end; a container that ended has ended the probe too."""
+    log = subprocess.run(
+        ["docker", "logs", "--tail", str(_LOG_LINES), container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return shell.failed(
+        f"docker exec {container} python3 -c <probe> {task}", f"{said}\nthe container's log:\n{log}", status
+    )
 
 
 def _wait(container: str) -> None:

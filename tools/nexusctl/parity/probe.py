@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 Facts = dict[str, dict[str, str]]
@@ -51,8 +52,10 @@ def main() -> None:
 
 def application_processes() -> list[int]:
     """Return the ids of the processes that the container was started for: not the engine's init, not this one."""
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    parents = {pid: int(status(pid)["PPid"]) for pid in pids}
+    parents = {}
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()):
+        with suppress(OSError):  # health checks come and go
+            parents[pid] = int(status(pid)["PPid"])
     return [pid for pid in sorted(parents) if is_below_first(pid, parents) and not is_init(pid)]
 
 
