@@ -63,7 +63,9 @@ def _compare_behaviour(
 ) -> list[Row]:
     services = [pair.service] * len(sides)
     does = list(pool.map(behaviour.observe, sides, services))
-    restarts = list(zip(*(pool.map(behaviour.restart, sides, services) for _ in range(RESTARTS)), strict=True))
+    # A round is over before the next one begins: map alone would queue them all.
+    rounds = [list(pool.map(behaviour.restart, sides, services)) for _ in range(RESTARTS)]
+    restarts = list(zip(*rounds, strict=True))
     left, right = ({**facts, **of_side[-1].stopped} for facts, of_side in zip(does, restarts, strict=True))
     return [
         *_rows(left, right, allowances),
