@@ -38,8 +38,8 @@ def expected(name: str) -> set[str]:
 def build(name: str, tmp_path: Path) -> str:
     image = f"nexus-test/parity:{name}"
     file = FOLDER / f"{name}.Dockerfile"
-    command = ["docker", "build", "--tag", image, "--file", file, "--build-arg", f"IMAGE={APP}:latest", tmp_path]
-    outcome = run(command, tmp_path, {"DOCKER_BUILDKIT": "0"})
+    what: list[str | Path] = ["--tag", image, "--file", file, "--build-arg", f"IMAGE={APP}:latest", tmp_path]
+    outcome = run(["docker", "build", *what], tmp_path, {"DOCKER_BUILDKIT": "0"})
     assert outcome.status == 0, outcome.out + outcome.err
     return image
 
@@ -70,7 +70,7 @@ def run_and_compare(pairs: list[Pair]) -> dict[str, set[str]]:
         behaviour.plain("right", {pair.service: pair.images[1] for pair in pairs}),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparing, "RESTARTS", 1)
+        patch.setattr(comparing, "STARTS", 1)
         rows = comparing.compare(pairs, sides, allowances.load())
     return {pair.service: points(of_pair) for pair, of_pair in rows.items()}
 

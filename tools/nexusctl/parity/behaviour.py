@@ -1,4 +1,4 @@
-"""What an image does: it runs as the compose file has it run, is looked at from inside, is stopped and started again."""
+"""What an image does: it runs as the compose file has it run, is looked at from inside, is started again and stopped."""
 
 import fcntl
 import json
@@ -58,10 +58,9 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Restart:
-    """How a container stopped, the seconds from its start to the first 200, and the memory in MB that it then has."""
+class Start:
+    """The seconds from a container's start to the first 200, and the memory in MB that it then has."""
 
-    stopped: Facts
     seconds: float | None
     memory: float | None
 
@@ -140,18 +139,26 @@ def observe(side: Side, service: str) -> Facts:
     return {"state": {"running": ""}, **(_probe(container, "observe", _SETTLE_SECONDS) or {})}
 
 
-def restart(side: Side, service: str) -> Restart:
-    """Stop a service's container by SIGTERM and start it again."""
+def start(side: Side, service: str) -> Start:
+    """Start a service's running container once more."""
     container = side.container(service)
     if _state(container)["Status"] != "running":
-        return Restart({}, None, None)
-    shell.capture(["docker", "stop", container])
-    ended = {f"status {_state(container)['ExitCode']}": ""}
+        return Start(None, None)
+    shell.capture(["docker", "kill", container])
     shell.capture(["docker", "start", container])
     began = docker.timestamp(_state(container)["StartedAt"])
     answer = _probe(container, "await", _SETTLE_SECONDS) or {"answered": None, "memory": None}
     seconds = None if answer["answered"] is None else answer["answered"] - began
-    return Restart({"exit on SIGTERM": ended}, seconds, answer["memory"])
+    return Start(seconds, answer["memory"])
+
+
+def stop(side: Side, service: str) -> Facts:
+    """Stop a service's running container by SIGTERM and return how it ended."""
+    container = side.container(service)
+    if _state(container)["Status"] != "running":
+        return {}
+    shell.capture(["docker", "stop", container])
+    return {"exit on SIGTERM": {f"status {_state(container)['ExitCode']}": ""}}
 
 
 def _probe(container: str, task: str, seconds: float) -> dict[str, Any] | None:

@@ -1,21 +1,25 @@
 """Comparing pairs of images: both are observed, then judged point by point."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from statistics import fmean
+from typing import TypeVar
 
 from nexusctl import shell
 from nexusctl.parity import behaviour, filesystem, metadata
 from nexusctl.parity.allowances import Allowances
-from nexusctl.parity.behaviour import Restart, Side
+from nexusctl.parity.behaviour import Side, Start
 from nexusctl.parity.facts import Facts, Measure, Row, differences, in_short, verdict
 
 SIZE = Measure("image size", "MB", share=0.05, margin=10)
 MEMORY = Measure("memory", "MB", share=0.1, margin=10)
 START = Measure("start to first 200", "s")
-RESTARTS = 3
+STARTS = 3
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,20 @@ def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowan
         rows = {pair: compare_contents(pair, for_pair[pair]) for pair in pairs}
         for future in started:
             future.result()
-        for pair in pairs:
-            rows[pair] += _compare_behaviour(pair, sides, for_pair[pair], pool)
+        # All are looked at before any is started again, and that before any is stopped: one service needs the other.
+        seen = [_both(behaviour.observe, service, sides, pool) for service in services]
+        starts = [[_both(behaviour.start, service, sides, pool) for _ in range(STARTS)] for service in services]
+        ends = [_both(behaviour.stop, service, sides, pool) for service in services]
+        for place, pair in enumerate(pairs):
+            rows[pair] += _behaviour_rows(seen[place], starts[place], ends[place], for_pair[pair])
         return rows
+
+
+def _both(
+    task: Callable[[Side, str], _Found], service: str, sides: Sequence[Side], pool: ThreadPoolExecutor
+) -> list[_Found]:
+    """Do a task on both sides at the same time: what disturbs one disturbs the other."""
+    return list(pool.map(task, sides, [service] * len(sides)))
 
 
 def compare_contents(pair: Pair, allowances: Allowances) -> list[Row]:
@@ -58,25 +73,21 @@ def _contents(image: str, allowances: Allowances) -> tuple[Facts, float]:
     return {**facts, **metadata.observe(document)}, metadata.megabytes(document)
 
 
-def _compare_behaviour(
-    pair: Pair, sides: tuple[Side, Side], allowances: Allowances, pool: ThreadPoolExecutor
+def _behaviour_rows(
+    seen: Sequence[Facts], starts: Sequence[Sequence[Start]], ends: Sequence[Facts], allowances: Allowances
 ) -> list[Row]:
-    services = [pair.service] * len(sides)
-    does = list(pool.map(behaviour.observe, sides, services))
-    # A round is over before the next one begins: map alone would queue them all.
-    rounds = [list(pool.map(behaviour.restart, sides, services)) for _ in range(RESTARTS)]
-    restarts = list(zip(*rounds, strict=True))
-    left, right = ({**facts, **of_side[-1].stopped} for facts, of_side in zip(does, restarts, strict=True))
+    left, right = ({**facts, **end} for facts, end in zip(seen, ends, strict=True))
+    of_sides = list(zip(*starts, strict=True))
     return [
         *_rows(left, right, allowances),
-        MEMORY.compare(*(of_side[-1].memory for of_side in restarts)),
-        START.compare(*map(_quickest, restarts)),
+        MEMORY.compare(*(of_side[-1].memory for of_side in of_sides)),
+        START.compare(*map(_mean_seconds, of_sides)),
     ]
 
 
-def _quickest(restarts: Sequence[Restart]) -> float | None:
-    """Return the seconds to the first 200 of the start that other work on the machine disturbed least."""
-    return min((restart.seconds for restart in restarts if restart.seconds is not None), default=None)
+def _mean_seconds(starts: Sequence[Start]) -> float | None:
+    seconds = [start.seconds for start in starts if start.seconds is not None]
+    return fmean(seconds) if seconds else None
 
 
 def _rows(left: Facts, right: Facts, allowances: Allowances) -> list[Row]:

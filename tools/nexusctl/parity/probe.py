@@ -7,6 +7,7 @@ only; it is read as text and never imported, except by its tests.
 # ruff: noqa: T201 - it prints its result
 
 import hashlib
+import http.client
 import importlib.metadata
 import ipaddress
 import json
@@ -17,10 +18,8 @@ import ssl
 import sys
 import sysconfig
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 Facts = dict[str, dict[str, str]]
@@ -134,13 +133,24 @@ def listening() -> dict[str, str]:
 
 
 def health(environment: dict[str, str], seconds: float) -> dict[str, str]:
-    """Return status and body of /health once it is 200, or the last of them after `seconds`."""
+    """Return status and body of /health once all is well, or the last of them after `seconds`.
+
+    Empty where no port is told.
+    """
     deadline = time.monotonic() + seconds
     while True:
         answer = ask(environment)
-        if answer.get("status") == "200" or time.monotonic() > deadline:
+        if not answer or is_well(answer) or time.monotonic() > deadline:
             return answer
         time.sleep(0.1)
+
+
+def is_well(answer: dict[str, str]) -> bool:
+    """Whether a service does its job and, in the body that services give, misses nothing that it depends on.
+
+    One that was just started, or whose neighbour was, may be degraded for a moment.
+    """
+    return answer["status"] == "200" and '"status": "degraded"' not in answer["body"]
 
 
 def ask(environment: dict[str, str]) -> dict[str, str]:
@@ -148,13 +158,12 @@ def ask(environment: dict[str, str]) -> dict[str, str]:
     port = environment.get("THC_PORT") or environment.get("PORT")
     if not port:
         return {}
-    address = f"http://127.0.0.1:{port}{environment.get('THC_PATH') or '/health'}"
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=5) as answer:
+        with closing(http.client.HTTPConnection(f"127.0.0.1:{port}", timeout=5)) as connection:
+            connection.request("GET", environment.get("THC_PATH") or "/health")
+            answer = connection.getresponse()
             return {"status": str(answer.status), "body": steady(answer.read())}
-    except urllib.error.HTTPError as error:
-        return {"status": str(error.code), "body": steady(error.read())}
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return {"status": "none", "body": type(error).__name__}
 
 
@@ -200,4 +209,5 @@ def first_answer(environment: dict[str, str], seconds: float) -> dict[str, float
     return {"answered": answered, "memory": sum(resident) * 1024 / 1e6}
 
 
-main()
+if __name__ == "__main__":
+    main()
