@@ -23,10 +23,10 @@ def make_targets() -> set[str]:
 
 def commands() -> dict[str, set[str]]:
     """Return each command of nexusctl with its options."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_group(app)
     return {
         command: {option for item in group.commands[command].params for option in (*item.opts, *item.secondary_opts)}
-        for command in group.commands  # type: ignore[attr-defined] # a group has commands
+        for command in group.commands
     }
 
 

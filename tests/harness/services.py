@@ -56,7 +56,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self.close_connection = False
         self.connection = self.tls.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb", buffering=0)  # type: ignore[assignment] # as its base class does
+        self.wfile = self.connection.makefile("wb", buffering=0)
 
     def do_GET(self) -> None:
         self.services.asked.append(f"{self.host}{self.path}")

@@ -16,27 +16,50 @@ CONFIGURATION = ROOT / ".hadolint.yaml"
 IGNORE = "# hadolint ignore="
 
 
-def test_the_tree_passes_and_a_fault_in_a_dockerfile_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    unit.lint(Steps())
-    capfd.readouterr()
+FAULTS = {
+    "hadolint": (
+        {"docker/Dockerfile.bad": "FROM nexus/run AS run\nUSER 0\nADD file /file\n"},
+        """All checks passed!
+docker/Dockerfile.bad:2 DL3002 warning: Last USER should not be root
+docker/Dockerfile.bad:3 DL3020 error: Use COPY instead of ADD for files and folders
+""",
+    ),
+    "mypy": (
+        {
+            "docker/Dockerfile.good": "FROM nexus/run\n",
+            "tools/nexusctl/bad.py": 'count: int = ""\n',
+            "tests/test_good.py": "",
+        },
+        """All checks passed!
+2 files already formatted
+tools/nexusctl/bad.py:1: error: Incompatible types in assignment (expression has type "str", variable has type "int")  [assignment]
+Found 1 error in 1 file (checked 2 source files)
+""",
+    ),
+}
 
-    (tmp_path / "docker").mkdir()
-    (tmp_path / "docker" / "Dockerfile.bad").write_text("FROM nexus/run AS run\nUSER 0\nADD file /file\n")
+
+def test_the_tree_passes() -> None:
+    unit.lint(Steps())
+
+
+@pytest.mark.parametrize("linter", FAULTS)
+def test_a_fault_is_shown_and_refused(
+    linter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files, said = FAULTS[linter]
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     shutil.copy(CONFIGURATION, tmp_path)
     tmp_path.chmod(0o755)
     monkeypatch.setattr(unit, "ROOT", tmp_path)
     with pytest.raises(NexusError) as refused:
         unit.lint(Steps())
-
-    assert capfd.readouterr().out == (
-        "All checks passed!\n"
-        "docker/Dockerfile.bad:2 DL3002 warning: Last USER should not be root\n"
-        "docker/Dockerfile.bad:3 DL3020 error: Use COPY instead of ADD for files and folders\n"
-    )
+    assert capfd.readouterr().out == said
     assert str(refused.value) == (
-        "hadolint found something\n  found: see the output above\n  to do: mend it, then run `make lint` again"
+        f"{linter} found something\n  found: see the output above\n  to do: mend it, then run `make lint` again"
     )
 
 

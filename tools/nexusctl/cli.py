@@ -163,7 +163,7 @@ def env_command() -> None:
 
 @app.command("lint")
 def lint_command() -> None:
-    """Check the tree with ruff and hadolint."""
+    """Check the tree with ruff, hadolint and mypy."""
     docker.require_engine()
     unit.lint(Steps())
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ _ENVIRONMENTS = STATE / "test-environments"
 _NETWORK = "nexus-unit"
 _PASSWORD = "unit"  # noqa: S105 # of a database that lives for one test run
 _START_SECONDS = 60
+_HOST_PATHS = "tools:tests:tests/docs"
+_HOST_TYPES = [
+    *(sys.executable, "-m", "mypy", "--cache-dir", str(STATE / "mypy"), "--explicit-package-bases"),
+    *("--exclude", "compare_encoders", "tools/nexusctl", "tests"),  # it runs inside an image, with an app's packages
+]
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,20 @@ def run(steps: Steps, names: list[str]) -> None:
 
 
 def lint(steps: Steps) -> None:
-    """Check the whole tree with ruff, and the Dockerfiles with hadolint."""
+    """Check the whole tree with ruff, the Dockerfiles with hadolint, and the types of what the host runs with mypy."""
     suite = next(suite for suite in suites() if suite.app is None)
     base.build(steps, (load().base("nexus/build"),))
     _install(steps, suite, wheels.test_wheels(steps))
     for name, command in _linters():
         if subprocess.run([*_container(suite), *command], cwd=ROOT, check=False).returncode != 0:
-            raise NexusError(f"{name} found something", "see the output above", "mend it, then run `make lint` again")
+            raise _found(name)
+    # On the host, with the packages that these run with.
+    if subprocess.run(_HOST_TYPES, cwd=ROOT, env={**os.environ, "MYPYPATH": _HOST_PATHS}, check=False).returncode != 0:
+        raise _found("mypy")
+
+
+def _found(name: str) -> NexusError:
+    return NexusError(f"{name} found something", "see the output above", "mend it, then run `make lint` again")
 
 
 def _linters() -> list[tuple[str, list[str]]]:
