@@ -6,6 +6,7 @@ that must be different then, and no others.
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ APP = "classification-service"
 RIGHT = f"{APP}:{images.DOCKERFILE_TAG}"
 FOLDER = Path(__file__).with_name("mutations")
 MUTATIONS = sorted(path.stem for path in FOLDER.glob("*.Dockerfile"))
+PROCESSORS = 2
 AT_ONCE = 14  # containers of one side: what a machine of 8 GB holds
 
 pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
@@ -35,11 +37,11 @@ def expected(name: str) -> set[str]:
     return set(points.split(", "))
 
 
-def build(name: str, tmp_path: Path) -> str:
+def build(name: str, context: Path) -> str:
     image = f"nexus-test/parity:{name}"
     file = FOLDER / f"{name}.Dockerfile"
-    what: list[str | Path] = ["--tag", image, "--file", file, "--build-arg", f"IMAGE={APP}:latest", tmp_path]
-    outcome = run(["docker", "build", *what], tmp_path, {"DOCKER_BUILDKIT": "0"})
+    what: list[str | Path] = ["--tag", image, "--file", file, "--build-arg", f"IMAGE={APP}:latest", context]
+    outcome = run(["docker", "build", *what], context, {"DOCKER_BUILDKIT": "0"})
     assert outcome.status == 0, outcome.out + outcome.err
     return image
 
@@ -48,11 +50,11 @@ def build(name: str, tmp_path: Path) -> str:
 def different(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figures) -> Iterator[dict[str, set[str]]]:
     """The points that are different for each mutation, and for the image without one."""
     images.build(Steps(), [APP], use_pack=False)
-    made = {name: build(name, tmp_path_factory.mktemp("context")) for name in MUTATIONS}
-    pairs = {name: Pair(name, (image, RIGHT)) for name, image in made.items()}
-    found = {
-        name: points(compare_contents(pair, allowances.load().begin(pair.images[0]))) for name, pair in pairs.items()
-    }
+    context = tmp_path_factory.mktemp("context")
+    with ThreadPoolExecutor(PROCESSORS) as pool:
+        made = list(pool.map(lambda name: build(name, context), MUTATIONS))
+        pairs = {name: Pair(name, (image, RIGHT)) for name, image in zip(MUTATIONS, made, strict=True)}
+        found = dict(zip(pairs, pool.map(differing_contents, pairs.values()), strict=True))
     # Those that are to be caught by what they do, and the one that is not to be caught.
     runs = [pair for name, pair in pairs.items() if expected(name) != found[name]]
     runs.append(Pair("none", (f"{APP}:{tag}", RIGHT)))
@@ -61,7 +63,11 @@ def different(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figur
     caught = [name for name in MUTATIONS if found[name]]
     figures.add("mutated images that the parity tool catches", ">= 20, all", f"{len(caught)} of {len(MUTATIONS)}")
     yield found
-    engine.remove_images(list(made.values()))
+    engine.remove_images(made)
+
+
+def differing_contents(pair: Pair) -> set[str]:
+    return points(compare_contents(pair, allowances.load().begin(pair.images[0])))
 
 
 def run_and_compare(pairs: list[Pair]) -> dict[str, set[str]]:
