@@ -1,5 +1,6 @@
 """pack and the lifecycle, built from their Go modules (buildpacks/toolchain) into .nexus."""
 
+import json
 import os
 import re
 import shutil
@@ -20,12 +21,18 @@ PACK_HOME = STATE / "pack"
 LIFECYCLE = STATE / "lifecycle" / "lifecycle.tgz"
 # The commands of the lifecycle are one binary under many names (its own Makefile makes the same links).
 _PHASES = ("detector", "analyzer", "restorer", "builder", "exporter", "rebaser", "creator", "extender")
+# The lifecycle has one connection to the engine, and no rights to open another. Its client drops connections that were idle
+# for 30 s, but what reads from this one reads on, and takes the answer to the next request: the export hangs until the
+# engine hangs up, which a layer of gigabytes on a slow machine meets.
+_CLIENT = "github.com/moby/moby/client"
+_DROPS_IDLE = "transport.IdleConnTimeout = 30 * time.Second"
+_KEEPS_IDLE = "transport.IdleConnTimeout = 0 * time.Second"
 
 
 def build(steps: Steps) -> None:
     """Build what is missing or outdated: .nexus/bin/pack, .nexus/lifecycle/lifecycle.tgz and the pack configuration."""
     configure_pack()
-    inputs = stamps.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"])
+    inputs = stamps.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"], _KEEPS_IDLE)
     made = LIFECYCLE.exists() and _is_wanted_pack(BIN / "pack")
     if made and stamps.is_current("toolchain", inputs):
         return
@@ -65,7 +72,7 @@ def _build_pack(go: str) -> None:
         (BIN / "pack").symlink_to(installed)
         return
     (BIN / "pack").unlink(missing_ok=True)
-    _go_build(go, "pack", BIN, f"-X github.com/buildpacks/pack/pkg/client.Version={wanted}")
+    _go_build(go, MODULES / "pack", BIN, f"-X github.com/buildpacks/pack/pkg/client.Version={wanted}")
 
 
 def _is_wanted_pack(pack: Path) -> bool:
@@ -81,14 +88,12 @@ def _build_lifecycle(go: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     binaries = folder / "out" / "lifecycle"
     binaries.mkdir(parents=True)
-    _go_build(go, "lifecycle", binaries, f"-X github.com/buildpacks/lifecycle/cmd.Version={version}")
+    patched = _with_patched_client(go, folder / "module")
+    _go_build(go, patched, binaries, f"-X github.com/buildpacks/lifecycle/cmd.Version={version}")
     packager = (binaries / "packager").rename(folder / "packager")
     for phase in _PHASES:
         (binaries / phase).symlink_to("lifecycle")
-    module = shell.capture(
-        [go, "-C", MODULES / "lifecycle", "list", "-m", "-f", "{{.Dir}}", "github.com/buildpacks/lifecycle"]
-    )
-    descriptor, archive = Path(module, "lifecycle.toml"), folder / "packaged.tgz"
+    descriptor, archive = _source(go, "github.com/buildpacks/lifecycle") / "lifecycle.toml", folder / "packaged.tgz"
     shell.run(
         [
             packager,
@@ -106,6 +111,33 @@ def _build_lifecycle(go: str) -> None:
     _with_fixed_times(archive, LIFECYCLE)
 
 
+def _with_patched_client(go: str, target: Path) -> Path:
+    """Copy the lifecycle's module to `target`, with a client that keeps its connection; return `target`."""
+    shutil.copytree(MODULES / "lifecycle", target)
+    source, client = _source(go, _CLIENT), target / "client"
+    for path in source.rglob("*.*"):
+        if path.is_file():
+            (client / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, client / path.relative_to(source))
+    text = (client / "client.go").read_text()
+    if _DROPS_IDLE not in text:
+        raise NexusError(
+            "the lifecycle's connection to the engine cannot be kept open",
+            f"{_CLIENT} no longer says {_DROPS_IDLE!r}",
+            "mend it in tools/nexusctl/toolchain.py, or remove it there if this lifecycle keeps its connection by itself",
+        )
+    (client / "client.go").write_text(text.replace(_DROPS_IDLE, _KEEPS_IDLE))
+    with (target / "go.mod").open("a") as stream:
+        stream.write(f"\nreplace {_CLIENT} => ./client\n")
+    return target
+
+
+def _source(go: str, module: str) -> Path:
+    """Return the folder with the source of a module of the lifecycle, fetched where it is not there yet."""
+    found = shell.capture([go, "-C", MODULES / "lifecycle", "mod", "download", "-json", module])
+    return Path(json.loads(found)["Dir"])
+
+
 def _with_fixed_times(source: Path, target: Path) -> None:
     """Copy an archive with every file dated alike, so that the builder is the same at each build."""
     with tarfile.open(source) as old, tarfile.open(target, "w:gz", format=tarfile.GNU_FORMAT) as new:
@@ -114,12 +146,12 @@ def _with_fixed_times(source: Path, target: Path) -> None:
             new.addfile(member, old.extractfile(member) if member.isreg() else None)
 
 
-def _go_build(go: str, module: str, target: Path, flags: str) -> None:
+def _go_build(go: str, module: Path, target: Path, flags: str) -> None:
     shell.run(
         [go, "build", "-mod=readonly", "-trimpath", f"-ldflags=-s -w {flags}", "-o", f"{target}/", "tool"],
-        log=f"go-{module}",
-        cwd=MODULES / module,
-        env={"CGO_ENABLED": "0", "GOOS": "linux" if module == "lifecycle" else "", "GOARCH": architecture()},
+        log=f"go-{target.name}",
+        cwd=module,
+        env={"CGO_ENABLED": "0", "GOOS": "" if target == BIN else "linux", "GOARCH": architecture()},
         remedy="check that the Go module proxy of your Go configuration (`go env GOPROXY`) is reachable, then try again",
     )
 
