@@ -1,6 +1,5 @@
 """pack and the lifecycle, built from their Go modules (buildpacks/toolchain) into .nexus."""
 
-import json
 import os
 import re
 import shutil
@@ -27,6 +26,9 @@ _PHASES = ("detector", "analyzer", "restorer", "builder", "exporter", "rebaser",
 _CLIENT = "github.com/moby/moby/client"
 _DROPS_IDLE = "transport.IdleConnTimeout = 30 * time.Second"
 _KEEPS_IDLE = "transport.IdleConnTimeout = 0 * time.Second"
+_PROXY_REMEDY = (
+    "check that the Go module proxy of your Go configuration (`go env GOPROXY`) is reachable, then try again"
+)
 
 
 def build(steps: Steps) -> None:
@@ -88,7 +90,7 @@ def _build_lifecycle(go: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     binaries = folder / "out" / "lifecycle"
     binaries.mkdir(parents=True)
-    patched = _with_patched_client(go, folder / "module")
+    patched = _with_patched_client(go, folder / "module" / "lifecycle")
     _go_build(go, patched, binaries, f"-X github.com/buildpacks/lifecycle/cmd.Version={version}")
     packager = (binaries / "packager").rename(folder / "packager")
     for phase in _PHASES:
@@ -114,8 +116,9 @@ def _build_lifecycle(go: str) -> None:
 def _with_patched_client(go: str, target: Path) -> Path:
     """Copy the lifecycle's module to `target`, with a client that keeps its connection; return `target`."""
     shutil.copytree(MODULES / "lifecycle", target)
+    shell.run([go, "mod", "download", _CLIENT], log="go-download", cwd=target, remedy=_PROXY_REMEDY)
     source, client = _source(go, _CLIENT), target / "client"
-    for path in source.rglob("*.*"):
+    for path in source.rglob("*"):
         if path.is_file():
             (client / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, client / path.relative_to(source))
@@ -133,9 +136,8 @@ def _with_patched_client(go: str, target: Path) -> Path:
 
 
 def _source(go: str, module: str) -> Path:
-    """Return the folder with the source of a module of the lifecycle, fetched where it is not there yet."""
-    found = shell.capture([go, "-C", MODULES / "lifecycle", "mod", "download", "-json", module])
-    return Path(json.loads(found)["Dir"])
+    """Return the folder with the source of a module of the lifecycle, which has been fetched."""
+    return Path(shell.capture([go, "-C", MODULES / "lifecycle", "list", "-m", "-f", "{{.Dir}}", module]))
 
 
 def _with_fixed_times(source: Path, target: Path) -> None:
@@ -149,10 +151,10 @@ def _with_fixed_times(source: Path, target: Path) -> None:
 def _go_build(go: str, module: Path, target: Path, flags: str) -> None:
     shell.run(
         [go, "build", "-mod=readonly", "-trimpath", f"-ldflags=-s -w {flags}", "-o", f"{target}/", "tool"],
-        log=f"go-{target.name}",
+        log=f"go-{module.name}",
         cwd=module,
-        env={"CGO_ENABLED": "0", "GOOS": "" if target == BIN else "linux", "GOARCH": architecture()},
-        remedy="check that the Go module proxy of your Go configuration (`go env GOPROXY`) is reachable, then try again",
+        env={"CGO_ENABLED": "0", "GOOS": "linux" if module.name == "lifecycle" else "", "GOARCH": architecture()},
+        remedy=_PROXY_REMEDY,
     )
 
 
