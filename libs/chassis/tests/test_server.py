@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -168,7 +169,7 @@ def test_a_service_listens_on_all_addresses_of_both_kinds(start: Callable[..., S
     service = start(HOST="::")
     service.wait_until_it_answers()  # at 127.0.0.1: health probes ask there
 
-    assert service.get("/metrics", service.admin_port)
+    assert json.loads(service.get("/health", service.admin_port))["service"] == "example"
     assert "serves at http://[::]:" in service.stop()[1][0]["message"]
 
 
