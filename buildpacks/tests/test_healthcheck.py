@@ -80,7 +80,7 @@ def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, probe_buildpack: Pat
 
     assert result.output == (
         "nexus/healthcheck 0.1.0\n\n"
-        "ERROR: BP_NEXUS_HEALTHCHECK has a value that it doesn't take\n\n"
+        "ERROR: BP_NEXUS_HEALTHCHECK has an unsupported value\n\n"
         "What happened\n  BP_NEXUS_HEALTHCHECK must be one of: auto, true, false.\n\n"
         "What was found\n  BP_NEXUS_HEALTHCHECK=yes\n\n"
         "What to do\n  Correct the value, or remove the variable to get auto.\n"

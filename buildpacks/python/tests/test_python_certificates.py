@@ -155,7 +155,7 @@ def test_what_is_not_a_certificate_stops_the_start(environ: dict[str, str], cont
 
     assert completed.stderr == (
         f"ERROR: {environ['SERVICE_BINDING_ROOT']}/company/root.pem is not a CA certificate: {reason}.\n"
-        "It belongs to a service binding of type ca-certificates, whose files must hold certificates and no other PEM block.\n"
+        "It belongs to a service binding of type ca-certificates, whose files must contain only certificates.\n"
         "Put a certificate that starts with -----BEGIN CERTIFICATE----- there, or remove the file.\n"
     )
     assert completed.returncode == 1

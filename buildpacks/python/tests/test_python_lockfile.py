@@ -77,11 +77,11 @@ def test_what_applies_here_is_told_by_the_markers(tmp_path: Path) -> None:
         ("a==1.0 \\", "it carries no --hash=sha256:..."),
         (
             f"a==1.0 ; {M} \\\n    {H} \\\nb==2.0 ; {M} \\\n    {H}",
-            "`b==2.0` stands between or after its hashes; check the backslashes at the ends of its lines",
+            "`b==2.0` appears between or after its hashes; check the backslashes at the ends of its lines",
         ),
         (
             f"a==1.0 \\\n    {H} \\\nb==2.0 \\\n    {H}",
-            "`b==2.0` stands between or after its hashes; check the backslashes at the ends of its lines",
+            "`b==2.0` appears between or after its hashes; check the backslashes at the ends of its lines",
         ),
         (
             f"a==1.0 ; {M} --index-url https://a.example {H}",
@@ -94,8 +94,8 @@ def test_what_applies_here_is_told_by_the_markers(tmp_path: Path) -> None:
         (f"a==1.0 ; 'x' == 'x' {H}", '`"x" == "x"` is not an environment marker'),
         (f"a==1.0 \\ \n    {H}", "a blank follows the backslash at its end, so the line ends there"),
         (f"a==1.0 \\\t\n    {H}", "a blank follows the backslash at its end, so the line ends there"),
-        (f"a==1.0 \\\n\t{H}", "a tab or a no-break space stands before a dash, where pip expects a space"),
-        (f"a==1.0\u00a0{H}", "a tab or a no-break space stands before a dash, where pip expects a space"),
+        (f"a==1.0 \\\n\t{H}", "a tab or a no-break space precedes a dash, where pip expects a space"),
+        (f"a==1.0\u00a0{H}", "a tab or a no-break space precedes a dash, where pip expects a space"),
         (f"a==1.0 {H}\u00a0{H}", f"`{H}\u00a0{H}` does not hold 64 hexadecimal digits"),
         (f"a==1.0 {H}0", f"`{H}0` does not hold 64 hexadecimal digits"),
         (f"a==1.0 --hash=sha512:{HASH}", f"`--hash=sha512:{HASH}` does not hold 128 hexadecimal digits"),

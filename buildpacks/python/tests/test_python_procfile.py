@@ -110,7 +110,7 @@ def test_a_comment_behind_a_command_is_refused(tmp_path: Path, line: str, commen
 
     assert message.splitlines()[0] == "ERROR: Procfile line 2 cannot be read"
     assert message.splitlines()[3] == (
-        f"  A line of the Procfile is refused: `{comment}` would be passed to the program; a comment stands on a line of its own."
+        f"  A line of the Procfile is refused: `{comment}` would be passed to the program; put comments on lines of their own."
     )
 
 

@@ -17,7 +17,7 @@ _WILDCARDS = {"*", "x", "X"}
 
 
 class InvalidConstraintError(ValueError):
-    """The text is no version constraint."""
+    """The text is not a version constraint."""
 
 
 def satisfies(version: Version, constraint: str) -> bool:
@@ -26,7 +26,7 @@ def satisfies(version: Version, constraint: str) -> bool:
     Raises:
         InvalidConstraintError: `constraint` doesn't follow the grammar.
     """
-    # All alternatives are read, so that a mistake behind a matching one doesn't stay hidden.
+    # All alternatives are read, so that a mistake after a matching one is not hidden.
     results = [_meets_all(version, alternative) for alternative in constraint.split("||")]
     return any(results)
 
@@ -70,7 +70,7 @@ def _parse_partial(text: str) -> tuple[int, ...]:
 
 def _compare(version: Version, op: str, partial: tuple[int, ...]) -> bool:
     head = version[: len(partial)]
-    # With ^ the minor version may grow; with ~ the patch may, or the minor too where the major alone is given.
+    # With ^ the minor version may grow; with ~ the patch may, or the minor too where only the major is given.
     caret = head >= partial and version[:1] == partial[:1]
     tilde = head >= partial and version[: min(len(partial), 2)] == partial[:2]
     results = {"!=": head != partial, ">": head > partial, "<": head < partial, ">=": head >= partial}

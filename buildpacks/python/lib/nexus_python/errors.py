@@ -46,7 +46,7 @@ def not_utf8(name: str, beginning: bytes, position: int) -> BuildError:
     return BuildError(
         f"{name} is not UTF-8",
         happened=f"{name} must be a text file in UTF-8; this one is in another encoding.",
-        found=f"the file begins with the bytes {beginning.hex(' ')}; byte {position} is no UTF-8",
+        found=f"the file begins with the bytes {beginning.hex(' ')}; byte {position} is not valid UTF-8",
         todo="Save the file as UTF-8. Windows PowerShell's `>` writes UTF-16: use `| Out-File -Encoding utf8` there.",
     )
 
@@ -74,7 +74,7 @@ def malformed_project(project: Path, reason: str) -> BuildError:
         happened=f"{project.name} must be a project descriptor of schema 0.2, as pack reads it.",
         found=reason,
         todo=(
-            "Correct the file. A descriptor that sets a variable of the build looks so:\n"
+            "Correct the file. A descriptor that sets a build variable looks like this:\n"
             "  [_]\n"
             '  schema-version = "0.2"\n'
             "\n"
@@ -112,7 +112,7 @@ def wrong_python(constraint: str, found: str) -> BuildError:
 
 
 def invalid_constraint(constraint: str) -> BuildError:
-    """Say that BP_CPYTHON_VERSION is no version constraint."""
+    """Say that BP_CPYTHON_VERSION is not a version constraint."""
     return BuildError(
         "BP_CPYTHON_VERSION cannot be understood",
         happened="BP_CPYTHON_VERSION must be a version constraint.",
@@ -125,7 +125,7 @@ def python_of_file(name: str, place: str, wanted: str, found: str) -> BuildError
     """Show where a file of the application asks for a Python that this builder doesn't have."""
     return BuildError(
         f"{name} asks for another Python",
-        happened=f"The image gets the Python of this builder, which is none that {name} asks for.",
+        happened=f"The image gets the Python of this builder, which does not match what {name} asks for.",
         found=[f"{name}: {place}{wanted}", f"this builder has Python {found} and no other"],
         todo=(
             f"Change {name} to a version that includes {found} and lock again, or build with a builder that has the version\n"
@@ -170,7 +170,7 @@ def unknown_variable(name: str, known: Sequence[str]) -> BuildError:
 def unknown_value(name: str, value: str, allowed: Sequence[str]) -> BuildError:
     """Name a variable whose value is none of those it takes."""
     return BuildError(
-        f"{name} has a value that it doesn't take",
+        f"{name} has an unsupported value",
         happened=f"{name} must be one of: {', '.join(allowed)}.",
         found=f"{name}={value}",
         todo="Correct the value, or remove the variable to get the default.",
@@ -221,7 +221,7 @@ def missing_find_links(link: str) -> BuildError:
     """Name a folder of BP_PIP_FIND_LINKS that isn't there."""
     return BuildError(
         "A folder of BP_PIP_FIND_LINKS is missing",
-        happened="BP_PIP_FIND_LINKS names folders with wheels, relative to the application; one of them is no folder.",
+        happened="BP_PIP_FIND_LINKS names folders with wheels, relative to the application; one of them is not a folder.",
         found=link,
         todo="Correct the path, or check that project.toml doesn't exclude the folder. Addresses on a network are not used.",
     )
@@ -231,7 +231,7 @@ def bad_certificate(name: str, reason: str) -> BuildError:
     """Name a key of a ca-certificates binding that cannot be trusted as it is."""
     return BuildError(
         f"{name} is not a CA certificate",
-        happened="Each key of a service binding of type ca-certificates must hold certificates and no other PEM block.",
+        happened="Each key of a service binding of type ca-certificates must contain only certificates.",
         found=f"{name}: {reason}",
         todo="Put a certificate that starts with -----BEGIN CERTIFICATE----- there, or remove the key from the binding.",
     )
@@ -284,11 +284,11 @@ def shell_in_procfile(number: int, line: str, feature: str) -> BuildError:
     """Show what in a Procfile line only a shell could carry out."""
     return BuildError(
         f"Procfile line {number} needs a shell",
-        happened=f"The run image has no shell, so commands are started directly and `{feature}` would not be carried out.",
+        happened=f"The run image has no shell, so commands are started directly and `{feature}` would have no effect.",
         found=f"line {number}: {line}",
         todo=(
             "Do it in the program: read variables from the environment, and set them by BPE_DEFAULT_<NAME> in project.toml.\n"
-            "If the characters are meant as they stand, put them in single quotes."
+            "If the characters are meant literally, put them in single quotes."
         ),
     )
 

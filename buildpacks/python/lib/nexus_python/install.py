@@ -48,7 +48,7 @@ class InstallPlan:
 
 
 def read_locks(app: Path, names: Sequence[str]) -> tuple[Lock, ...]:
-    """Read the locks `names`, which lie in the folder `app`, for the running Python.
+    """Read the locks `names`, files in the folder `app`, for the running Python.
 
     Raises:
         BuildError: one is missing or cannot be installed as it stands, or a distribution is pinned to several versions.
@@ -96,7 +96,7 @@ def install(plan: InstallPlan, target: Path) -> None:
 
 
 def finish_app(app: Path) -> None:
-    """Make the application's files what every checkout gives, and compile them, so that it starts without compiling any."""
+    """Give the application's files the modes of a fresh checkout and compile them, so that it starts without compiling."""
     set_modes(app)
     _compile(app, "application", parallel=False)
 

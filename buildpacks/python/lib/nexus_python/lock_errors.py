@@ -66,11 +66,11 @@ def option_in_lock(name: str, number: int, line: str) -> BuildError:
     """Show a lock line that is an option for pip."""
     return BuildError(
         f"{name} line {number} is an option of pip",
-        happened="The lock may name distributions alone: options would lead pip to other files or to a network.",
+        happened="A lock may contain only distributions: options would point pip at other files or at a network.",
         found=f"line {number}: {_cut(line)}",
         todo=(
-            "Remove the line. Lock files beside this one belong into BP_PIP_REQUIREMENT (separated by spaces),\n"
-            "folders with wheels into BP_PIP_FIND_LINKS."
+            "Remove the line. Name further lock files in BP_PIP_REQUIREMENT (separated by spaces), and folders with wheels in\n"
+            "BP_PIP_FIND_LINKS."
         ),
     )
 
@@ -141,7 +141,7 @@ def wheel_absent(requirement: str, others: Sequence[str], folders: Sequence[str]
     """Name a distribution that no folder with wheels has in the locked version."""
     return BuildError(
         f"There is no wheel for {requirement}",
-        happened="Packages are installed from folders with wheels alone, and none of them has this version.",
+        happened="Packages are installed only from folders with wheels, and none of them has this version.",
         found=[
             f"searched: {', '.join(folders) or 'no folder at all'}",
             *shorten([f"other version: {name}" for name in others]),
@@ -154,10 +154,10 @@ def wheel_absent(requirement: str, others: Sequence[str], folders: Sequence[str]
 
 
 def only_source(requirement: str, files: Sequence[str]) -> BuildError:
-    """Name a distribution that is there as source only."""
+    """Name a distribution that is available as source only."""
     return BuildError(
-        f"{requirement} is there as source only",
-        happened="Nothing is compiled during a build, so each distribution must be there as a wheel.",
+        f"{requirement} is available as source only",
+        happened="Nothing is compiled during a build, so each distribution must be available as a wheel.",
         found=shorten(files),
         todo=(
             "Build a wheel from the source for this Python and platform (pip wheel --no-deps), put it beside the other wheels\n"
@@ -183,7 +183,7 @@ def not_installed(missing: Sequence[str], folder: Path) -> BuildError:
     """Name locked distributions that pip left out without an error."""
     return BuildError(
         "Locked packages are not installed",
-        happened="pip ended without an error, but did not install everything that the lock names for this Python.",
+        happened="pip exited without an error, but did not install everything that the lock names for this Python.",
         found=[*(f"missing: {pin}" for pin in shorten(missing)), f"searched: {folder}"],
         todo=(
             "Remove settings of pip that keep it from installing (variables PIP_*, such as PIP_DRY_RUN, or the build image's\n"
@@ -197,7 +197,7 @@ def pip_failed(status: int, output: str) -> BuildError:
     tail = [line for line in output.splitlines() if line.strip()][-LISTED:]
     return BuildError(
         "pip failed",
-        happened=f"pip ended with status {status}, for a reason this buildpack doesn't know.",
+        happened=f"pip exited with status {status}, for a reason that this buildpack does not recognize.",
         found=["pip's last lines:", *(f"  {line}" for line in tail)],
         todo=(
             "Read pip's lines above. If they name a damaged wheel, fetch it again and make the builder again (make builder).\n"
@@ -213,6 +213,6 @@ def disk_full(path: Path) -> BuildError:
     return BuildError(
         "The disk is full",
         happened="There was no space left to write the packages; the image was not changed.",
-        found=f"{mebibytes[0]} of {mebibytes[1]} are free where {path} lies, once half-written files were removed",
+        found=f"{mebibytes[0]} of {mebibytes[1]} are free on the file system of {path}, after half-written files were removed",
         todo="Make space (docker system df shows what Docker holds, docker image prune removes unused images), then build again.",
     )

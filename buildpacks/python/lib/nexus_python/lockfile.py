@@ -34,7 +34,7 @@ class Lock:
     """One lock file.
 
     Attributes:
-        path: where it lies.
+        path: of the file.
         requirements: the distributions it pins, `(name, version)`, in its order.
         applicable: those of them whose environment marker holds for this Python and platform.
         sha256: of the file's bytes, in hexadecimal digits.
@@ -106,7 +106,7 @@ def _parse_requirement(text: str) -> Requirement:
     if "==" not in pin:
         raise _LineError("it is not pinned to one version with ==")
     if re.search(r"[^\S ]-", text):
-        raise _LineError("a tab or a no-break space stands before a dash, where pip expects a space")
+        raise _LineError("a tab or a no-break space precedes a dash, where pip expects a space")
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:
@@ -143,7 +143,7 @@ def _fault_of_option(word: str) -> str:
         return f"`{word}` is not of the form --hash=sha256:..., --hash=sha384:... or --hash=sha512:..."
     if word.startswith("-"):
         return f"`{word}` is an option of pip, and only --hash may follow a requirement"
-    return f"`{word}` stands between or after its hashes; check the backslashes at the ends of its lines"
+    return f"`{word}` appears between or after its hashes; check the backslashes at the ends of its lines"
 
 
 def _holds(marker: Marker | None) -> bool:

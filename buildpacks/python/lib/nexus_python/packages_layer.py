@@ -1,4 +1,4 @@
-"""A launch layer of packages: installed anew, or the previous image's where it would be the same."""
+"""A launch layer of packages: newly installed, or the previous image's where it would be the same."""
 
 import hashlib
 import platform

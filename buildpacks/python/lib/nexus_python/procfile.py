@@ -36,7 +36,7 @@ def read_procfile(app: Path) -> tuple[Process, ...]:
             continue
         process = _parse_line(number, line)
         if process.type in processes:
-            raise errors.malformed_procfile(number, line, f"the process type `{process.type}` is there twice")
+            raise errors.malformed_procfile(number, line, f"the process type `{process.type}` is defined twice")
         processes[process.type] = process
     if not processes:
         raise errors.empty_procfile()
@@ -50,10 +50,10 @@ def _parse_line(number: int, line: str) -> Process:
     if match is None:
         raise errors.malformed_procfile(number, line, "it is not of the form `type: command`")
     process_type, command = match.groups()
-    # What stands behind a `#` is no part of the command, so it cannot need a shell.
+    # What follows a `#` is not part of the command, so it cannot need a shell.
     comment = find_comment(command)
     if comment is not None:
-        reason = f"`{comment}` would be passed to the program; a comment stands on a line of its own"
+        reason = f"`{comment}` would be passed to the program; put comments on lines of their own"
         raise errors.malformed_procfile(number, line, reason)
     shell_feature = find_shell_feature(command)
     if shell_feature is not None:

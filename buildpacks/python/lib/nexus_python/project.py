@@ -19,7 +19,7 @@ def read_build_variables(project: Path) -> dict[str, str]:
     Where there are none, those under [[io.buildpacks.env.build]] count, an older spelling. `pack` does both the same way.
 
     Raises:
-        BuildError: the descriptor is missing, is no TOML, or is not of schema 0.2.
+        BuildError: the descriptor is missing, is not TOML, or is not of schema 0.2.
     """
     if not project.is_file():
         raise errors.missing_project(project)
@@ -44,13 +44,13 @@ def _table(project: Path, descriptor: dict[str, Any], *keys: str) -> dict[str, A
     for depth, key in enumerate(keys, start=1):
         table = table.get(key, {})
         if not isinstance(table, dict):
-            raise errors.malformed_project(project, f"{'.'.join(keys[:depth])} is no table")
+            raise errors.malformed_project(project, f"{'.'.join(keys[:depth])} is not a table")
     return dict(table)
 
 
 def _variables(project: Path, key: str, entries: object) -> dict[str, str]:
     if not isinstance(entries, list):
-        raise errors.malformed_project(project, f"{key} is no array of tables")
+        raise errors.malformed_project(project, f"{key} is not an array of tables")
     variables: dict[str, str] = {}
     for number, entry in enumerate(entries, start=1):
         match entry:

@@ -23,7 +23,7 @@ def check_constraint(constraint: str) -> None:
     """Check the value of BP_CPYTHON_VERSION; "" and `default` mean any.
 
     Raises:
-        BuildError: it is no constraint, or this Python doesn't meet it.
+        BuildError: it is not a constraint, or this Python doesn't meet it.
     """
     if constraint in {"", _DEFAULT}:
         return
