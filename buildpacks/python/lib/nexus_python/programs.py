@@ -8,12 +8,12 @@ from nexus_python import errors
 from nexus_python.procfile import Process
 
 _PYTHONS = ("python", "python3", f"python3.{sys.version_info.minor}")
-# nexus/run has these and no other; docker/base/run.setup and run.packages put them there. /bin is a link to /usr/bin.
-_PLACES = {
+# The programs of nexus/run and their folders; /bin is a link to /usr/bin. tests/packaging compares them with the image.
+RUN_IMAGE = {
     **dict.fromkeys(_PYTHONS, ("/usr/bin", "/bin")),
     "health-probe": ("/usr/local/bin",),
 }
-_INTERPRETERS = {f"{place}/{name}" for name in _PYTHONS for place in _PLACES[name]}
+_INTERPRETERS = {f"{place}/{name}" for name in _PYTHONS for place in RUN_IMAGE[name]}
 
 
 def check_programs(processes: Sequence[Process], app: Path, scripts: Path, names: Collection[str]) -> None:
@@ -28,7 +28,7 @@ def check_programs(processes: Sequence[Process], app: Path, scripts: Path, names
     Raises:
         BuildError: one is not.
     """
-    known = _PLACES | dict.fromkeys(names, (str(scripts),))
+    known = RUN_IMAGE | dict.fromkeys(names, (str(scripts),))
     for process in processes:
         if reason := _missing(process.command[0], app, known):
             raise errors.unknown_program(process.type, process.command, reason, sorted(known))
