@@ -23,11 +23,9 @@ def test_a_json_text_is_read(text: str | bytes, value: object) -> None:
 
 
 def test_decimals_keep_every_digit() -> None:
-    assert loads("[0.1234567890123456789, 1e400, 7]", decimals=True) == [
-        Decimal("0.1234567890123456789"),
-        Decimal("1e400"),
-        7,
-    ]
+    numbers = loads("[0.1234567890123456789, 1e400, 7, -0, -0.0]", decimals=True)
+    assert [str(number) for number in numbers] == ["0.1234567890123456789", "1E+400", "7", "-0", "-0.0"]
+    assert [type(number) for number in numbers] == [Decimal, Decimal, int, Decimal, Decimal]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class InvalidJsonError(ValueError):
 
 
 def loads(data: bytes | str, *, decimals: bool = False, limits: JsonLimits = JSON_LIMITS) -> Any:  # noqa: ANN401  any JSON value
-    """The value of a JSON text; with `decimals`, numbers with a fraction or an exponent are Decimal instead of float.
+    """The value of a JSON text; with `decimals`, -0 and numbers with a fraction or an exponent are Decimal.
 
     Raises InvalidJsonError: malformed, not UTF-8, a duplicate name, NaN or Infinity, a lone surrogate, or over `limits`.
     """
@@ -79,6 +79,7 @@ def _decode(text: str, *, decimals: bool, limits: JsonLimits) -> Any:  # noqa: A
     decoder = json.JSONDecoder(
         object_pairs_hook=_object_builder(limits.members),
         parse_float=Decimal if decimals else _finite,
+        parse_int=_integer_or_minus_zero if decimals else int,
         parse_constant=_refuse_constant,
     )
     try:
@@ -106,6 +107,10 @@ def _object_builder(members: int) -> Callable[[list[tuple[str, Any]]], dict[str,
 def _duplicate(pairs: list[tuple[str, Any]]) -> str:
     seen: set[str] = set()
     return next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def _integer_or_minus_zero(text: str) -> int | Decimal:
+    return Decimal(text) if text == "-0" else int(text)
 
 
 def _finite(text: str) -> float:
