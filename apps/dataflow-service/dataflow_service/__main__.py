@@ -1,44 +1,5 @@
 """`python -m dataflow_service` serves; `python -m dataflow_service migrate` applies the migrations and ends."""
 
-import argparse
-import asyncio
-import os
-import sys
-
-from dataflow_service.settings import MIGRATIONS, Settings
-from nexus_chassis import postgres, server
-from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.settings import load
-
-
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(prog="dataflow_service", description="Models as a data API on PostgreSQL.")
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve", help="default: serve")
-    command = parser.parse_args().command
-    settings = load(Settings)
-    if command == "migrate":
-        _migrate(settings)
-    else:
-        server.run(settings, "dataflow_service.app:create_app")
-
-
-def _migrate(settings: Settings) -> None:
-    try:
-        applied = asyncio.run(_apply(settings))
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(os.EX_CONFIG)
-    sys.stdout.writelines(f"applied {name}\n" for name in applied)
-    sys.stdout.write(f"The schema is up to date: {len(applied)} migrations applied.\n")
-
-
-async def _apply(settings: Settings) -> list[str]:
-    pool = await postgres.create_pool(settings)
-    try:
-        return await postgres.migrate(pool, MIGRATIONS)
-    finally:
-        await pool.close()
-
+from dataflow_service.cli import main
 
 main()

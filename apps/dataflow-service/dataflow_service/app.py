@@ -1,4 +1,4 @@
-"""The application: opens PostgreSQL and Redis, applies migrations, serves models and rows."""
+"""The application: wires the services and opens what they need."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,49 +6,58 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from dataflow_service import __version__
-from dataflow_service.catalogue import endpoints as catalogue_endpoints
-from dataflow_service.catalogue import service as catalogue_service
-from dataflow_service.changes.service import Changes
-from dataflow_service.rows import endpoints as row_endpoints
-from dataflow_service.rows.repository import RowRepository
-from dataflow_service.rows.service import RowService
+from dataflow_service.changes.service import ChangePublisher
+from dataflow_service.context import Context
+from dataflow_service.problems import PROBLEMS
+from dataflow_service.records import endpoints as records
+from dataflow_service.records.service import RecordService
+from dataflow_service.registry import endpoints as registry
+from dataflow_service.registry import loader
 from dataflow_service.settings import MIGRATIONS, Settings
-from nexus_chassis import postgres, redis
+from nexus_chassis import redis
 from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.health import Health
+from nexus_chassis.limits import Limits
+from nexus_chassis.postgres import open_database
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.settings import load
 from nexus_chassis.tokens import TokenVerifier
+
+LIMITS = Limits(running=64)
+"""A page that its client is slow to take has up to 1 MiB, and as many of them must fit into the memory limit."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; without `settings` they are read from the environment."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
-    app = build_app(
+    revocations = Revocations(settings.revocations_url)
+    return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan(settings, health),
+        lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[catalogue_endpoints.router, row_endpoints.router],
+        routers=[registry.router, records.router],
+        problems=PROBLEMS,
+        limits=LIMITS,
+        verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
     )
-    app.state.token_verifier = TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url)
-    return app
 
 
-def _lifespan(settings: Settings, health: Health) -> Lifespan:
+def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.catalogue = catalogue_service.load(settings.models)
-        pool = await postgres.create_pool(settings)
-        messages = redis.create_redis(settings)
-        health.add("postgres", lambda: postgres.check(pool), critical=True)
-        health.add("redis", lambda: redis.check(messages), critical=False)
-        app.state.rows = RowService(RowRepository(pool), Changes(messages))
-        try:
-            await postgres.migrate(pool, MIGRATIONS)
+        models = loader.load(settings.models)
+        async with (
+            open_database(settings, MIGRATIONS, workers=settings.web_concurrency) as database,
+            redis.create_redis(settings) as messages,
+            revocations.following(),
+        ):
+            health.add("postgres", database.check, critical=True)
+            health.add("redis", lambda: redis.check(messages), critical=False)
+            health.wait_for(lambda: database.opened)
+            publisher = ChangePublisher(messages)
+            app.state.context = Context(registry=models, records=RecordService(database, publisher.publish))
             yield
-        finally:
-            await messages.aclose()
-            await pool.close()
 
     return lifespan

@@ -1,3 +1,5 @@
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -6,11 +8,15 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 import pytest
-from proxy import Proxy
+from readings import TABLE
+from tcp_proxy import Proxy
 
+import dataflow_service
 from dataflow_service.app import create_app
 from dataflow_service.settings import Settings
 from nexus_testkit import Issuer, serving
+
+ROOT = Path(dataflow_service.__file__).parent.parent
 
 type MakeSettings = Callable[..., Settings]
 
@@ -33,10 +39,21 @@ def make_settings(tmp_path: Path, postgres_url: str, redis_url: str, issuer: Iss
             "redis_password_file": secret("redis_password", "unused"),
             "issuer": issuer.url,
             "jwks_url": issuer.jwks_url,
+            "revocations_url": "http://127.0.0.1:9/no-session-has-ended",
         }
         return Settings(**(values | changes))
 
     return make
+
+
+@pytest.fixture
+def environment(make_settings: MakeSettings) -> dict[str, str]:
+    """Environment of a service process with the test's servers."""
+    settings = make_settings()
+    names = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
+    given = {names[name]: str(getattr(settings, name)) for name in settings.model_fields_set}
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    return {**os.environ, **given, "PYTHONPATH": path, "PYTHONWARNINGS": "error"}
 
 
 @pytest.fixture
@@ -87,3 +104,25 @@ async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSessio
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(service, headers=headers) as session:
         yield session
+
+
+@pytest.fixture
+def model_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the packages in registry/fixtures importable."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "registry/fixtures")
+
+
+@pytest.fixture
+async def readings(
+    make_settings: MakeSettings,
+    database: asyncpg.Connection,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package every_type."""
+    await database.execute(TABLE)
+    app = create_app(make_settings(models="every_type"))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        yield session
+    await database.execute("DROP TABLE instrument_readings")

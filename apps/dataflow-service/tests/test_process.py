@@ -1,43 +1,18 @@
 import json
-import os
-import socket
 import subprocess
 import sys
 import time
 import tomllib
-import urllib.request
 from pathlib import Path
 
 import asyncpg
 import pytest
-from conftest import MakeSettings
 
 import dataflow_service
 from dataflow_service.settings import Settings
-from nexus_testkit import assert_settings_documented
+from nexus_testkit import ServiceProcess, assert_settings_documented
 
 ROOT = Path(dataflow_service.__file__).parent.parent
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture
-def environment(make_settings: MakeSettings) -> dict[str, str]:
-    """Environment of a process with the test's servers and free ports."""
-    settings = make_settings()
-    names = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
-    told = {names[name]: str(getattr(settings, name)) for name in settings.model_fields_set}
-    ports = {"HOST": "127.0.0.1", "PORT": str(_free_port()), "NEXUS_ADMIN_PORT": str(_free_port())}
-    return {
-        **os.environ,
-        **told,
-        **ports,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        "PYTHONWARNINGS": "error",
-    }
 
 
 @pytest.fixture
@@ -48,29 +23,21 @@ def empty_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def _wait_until_healthy(port: str, process: subprocess.Popen[bytes]) -> float:
-    started = time.monotonic()
-    while process.poll() is None and time.monotonic() - started < 30:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-                assert answer.status == 200
-                return time.monotonic() - started
-        except OSError:
-            time.sleep(0.02)
-    pytest.fail(f"the service does not answer; exit status {process.poll()}")
-
-
 def test_the_process_serves_writes_no_file_and_leaves_on_sigterm(
-    environment: dict[str, str], empty_folder: Path, capfd: pytest.CaptureFixture[str]
+    environment: dict[str, str],
+    empty_folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "dataflow_service"], env=environment, cwd=empty_folder)
-    try:
-        seconds = _wait_until_healthy(environment["PORT"], process)
-        with capfd.disabled():
-            sys.stdout.write(f"\ndataflow-service: start to first 200 in {seconds:.2f} s\n")
-    finally:
-        process.terminate()
-    assert process.wait(timeout=10) == 0
+    monkeypatch.chdir(empty_folder)
+    started = time.monotonic()
+    process = ServiceProcess(["-m", "dataflow_service"], environment)
+    process.wait_until_it_answers()
+    with capfd.disabled():
+        sys.stdout.write(f"\ndataflow-service: start to first 200 in {time.monotonic() - started:.2f} s\n")
+    assert json.loads(process.get("/readyz")) == {"status": "ok"}
+    status, _, _ = process.stop()
+    assert status == 0
     assert list(empty_folder.iterdir()) == []
 
 
@@ -102,8 +69,8 @@ def test_a_missing_setting_is_told_before_anything_starts(environment: dict[str,
 LOAD = """
 import json, sys
 import nexus_chassis.server, dataflow_service.app
-from dataflow_service.catalogue import service
-service.load("dataflow_service.models")
+from dataflow_service.registry import loader
+loader.load("dataflow_service.models")
 print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(module, "__file__", None)]))
 """
 

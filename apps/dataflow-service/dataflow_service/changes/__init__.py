@@ -1,1 +1,1 @@
-"""Word of each change, for whoever listens."""
+"""Publishing of committed changes."""

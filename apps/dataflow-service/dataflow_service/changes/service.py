@@ -1,4 +1,4 @@
-"""Publishes each change to the channel of its model, once it is committed."""
+"""Publishes committed changes to the channel of their model."""
 
 import asyncio
 import logging
@@ -7,10 +7,10 @@ from typing import Any
 
 from prometheus_client import Counter
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from dataflow_service.catalogue.schemas import Model
 from nexus_chassis import channels
+from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
+from nexus_chassis.redis_errors import translate_redis_errors
 
 _PUBLISH_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -19,24 +19,29 @@ PUBLISHED = Counter("dataflow_changes_published", "Changes published to a channe
 MISSED = Counter("dataflow_changes_missed", "Changes committed but not published, because Redis was away", ["channel"])
 
 
-class Changes:
-    """Tells of committed changes on the channels `data:<model>`."""
+class ChangePublisher:
+    """Publishes to the channels `data:<model>`, one event per row."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def publish(self, model: Model, operation: str, ids: Sequence[Any], changed: Sequence[str]) -> None:
-        """Publish one event per row. A change that cannot be published stands: it is logged and counted."""
-        channel, done = f"data:{model.path}", 0
+    async def publish(self, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]) -> None:
+        """Publish the changes of one request to rows of the model at `path`, all in one round trip.
+
+        A change that cannot be published stands: it is logged and counted.
+        """
+        channel = f"data:{path}"
+        events = [_event(operation, row_id, changed) for row_id in ids]
         try:
             async with asyncio.timeout(_PUBLISH_SECONDS):
-                for row_id in ids:
-                    await channels.publish(self._redis, channel, _event(operation, row_id, changed))
-                    done += 1
-        except (RedisError, OSError) as error:
-            _log.warning("%d changes were not published to %s: %s", len(ids) - done, channel, str(error) or "no answer")
-            MISSED.labels(channel).inc(len(ids) - done)
-        PUBLISHED.labels(channel).inc(done)
+                with translate_redis_errors():
+                    await channels.publish_all(self._redis, channel, events)
+        except (RedisUnavailableError, PoolExhaustedError, TimeoutError) as error:
+            reason = str(error) or f"Redis did not answer within {_PUBLISH_SECONDS:g} s"
+            _log.warning("%d changes were not published to %s: %s", len(ids), channel, reason)
+            MISSED.labels(channel).inc(len(ids))
+        else:
+            PUBLISHED.labels(channel).inc(len(ids))
 
 
 def _event(operation: str, row_id: object, changed: Sequence[str]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints
 
-from dataflow_service.framework import db
+from dataflow_service.registry.kailash_adapter import db
 
 
 @db.model

@@ -1,1 +1,0 @@
-"""What can be stored: the models, their fields and the nodes generated for them."""

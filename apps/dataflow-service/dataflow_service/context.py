@@ -1,0 +1,28 @@
+"""What the application holds while it runs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from dataflow_service.records.service import RecordService
+    from dataflow_service.registry.model import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The registry and the services, wired by app.py alone."""
+
+    registry: "Registry"
+    records: "RecordService"
+
+
+async def get_context(connection: HTTPConnection) -> Context:
+    """Return the context of the application that serves a request."""
+    context: Context = connection.app.state.context
+    return context
+
+
+ContextOfApp = Annotated[Context, Depends(get_context)]

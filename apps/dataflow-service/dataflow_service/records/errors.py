@@ -1,0 +1,58 @@
+"""What can be wrong with a request for rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_FAULTS = 10
+"""Faults in one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. `place` begins with the part of the request (body, query); `text` continues a sentence about it."""
+
+    place: tuple[str | int, ...]
+    text: str
+
+
+class InvalidRowError(Exception):
+    """What was sent is no row of the model; `faults` has at most `MAX_FAULTS` of the reasons."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{'/'.join(map(str, fault.place))} {fault.text}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class TooManyRowsError(Exception):
+    """One request has more rows than it may have."""
+
+    def __init__(self, found: int, limit: int) -> None:
+        super().__init__(f"There are {found} rows in the array; one request takes {limit}. Send the array in parts.")
+        self.found = found
+        self.limit = limit
+
+
+class NoSuchRowError(Exception):
+    """No row of the model at `path` has the id."""
+
+    def __init__(self, path: str, row_id: str) -> None:
+        super().__init__(f"There is no {path} with the id {row_id}.")
+        self.path = path
+        self.row_id = row_id
+
+
+class NotUniqueError(Exception):
+    """Another row has a value that must be unique. `fields` share it; `value` is the caller's own, where one row was sent."""
+
+    def __init__(self, path: str, fields: Sequence[str], value: str | None) -> None:
+        names = " and ".join(fields) or "unique value"
+        sent = "" if value is None else f", {value}"
+        super().__init__(
+            f"Another {path} has the same {names}{sent}. Send another value, or change the row that has it."
+        )
+        self.path = path
+        self.fields = tuple(fields)
+
+
+class NotStorableError(Exception):
+    """The database refuses a value for a reason that the model does not state."""

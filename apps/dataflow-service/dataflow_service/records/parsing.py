@@ -1,0 +1,154 @@
+"""Makes column values of parsed JSON, and names what is wrong with it by field.
+
+Unknown fields are counted before anything else is checked, and rows are checked until there are enough faults: what a
+refusal costs does not depend on how wrong the body is.
+"""
+
+from collections.abc import Collection, Iterable
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidRowError, NoSuchRowError, TooManyRowsError
+from dataflow_service.registry.model import Field, Model
+
+MAX_ROWS = 1000
+"""Rows in one request; a channel keeps as many events."""
+
+MAX_ROW_BYTES = 64 * 1024
+"""Bytes of the texts and JSON fields of one row, in UTF-8. A page of rows can so have a bound too."""
+
+_MAX_NAME_LENGTH = 100
+
+type Values = dict[str, Any]
+"""Column values by field name."""
+
+type _Place = tuple[str | int, ...]
+
+_BODY: _Place = ("body",)
+
+
+def new_row(model: Model, document: object) -> Values:
+    """Return the column values of a new row; what the object does not name gets its default.
+
+    Raises:
+        InvalidRowError: It is no object, or no row of the model.
+    """
+    return _new_row(model, document, _BODY)
+
+
+def new_rows(model: Model, documents: object) -> list[Values]:
+    """Return the column values of each new row of an array.
+
+    Raises:
+        InvalidRowError: It is no array, or an item is no row; each fault is named with its place in the array.
+        TooManyRowsError: There are more than `MAX_ROWS`.
+    """
+    if not isinstance(documents, list):
+        raise InvalidRowError([Fault(_BODY, "should be an array of objects")])
+    if len(documents) > MAX_ROWS:
+        raise TooManyRowsError(len(documents), MAX_ROWS)
+    rows: list[Values] = []
+    faults: list[Fault] = []
+    for place, document in enumerate(documents):
+        try:
+            rows.append(_new_row(model, document, ("body", place)))
+        except InvalidRowError as error:
+            faults.extend(error.faults)
+        if len(faults) >= MAX_FAULTS:
+            break
+    if faults:
+        raise InvalidRowError(faults[:MAX_FAULTS])
+    return rows
+
+
+def change(model: Model, document: object) -> Values:
+    """Return the column values that an object names.
+
+    Raises:
+        InvalidRowError: It is no object, names no field or an unknown one, or a value is not valid.
+    """
+    row = _validated(model, model.change, document, _BODY)
+    sent = [field for field in model.written if field.name in row.model_fields_set]
+    if not sent:
+        raise InvalidRowError([Fault(_BODY, f"names no field; name at least one of {_names(model)}")])
+    return _values(sent, row, _BODY)
+
+
+def row_id(model: Model, text: str) -> Any:  # noqa: ANN401 - models choose the type of their id
+    """Return the id that an address names.
+
+    Raises:
+        NoSuchRowError: It is not the spelling of an id of this model, so no row has it.
+    """
+    try:
+        return model.identifier(text)
+    except ValueError:
+        raise NoSuchRowError(model.path, text) from None
+
+
+def page_start(model: Model, after: str) -> Any:  # noqa: ANN401 - models choose the type of their id
+    """Return the id that the query parameter `after` names.
+
+    Raises:
+        InvalidRowError: It is not the spelling of an id of this model.
+    """
+    try:
+        return model.identifier(after)
+    except ValueError as error:
+        raise InvalidRowError([Fault(("query", "after"), str(error))]) from None
+
+
+def _new_row(model: Model, document: object, place: _Place) -> Values:
+    return _values(model.written, _validated(model, model.create, document, place), place)
+
+
+def _validated(model: Model, validator: type[BaseModel], document: object, place: _Place) -> BaseModel:
+    if not isinstance(document, dict):
+        raise InvalidRowError([Fault(place, "should be an object")])
+    if unknown := document.keys() - model.names:
+        raise InvalidRowError(_unknown_fields(model, document, unknown, place))
+    try:
+        return validator.model_validate(document)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise InvalidRowError([_fault(place, item) for item in found[:MAX_FAULTS]]) from None
+
+
+def _unknown_fields(model: Model, sent: Iterable[str], unknown: Collection[str], place: _Place) -> list[Fault]:
+    service_fields = {field.name for field in model.fields} - model.names
+    return [
+        Fault((*place, name[:_MAX_NAME_LENGTH]), _why_unknown(model, is_service_field=name in service_fields))
+        for name in islice((name for name in sent if name in unknown), MAX_FAULTS)
+    ]
+
+
+def _why_unknown(model: Model, *, is_service_field: bool) -> str:
+    if is_service_field:
+        return "is set by the service; leave it out"
+    return f"is no field of {model.name}; its fields are {_names(model)}"
+
+
+def _fault(place: _Place, item: ErrorDetails) -> Fault:
+    match item["type"]:
+        case "missing":
+            text = "is missing"
+        case "value_error":
+            text = str(item["ctx"]["error"])
+        case _:
+            text = item["msg"]
+    return Fault((*place, *item["loc"]), text)
+
+
+def _values(fields: list[Field], row: BaseModel, place: _Place) -> Values:
+    values = {field.name: getattr(row, field.name) for field in fields}
+    size = sum(len(value.encode()) for value in values.values() if isinstance(value, str))
+    if size > MAX_ROW_BYTES:
+        raise InvalidRowError([Fault(place, f"has {size} bytes of text; a row has at most {MAX_ROW_BYTES}")])
+    return values
+
+
+def _names(model: Model) -> str:
+    return ", ".join(field.name for field in model.written)

@@ -1,0 +1,48 @@
+"""What callers read about models and their nodes."""
+
+from typing import Any
+
+from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def summary(model: Model) -> dict[str, Any]:
+    """Return what a model is and where its rows are."""
+    return {
+        "model": model.name,
+        "summary": model.summary,
+        "table": model.table,
+        "rows": f"/v1/{model.path}",
+        "fields": [field.name for field in model.fields],
+        "nodes": [node.name for node in model.nodes],
+    }
+
+
+def description(model: Model) -> dict[str, Any]:
+    """Return all about a model: each field's type, indexes, nodes, and the JSON Schema of a new row."""
+    return {
+        **summary(model),
+        "fields": [_field(field) for field in model.fields],
+        "indexes": list(model.indexes),
+        "schema": {"$schema": _DIALECT, **model.create.model_json_schema()},
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "type": field.sql_type,
+        "required": field.required,
+        "nullable": field.nullable,
+        "read_only": field.name in SERVICE_FIELDS,
+    }
+
+
+def nodes(registry: Registry) -> list[dict[str, Any]]:
+    """Return the nodes that Kailash generated, of all models."""
+    return [
+        {"node": node.name, "model": node.model, "operation": node.operation, "parameters": node.parameters}
+        for model in registry.models
+        for node in model.nodes
+    ]

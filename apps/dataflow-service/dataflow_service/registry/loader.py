@@ -1,0 +1,77 @@
+"""Makes the registry from a package of model files."""
+
+import re
+from typing import Any, get_type_hints
+
+from dataflow_service.registry import kailash_adapter, validation
+from dataflow_service.registry.identifiers import identifier
+from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
+from nexus_chassis.errors import ConfigurationError
+
+_RESERVED = frozenset({"models", "nodes"})
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+def load(package: str) -> Registry:
+    """Register the models of a package with Kailash and return what the service needs of each.
+
+    Raises:
+        ConfigurationError: The package is missing or a model in it cannot be served.
+    """
+    try:
+        found = kailash_adapter.discover(package)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The models in {package!r} cannot be imported: {error}. Set DATAFLOW_MODELS to an installed package."
+        ) from error
+    if not found:
+        raise ConfigurationError(
+            f"The package {package!r} has no model. Put a file with a class decorated by @db.model into it."
+        )
+    return Registry([_model(model) for model in found])
+
+
+def _model(model: type) -> Model:
+    hints = get_type_hints(model, include_extras=True)
+    annotations = {name: hints[name] for name in kailash_adapter.fields_of(model)}
+    _refuse_unservable(model, annotations)
+    written = [name for name in annotations if name not in SERVICE_FIELDS]
+    create = validation.creation(model, annotations, written)
+    return Model(
+        name=model.__name__,
+        path=model.__name__.lower(),
+        table=kailash_adapter.table_of(model),
+        summary=(model.__doc__ or "").strip(),
+        fields=[_field(model, name, annotation, create) for name, annotation in annotations.items()],
+        indexes=kailash_adapter.indexes_of(model),
+        nodes=kailash_adapter.nodes_of(model),
+        identifier=identifier(model.__name__, annotations["id"]),
+        create=create,
+        change=validation.modification(model, annotations, written),
+    )
+
+
+def _refuse_unservable(model: type, annotations: dict[str, Any]) -> None:
+    if missing := SERVICE_FIELDS - annotations.keys():
+        raise ConfigurationError(
+            f"The model {model.__name__} lacks {', '.join(sorted(missing))}. Each model has id, created_at and updated_at."
+        )
+    if not _NAME.fullmatch(model.__name__):
+        raise ConfigurationError(
+            f"The model {model.__name__} has a name that cannot be part of an address and a channel. "
+            "Use up to 64 letters A-Z and a-z, digits and underscores, and begin with a letter."
+        )
+    if model.__name__.lower() in _RESERVED:
+        raise ConfigurationError(
+            f"The model {model.__name__} would hide /v1/{model.__name__.lower()}. Rename the class."
+        )
+
+
+def _field(model: type, name: str, annotation: Any, create: Any) -> Field:  # noqa: ANN401 - an annotation is any object
+    made = create.model_fields.get(name)
+    return Field(
+        name=name,
+        sql_type=validation.sql_type(model.__name__, name, annotation),
+        required=made is not None and made.is_required(),
+        nullable=validation.is_nullable(annotation),
+    )

@@ -1,0 +1,83 @@
+"""A model as the service uses it: fields, columns, and the validators made from its annotations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+
+from dataflow_service.registry.errors import NoSuchModelError
+from dataflow_service.registry.identifiers import Identifier
+from dataflow_service.registry.kailash_adapter import GeneratedNode
+
+SERVICE_FIELDS = frozenset({"id", "created_at", "updated_at"})
+"""Fields that the service sets; callers read them and never write them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a model, which is one column of its table."""
+
+    name: str
+    sql_type: str
+    required: bool
+    nullable: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send."""
+
+    name: str
+    path: str
+    table: str
+    summary: str
+    fields: Sequence[Field]
+    indexes: Sequence[dict[str, Any]]
+    nodes: Sequence[GeneratedNode]
+    identifier: Identifier
+    create: type[BaseModel]
+    change: type[BaseModel]
+
+    @cached_property
+    def written(self) -> list[Field]:
+        """The fields that callers may write."""
+        return [field for field in self.fields if field.name not in SERVICE_FIELDS]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the fields that callers may write."""
+        return frozenset(field.name for field in self.written)
+
+
+class Registry:
+    """All registered models. They are found by class name or by their name in row addresses."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self.models = tuple(models)
+        self._by_name = {model.name: model for model in models}
+        self._by_path = {model.path: model for model in models}
+
+    def named(self, name: str) -> Model:
+        """Return the model with a class name.
+
+        Raises:
+            NoSuchModelError: No model has it.
+        """
+        return _one(self._by_name, name)
+
+    def at_path(self, path: str) -> Model:
+        """Return the model with a name in row addresses.
+
+        Raises:
+            NoSuchModelError: No model has it.
+        """
+        return _one(self._by_path, path)
+
+
+def _one(models: Mapping[str, Model], name: str) -> Model:
+    try:
+        return models[name]
+    except KeyError:
+        raise NoSuchModelError(name, sorted(models)) from None

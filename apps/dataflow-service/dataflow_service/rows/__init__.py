@@ -1,1 +1,0 @@
-"""The rows of each model: create, read, change, delete, list, count."""

@@ -1,0 +1,84 @@
+"""A TCP proxy that can be cut, to stand for a server that goes away and comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Proxy:
+    """Forwards a port of 127.0.0.1 to the server in a URL. `answers` counts the pieces that the server sent."""
+
+    def __init__(self, url: str) -> None:
+        target = urlsplit(url)
+        self._target = (target.hostname, target.port)
+        self._port = 0
+        self.answers = 0
+        self._connections: set[asyncio.Task[None]] = set()
+
+    def instead_of(self, url: str) -> str:
+        """The URL with this proxy in the server's place."""
+        parts = urlsplit(url)
+        user = f"{parts.username}@" if parts.username else ""
+        return parts._replace(netloc=f"{user}127.0.0.1:{self._port}").geturl()
+
+    async def restore(self) -> None:
+        """Listen, at the same port as before."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break all connections and refuse new ones."""
+        self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.restore()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.cut()
+
+    def _count(self) -> None:
+        self.answers += 1
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._forward(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with _closed_afterwards(writer):
+            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            async with _closed_afterwards(far_writer), asyncio.TaskGroup() as group:
+                group.create_task(_copy(reader, far_writer, _ignore))
+                group.create_task(_copy(far_reader, writer, self._count))
+
+
+@asynccontextmanager
+async def _closed_afterwards(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def _ignore() -> None:
+    """Count nothing."""
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter, passed: Callable[[], None]) -> None:
+    with suppress(OSError):
+        while data := await source.read(65536):
+            passed()
+            target.write(data)
+            await target.drain()
+        target.write_eof()
