@@ -6,6 +6,8 @@ requests. Printed is the CPU time of the serving processes (user and system, fro
     NEXUS_TEST_POSTGRES_URL=postgresql://... NEXUS_TEST_REDIS_URL=redis://... python benchmarks/row_read.py
 
 The handler checks no token, no scope and no query, counts nothing and has no limits: the ratio is what those cost.
+asyncpg's pool resets each connection after its use, by another round trip. The service's connections keep no session
+state and need none; the last line compares with a handler whose pool does not reset either.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +36,8 @@ from nexus_testkit.process import free_port
 REQUESTS = 4000
 CONNECTIONS = 16
 ROUNDS = 5
+SERVICE = "dataflow-service"
+HANDWRITTEN: dict[str, list[str]] = {"handwritten": [], "handwritten, no reset": ["--no-reset"]}
 ROW = {
     "name": "Hexagon bolt M8 x 40",
     "sku": "B-840",
@@ -46,12 +50,17 @@ FROM products WHERE id = $1
 """
 
 
-def handwritten() -> FastAPI:
-    """The handler to compare with."""
+async def _keep(_: asyncpg.Connection) -> None:
+    """Reset nothing."""
+
+
+def handwritten(*, reset: bool) -> FastAPI:
+    """The handler to compare with; `reset`: its pool resets connections, as asyncpg's does by default."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with asyncpg.create_pool(os.environ["BENCHMARK_POSTGRES_URL"], max_size=10) as app.state.pool:
+        url = os.environ["BENCHMARK_POSTGRES_URL"]
+        async with asyncpg.create_pool(url, max_size=10, reset=None if reset else _keep) as app.state.pool:
             yield
 
     app = FastAPI(lifespan=lifespan)
@@ -159,20 +168,27 @@ def service_environment(postgres_url: str, issuer: str, port: int, folder: Path)
 
 
 def measure() -> None:
-    """Print the CPU time of both and their ratio."""
-    with database() as postgres_url, running_issuer() as issuer, tempfile.TemporaryDirectory() as folder:
+    """Print the CPU time of each and the ratios."""
+    with database() as postgres_url, running_issuer() as issuer, ExitStack() as stack:
         token = issuer.mint("dataflow-service", {"data:read", "data:write"}, lifetime=3600)
-        service, bare = free_port(), free_port()
-        environment = service_environment(postgres_url, issuer.url, service, Path(folder))
-        own = f"http://127.0.0.1:{service}"
-        other = f"http://127.0.0.1:{bare}"
-        with process(["-m", "dataflow_service"], environment, f"{own}/readyz") as service_pid:
-            _create_row(own, token)
-            arguments = [__file__, "serve", str(bare)]
-            environment = {"BENCHMARK_POSTGRES_URL": postgres_url}
-            with process(arguments, environment, f"{other}/v1/product/1") as bare_pid:
-                servers = {"handwritten": (bare_pid, other), "dataflow-service": (service_pid, own)}
-                _report({name: (pid, f"{url}/v1/product/1") for name, (pid, url) in servers.items()}, token)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port = free_port()
+        environment = service_environment(postgres_url, issuer.url, port, folder)
+        url = f"http://127.0.0.1:{port}"
+        pid = stack.enter_context(process(["-m", "dataflow_service"], environment, f"{url}/readyz"))
+        _create_row(url, token)
+        servers = {SERVICE: (pid, f"{url}/v1/product/1")}
+        for name, options in HANDWRITTEN.items():
+            servers[name] = stack.enter_context(_handwritten_process(options, postgres_url))
+        _report(servers, token)
+
+
+@contextmanager
+def _handwritten_process(options: list[str], postgres_url: str) -> Iterator[tuple[int, str]]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v1/product/1"
+    with process([__file__, "serve", str(port), *options], {"BENCHMARK_POSTGRES_URL": postgres_url}, url) as pid:
+        yield pid, url
 
 
 def _create_row(url: str, token: str) -> None:
@@ -189,22 +205,26 @@ def _report(servers: dict[str, tuple[int, str]], token: str) -> None:
     medians = {name: sorted(figures[name] for figures in rounds)[ROUNDS // 2] for name in servers}
     for name, median in medians.items():
         all_rounds = " ".join(f"{figures[name]:.0f}" for figures in rounds)
-        print(f"{name:<17} {median:5.0f} us of CPU per row read (rounds: {all_rounds})")
-    print(f"ratio             {medians['dataflow-service'] / medians['handwritten']:5.2f}")
+        print(f"{name:<24} {median:5.0f} us of CPU per row read (rounds: {all_rounds})")
+    for name in HANDWRITTEN:
+        print(f"ratio to {name:<24} {medians[SERVICE] / medians[name]:5.2f}")
 
 
 def main() -> None:
     """Run one of the three processes; without arguments, the one that measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve").add_argument("port", type=int)
+    server = commands.add_parser("serve")
+    server.add_argument("port", type=int)
+    server.add_argument("--no-reset", action="store_true")
     driver = commands.add_parser("drive")
     driver.add_argument("url")
     driver.add_argument("requests", type=int)
     driver.add_argument("token")
     arguments = parser.parse_args()
     if arguments.command == "serve":
-        uvicorn.run(handwritten(), port=arguments.port, loop="uvloop", http="httptools", log_level="warning")
+        app = handwritten(reset=not arguments.no_reset)
+        uvicorn.run(app, port=arguments.port, loop="uvloop", http="httptools", log_level="warning")
     elif arguments.command == "drive":
         asyncio.run(drive(arguments.url, arguments.requests, arguments.token))
     else:
