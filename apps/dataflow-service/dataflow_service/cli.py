@@ -30,7 +30,8 @@ def _migrate(settings: Settings) -> None:
         sys.stderr.write(f"{error}\n")
         sys.exit(os.EX_CONFIG)
     except DatabaseUnavailableError as error:
-        sys.stderr.write(f"{error}. Nothing was applied after the last migration that was; run migrate again.\n")
+        remedy = "Migrations that were applied stay applied. Run migrate again once PostgreSQL answers."
+        sys.stderr.write(f"{error}. {remedy}\n")
         sys.exit(os.EX_TEMPFAIL)
     sys.stdout.writelines(f"applied {name}\n" for name in applied)
     sys.stdout.write(f"The schema is up to date: {len(applied)} migrations applied.\n")

@@ -66,6 +66,14 @@ def test_a_missing_setting_is_told_before_anything_starts(environment: dict[str,
     assert error.startswith("The service cannot start: these settings need mending.\n  NEXUS_POSTGRES_PASSWORD_FILE  ")
 
 
+def test_migrate_reports_a_postgresql_that_is_away(environment: dict[str, str], empty_folder: Path) -> None:
+    url = "postgresql://dataflow@127.0.0.1:9/nexus"
+    status, output, error = _migrate({**environment, "NEXUS_POSTGRES_URL": url}, empty_folder)
+    assert (status, output) == (75, "")
+    assert error.startswith("PostgreSQL does not answer: ")
+    assert error.endswith("Migrations that were applied stay applied. Run migrate again once PostgreSQL answers.\n")
+
+
 LOAD = """
 import json, sys
 import nexus_chassis.server, dataflow_service.app
