@@ -1,6 +1,7 @@
 """The compose file works with docker-compose 1.29.2 and with compose v2, both with the builder that every engine has."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ class Compose:
     def add(self, override: Path, **settings: str) -> None:
         """Lay another compose file over the first."""
         self._command += ["-f", str(override)]
+        self._environment |= settings
+
+    def set(self, **settings: str) -> None:
+        """Set variables of the compose file."""
         self._environment |= settings
 
     def use_images_of(self, tag: str) -> None:
@@ -79,6 +84,21 @@ def images() -> Iterator[list[str]]:
 def test_compose_file_is_understood_without_a_word_of_complaint(compose: Compose) -> None:
     assert compose("config", "--quiet") == Outcome(0, "", "")
     assert sorted(compose("config", "--services").out.split()) == sorted(service.name for service in load().services)
+
+
+def published(compose: Compose) -> set[tuple[str, str, str]]:
+    """Return address, port of the host and port of the container of all published ports; each version writes its own form."""
+    document = compose("config").out
+    long = re.findall(r"host_ip: (\S+)\n +target: (\d+)\n +published: \"(\d+)\"", document)
+    short = re.findall(r"^ +- (\S+):(\d+):(\d+)/tcp$", document, re.MULTILINE)
+    assert len(document.split("ports:")) - 1 == len(long or short)
+    return {(address, host, container) for address, container, host in long} | set(short)
+
+
+def test_ports_are_published_for_this_machine_only_unless_a_setting_names_an_address(compose: Compose) -> None:
+    assert published(compose) == {("127.0.0.1", "18002", "8000"), ("127.0.0.1", "13002", "3000")}
+    compose.set(NEXUS_PUBLISH_ADDRESS="0.0.0.0")
+    assert published(compose) == {("0.0.0.0", "18002", "8000"), ("0.0.0.0", "13002", "3000")}
 
 
 @pytest.mark.usefixtures("bases")
