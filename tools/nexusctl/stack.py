@@ -25,6 +25,7 @@ class Container:
     name: str
     state: str
     health: str
+    started: float
 
     @property
     def ready(self) -> bool:
@@ -39,6 +40,7 @@ def up(steps: Steps, *, use_pack: bool) -> None:
     _require_free_ports()
     images.build(steps, (), use_pack=use_pack)
     with steps.step("start"):
+        _reload_redis_users(tag=_tag(use_pack=use_pack))
         _compose("up", "--detach", "--remove-orphans", tag=_tag(use_pack=use_pack))
     with steps.step("wait until healthy"):
         _wait()
@@ -91,7 +93,15 @@ def _container(item: dict) -> Container:  # type: ignore[type-arg] # the engine'
         name=item["Name"].lstrip("/"),
         state=state["Status"],
         health=state.get("Health", {}).get("Status", "none"),
+        started=docker.timestamp(state["StartedAt"]),
     )
+
+
+def _reload_redis_users(*, tag: str) -> None:
+    """Restart a running Redis whose list of users has changed since it started, the only time when it reads it."""
+    changed = (secrets.FOLDER / secrets.REDIS_ACL).stat().st_mtime
+    if any(item.service == "redis" and item.state == "running" and item.started < changed for item in containers()):
+        _compose("restart", "redis", tag=tag)
 
 
 def _wait() -> None:
