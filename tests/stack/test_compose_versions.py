@@ -22,6 +22,9 @@ TAG, TAG_OF_PACK = "compose-test", "latest"
 OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
 HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
+# The pool (NEXUS_POSTGRES_POOL_SIZE), the health check, and a migration.
+CONNECTIONS_OF_A_REPLICA = 10 + 1 + 1
+CONNECTIONS_OF_THE_SUPERUSER = 3  # superuser_reserved_connections
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
 
@@ -99,6 +102,24 @@ def test_ports_are_published_for_this_machine_only_unless_a_setting_names_an_add
     assert published(compose) == {("127.0.0.1", "18002", "8000"), ("127.0.0.1", "13002", "3000")}
     compose.set(NEXUS_PUBLISH_ADDRESS="0.0.0.0")
     assert published(compose) == {("0.0.0.0", "18002", "8000"), ("0.0.0.0", "13002", "3000")}
+
+
+def test_every_service_has_time_to_drain_and_to_finish_its_work(compose: Compose) -> None:
+    document = compose("config").out
+    drains = [int(seconds) for seconds in re.findall(r"^      NEXUS_DRAIN_SECONDS: ['\"](\d+)", document, re.MULTILINE)]
+    graces = [int(seconds) for seconds in re.findall(r"^    stop_grace_period: (\d+)s$", document, re.MULTILINE)]
+    assert (len(drains), len(graces)) == (len(load().apps), len(load().services))
+    assert min(graces) > max(drains) + 22
+
+
+def test_connections_of_four_replicas_fit_into_the_database(compose: Compose) -> None:
+    document = compose("config").out
+    (limit,) = (int(number) for number in re.findall(r"max_connections=(\d+)$", document, re.MULTILINE))
+    replicas = 4 * document.count("NEXUS_POSTGRES_URL: ")
+    assert replicas == 8
+    assert replicas * CONNECTIONS_OF_A_REPLICA + CONNECTIONS_OF_THE_SUPERUSER + 1 <= limit
+    processes = {int(number) for number in re.findall(r"pids_limit: (\d+)", document)}
+    assert limit + 50 <= max(processes)
 
 
 @pytest.mark.usefixtures("bases")
