@@ -2,12 +2,11 @@
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from harness.clone import Outcome, nexusctl
 
-from nexusctl.stack import _address
+from nexusctl.errors import NexusError
+from nexusctl.stack import _address, _require_free_ports
 from nexusctl.workspace import load
 
 ELSEWHERE = "127.0.0.2"  # an address of this machine that is not the usual one
@@ -20,29 +19,36 @@ def port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_port_that_another_program_has_on_the_address_that_is_published(tree: Path, port: int) -> None:
-    environment = {
-        "NEXUS_PUBLISH_ADDRESS": ELSEWHERE,
-        "NEXUS_GATEWAY_PORT": str(port),
-        "COMPOSE_PROJECT_NAME": "nexus-test-port",
-    }
-    assert nexusctl(tree, "up", env=environment) == Outcome(
-        1,
-        "",
-        f"nexusctl: port {port} is needed for nexus-gateway\n"
-        f"  found: another program listens on it (`ss -ltnp 'sport = :{port}'` names it)\n"
-        "  to do: stop that program, or choose another port: `NEXUS_GATEWAY_PORT=18000 make up`\n",
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "nexus-test-port")
+
+
+def refusal() -> tuple[str, str, str]:
+    """Return what is wrong with a port, what was found and what to do."""
+    with pytest.raises(NexusError) as caught:
+        _require_free_ports()
+    return caught.value.what, caught.value.found, caught.value.remedy
+
+
+def test_port_that_another_program_has_on_the_address_that_is_published(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXUS_GATEWAY_PORT", str(port))
+    monkeypatch.setenv("NEXUS_PUBLISH_ADDRESS", ELSEWHERE)
+    assert refusal() == (
+        f"port {port} is needed for nexus-gateway",
+        f"another program listens on it (`ss -ltnp 'sport = :{port}'` names it)",
+        "stop that program, or choose another port: `NEXUS_GATEWAY_PORT=18000 make up`",
     )
 
 
-def test_address_in_place_of_a_port_is_refused_with_the_setting_for_it(tree: Path) -> None:
-    environment = {"NEXUS_GATEWAY_PORT": "0.0.0.0:8000", "COMPOSE_PROJECT_NAME": "nexus-test-port"}
-    assert nexusctl(tree, "up", env=environment) == Outcome(
-        1,
-        "",
-        "nexusctl: NEXUS_GATEWAY_PORT is not a port\n"
-        "  found: 0.0.0.0:8000\n"
-        "  to do: set it to a number such as 18000; NEXUS_PUBLISH_ADDRESS sets the address\n",
+def test_address_in_place_of_a_port_is_refused_with_the_setting_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXUS_GATEWAY_PORT", "0.0.0.0:8000")
+    assert refusal() == (
+        "NEXUS_GATEWAY_PORT is not a port",
+        "0.0.0.0:8000",
+        "set it to a number such as 18000; NEXUS_PUBLISH_ADDRESS sets the address",
     )
 
 

@@ -1,18 +1,19 @@
 """Secret files: made strong where they are missing, never replaced, refused where they are empty."""
 
+import dataclasses
 import os
 import stat
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from harness.clone import Outcome, edit, nexusctl
+from harness.clone import Outcome, nexusctl
 from harness.stack import compose, compose_command, settings
 
+from nexusctl import secrets
+from nexusctl.errors import NexusError
 from nexusctl.workspace import load
 
 USER = load().user_id
@@ -21,18 +22,19 @@ PASSWORDS = [name for name, kind in load().secrets.items() if kind == "password"
 
 
 @pytest.fixture
-def folder(tree: Path) -> Path:
-    ensure(tree)
-    return tree / ".nexus" / "secrets"
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The secrets of a new installation."""
+    monkeypatch.setattr(secrets, "ROOT", tmp_path)
+    monkeypatch.setattr(secrets, "FOLDER", tmp_path / ".nexus" / "secrets")
+    secrets.ensure()
+    return secrets.FOLDER
 
 
-def ensure(tree: Path) -> None:
-    subprocess.run(
-        [sys.executable, "-c", "from nexusctl import secrets; secrets.ensure()"],
-        env={**os.environ, "PYTHONPATH": str(tree / "tools")},
-        cwd=tree,
-        check=True,
-    )
+def refusal() -> tuple[str, str, str]:
+    """Return what is wrong with a secret, what was found and what to do."""
+    with pytest.raises(NexusError) as caught:
+        secrets.ensure()
+    return caught.value.what, caught.value.found, caught.value.remedy
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -60,16 +62,16 @@ def test_signing_key_is_ed25519(folder: Path) -> None:
     assert isinstance(key, Ed25519PrivateKey)
 
 
-def test_nothing_is_replaced(tree: Path, folder: Path) -> None:
+def test_nothing_is_replaced(folder: Path) -> None:
     before = contents(folder)
-    ensure(tree)
+    secrets.ensure()
     assert contents(folder) == before
 
 
-def test_one_that_is_missing_is_made_without_touching_the_others(tree: Path, folder: Path) -> None:
+def test_one_that_is_missing_is_made_without_touching_the_others(folder: Path) -> None:
     before = contents(folder)
     (folder / "mcp_client_secret").unlink()
-    ensure(tree)
+    secrets.ensure()
     after = contents(folder)
     assert len(after.pop("mcp_client_secret")) >= 43
     assert after == {name: value for name, value in before.items() if name != "mcp_client_secret"}
@@ -111,60 +113,55 @@ def test_nobody_is_the_default_redis_user_and_the_health_check_can_only_ping(fol
     ]
 
 
-def test_new_service_gets_a_redis_user_by_its_secret(tree: Path, folder: Path) -> None:
-    edit(tree / "project.toml", "[nexus.secrets]\n", '[nexus.secrets]\npricing_redis_password = "password"\n')
-    ensure(tree)
+def test_new_service_gets_a_redis_user_by_its_secret(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {**load().secrets, "pricing_redis_password": "password"}
+    monkeypatch.setattr(secrets, "load", lambda: dataclasses.replace(load(), secrets=named))
+    secrets.ensure()
     digest = sha256((folder / "pricing_redis_password").read_bytes()).hexdigest()
     assert redis_users(folder)["pricing"] == (f"#{digest}", {"~pricing:*"})
 
 
 @pytest.mark.parametrize("content", ["another", "another\n", "another\r\n", " \tanother\v\f "])
-def test_redis_user_has_the_password_without_the_white_space_around_it(tree: Path, folder: Path, content: str) -> None:
+def test_redis_user_has_the_password_without_the_white_space_around_it(folder: Path, content: str) -> None:
     replace(folder / "gateway_redis_password", content)
-    ensure(tree)
+    secrets.ensure()
     assert redis_users(folder)["gateway"][0] == f"#{sha256(b'another').hexdigest()}"
 
 
-def test_list_of_redis_users_is_written_when_it_changes_only(tree: Path, folder: Path) -> None:
+def test_list_of_redis_users_is_written_when_it_changes_only(folder: Path) -> None:
     before = (folder / "redis_acl").stat()
-    ensure(tree)
+    secrets.ensure()
     after = (folder / "redis_acl").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     replace(folder / "redis_acl", "")
-    ensure(tree)
+    secrets.ensure()
     assert len(redis_users(folder)) == 4
     (folder / "redis_acl").chmod(0o600)
-    ensure(tree)
+    secrets.ensure()
     assert mode(folder / "redis_acl") == 0o444
 
 
-def test_secrets_of_an_older_version_are_completed(tree: Path, folder: Path) -> None:
+def test_secrets_of_an_older_version_are_completed(folder: Path) -> None:
     added = [name for name in load().secrets if name.endswith(("_redis_password", "_owner_db_password"))]
     for name in added:
         (folder / name).unlink()
     (folder / "redis_password").write_text("of the one user that there was")
     replace(folder / "redis_acl", "user default off resetpass ~* &* +@all\nuser nexus on nopass ~* &* +@all\n")
     before = contents(folder)
-    ensure(tree)
+    secrets.ensure()
     after = contents(folder)
     assert sorted(redis_users(folder)) == ["classification", "dataflow", "gateway", "mcp"]
     assert {name: len(after.pop(name)) for name in added} == dict.fromkeys(added, 43)
     assert after == before | {"redis_acl": after["redis_acl"]}
 
 
-def up(tree: Path) -> Outcome:
-    return nexusctl(tree, "up", env={"COMPOSE_PROJECT_NAME": "nexus-test-secrets"})
-
-
-@pytest.mark.parametrize("content", ["", " \n\t\v\f\r\n"], ids=["empty", "blank"])
-def test_empty_one_is_refused(tree: Path, folder: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "\n", " \n\t\v\f\r\n"], ids=["empty", "line", "blank"])
+def test_empty_one_is_refused(folder: Path, content: str) -> None:
     replace(folder / "gateway_db_password", content)
-    assert up(tree) == Outcome(
-        1,
-        "",
-        "nexusctl: the secret gateway_db_password is empty\n"
-        "  found: .nexus/secrets/gateway_db_password has no content\n"
-        "  to do: put the secret back into it; or, for a new one, delete the file and run `make up` again\n",
+    assert refusal() == (
+        "the secret gateway_db_password is empty",
+        ".nexus/secrets/gateway_db_password has no content",
+        "put the secret back into it; or, for a new one, delete the file and run `make up` again",
     )
     assert (folder / "gateway_db_password").read_bytes() == content.encode()
 
@@ -175,19 +172,13 @@ def test_empty_one_is_refused(tree: Path, folder: Path, content: str) -> None:
     [(0, 0, 0o600), (0, 0, 0o640), (0, USER, 0o604), (USER, 0, 0o044)],
     ids=["owner", "group", "others", "all but the owner"],
 )
-def test_one_that_the_services_cannot_read_is_refused(
-    tree: Path, folder: Path, owner: int, group: int, mode: int
-) -> None:
+def test_one_that_the_services_cannot_read_is_refused(folder: Path, owner: int, group: int, mode: int) -> None:
     replace(folder / "gateway_db_password", "secret", mode=mode)
     os.chown(folder / "gateway_db_password", owner, group)
-    assert up(tree) == Outcome(
-        1,
-        "",
-        "nexusctl: the secret gateway_db_password cannot be read by the services\n"
-        f"  found: .nexus/secrets/gateway_db_password belongs to uid {owner} with mode {mode:04o}; "
-        f"the services run as uid {USER}\n"
-        "  to do: `chmod 0444 .nexus/secrets/gateway_db_password`; "
-        "only the owner of its folder can reach it on this machine\n",
+    assert refusal() == (
+        "the secret gateway_db_password cannot be read by the services",
+        f".nexus/secrets/gateway_db_password belongs to uid {owner} with mode {mode:04o}; the services run as uid {USER}",
+        "`chmod 0444 .nexus/secrets/gateway_db_password`; only the owner of its folder can reach it on this machine",
     )
 
 
@@ -197,21 +188,41 @@ def test_one_that_the_services_cannot_read_is_refused(
     [(USER, 0, 0o400), (0, USER, 0o040), (0, 0, 0o004)],
     ids=["owner", "group", "others"],
 )
-def test_one_that_the_services_can_read_is_taken(tree: Path, folder: Path, owner: int, group: int, mode: int) -> None:
+def test_one_that_the_services_can_read_is_taken(folder: Path, owner: int, group: int, mode: int) -> None:
     replace(folder / "gateway_db_password", "secret", mode=mode)
     os.chown(folder / "gateway_db_password", owner, group)
-    ensure(tree)
+    secrets.ensure()
     assert (folder / "gateway_db_password").read_text() == "secret"
 
 
-def test_one_that_is_not_text_is_refused(tree: Path, folder: Path) -> None:
+def test_one_that_is_not_text_is_refused(folder: Path) -> None:
     replace(folder / "gateway_db_password", "s\u00e9cret")
-    assert up(tree) == Outcome(
+    assert refusal() == (
+        "the secret gateway_db_password cannot be read",
+        ".nexus/secrets/gateway_db_password: not UTF-8",
+        "put the secret into that file as UTF-8 text; or, for a new one, delete it and run `make up` again",
+    )
+
+
+def test_folder_in_place_of_one_is_refused(folder: Path) -> None:
+    (folder / "gateway_db_password").unlink()
+    (folder / "gateway_db_password").mkdir()
+    assert refusal() == (
+        "the secret gateway_db_password cannot be read",
+        ".nexus/secrets/gateway_db_password: Is a directory",
+        "put the secret into that file as UTF-8 text; or, for a new one, delete it and run `make up` again",
+    )
+
+
+def test_make_up_reports_a_secret_that_is_wrong_before_it_builds_anything(tree: Path) -> None:
+    (tree / ".nexus" / "secrets").mkdir()
+    (tree / ".nexus" / "secrets" / "gateway_db_password").touch(mode=0o644)
+    assert nexusctl(tree, "up", env={"COMPOSE_PROJECT_NAME": "nexus-test-secrets"}) == Outcome(
         1,
         "",
-        "nexusctl: the secret gateway_db_password cannot be read\n"
-        "  found: .nexus/secrets/gateway_db_password: not UTF-8\n"
-        "  to do: put the secret into that file as UTF-8 text; or, for a new one, delete it and run `make up` again\n",
+        "nexusctl: the secret gateway_db_password is empty\n"
+        "  found: .nexus/secrets/gateway_db_password has no content\n"
+        "  to do: put the secret back into it; or, for a new one, delete the file and run `make up` again\n",
     )
 
 
