@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from harness import engine
 from harness.clone import Outcome, run
@@ -98,9 +99,9 @@ class Database:
 @contextmanager
 def database(folder: Path, name: str) -> Iterator[Database]:
     """Make a new volume, and a folder of secrets with the superuser's; remove the volume in the end."""
-    secrets = folder / "secrets"
-    secrets.mkdir(mode=0o755)
-    made = Database(secrets, engine.docker("volume", "create", f"nexus-test-{name}"))
+    files = folder / "secrets"
+    files.mkdir(mode=0o755)
+    made = Database(files, engine.docker("volume", "create", f"nexus-test-{name}-{token_hex(4)}"))
     made.write("postgres_password", SUPERUSER_PASSWORD)
     try:
         yield made
