@@ -54,6 +54,24 @@ async def test_a_pool_in_use_is_not_a_redis_that_is_away(
     await client.aclose()
 
 
+async def test_cancelled_commands_cost_no_connection(
+    redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_module, "ACQUIRE_SECONDS", 1.0)
+    monkeypatch.setattr(redis_module, "_CONNECTIONS", 2)
+    client = create_redis(redis_settings)
+    for step in range(40):
+        commands = [asyncio.create_task(client.incr("count")) for _ in range(6)]
+        for _ in range(step):
+            await asyncio.sleep(0)
+        for command in commands[::2]:
+            command.cancel()
+        await asyncio.gather(*commands, return_exceptions=True)
+
+    await asyncio.gather(*(client.blpop(["nothing"], timeout=0.3) for _ in range(2)), check(client))  # type: ignore[arg-type]
+    await client.aclose()
+
+
 async def test_followers_wait_on_a_connection_of_their_own(redis: Redis, redis_settings: RedisSettings) -> None:
     follower = create_follower(redis_settings)
     following = asyncio.create_task(follow(follower, {"data:news": Position("", START)}, seconds=2.5))
