@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -8,7 +9,10 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from nexus_chassis import health as health_module
+from nexus_chassis.app import build_app
 from nexus_chassis.health import Health
+from nexus_chassis.runtime import runtime_of
+from nexus_chassis.settings import ServiceSettings
 from nexus_chassis.tokens import TokenVerifier
 from nexus_testkit import Issuer, serving
 
@@ -33,14 +37,21 @@ async def stubborn() -> None:
         await asyncio.sleep(60)
 
 
-class Started:
-    started = True
+class Settings(ServiceSettings):
+    service_name = "example"
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def make_app(health: Health) -> FastAPI:
+    return build_app(Settings(), version="0.1.0", lifespan=_lifespan, health=health)
 
 
 async def ask(health: Health, http: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
-    app = FastAPI()
-    app.include_router(health.router())
-    async with serving(app) as url, http.get(f"{url}{path}") as response:
+    async with serving(make_app(health)) as url, http.get(f"{url}{path}") as response:
         return response.status, without_latency(await response.json())
 
 
@@ -118,9 +129,8 @@ async def test_errors_and_versions_are_for_administrators(
 
 @pytest_asyncio.fixture
 async def health_service(issuer: Issuer) -> AsyncIterator[str]:
-    app = FastAPI()
-    app.state.token_verifier = TokenVerifier(issuer.url, "example", issuer.jwks_url)
-    app.include_router(example(("redis", broken, False)).router())
+    app = make_app(example(("redis", broken, False)))
+    runtime_of(app).verifier = TokenVerifier(issuer.url, "example", issuer.jwks_url)
     async with serving(app) as url:
         yield url
 
@@ -137,11 +147,15 @@ async def test_a_service_that_has_not_opened_is_not_ready(http: aiohttp.ClientSe
 
 
 async def test_a_service_that_drains_is_well_but_not_ready(http: aiohttp.ClientSession) -> None:
-    health = example(("postgres", well, True))
-    health.drain = Started()
+    app = make_app(example(("postgres", well, True)))
+    answers = []
+    async with serving(app) as url:
+        runtime_of(app).drain.start()
+        for path in ("/readyz", "/health"):
+            async with http.get(f"{url}{path}") as response:
+                answers.append((response.status, (await response.json())["status"]))
 
-    assert await ask(health, http, "/readyz") == (503, {"status": "draining"})
-    assert (await ask(health, http, "/health"))[0] == 200
+    assert answers == [(503, "draining"), (200, "ok")]
 
 
 async def test_the_error_of_a_failed_check_is_logged_once(

@@ -5,12 +5,16 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from nexus_chassis.routing import Router
 from nexus_chassis.tokens import authenticate
+
+if TYPE_CHECKING:
+    from nexus_chassis.drain import Drain
 
 type CheckFunction = Callable[[], Coroutine[Any, Any, object]]
 """Makes one round trip to a dependency; raises when the dependency does not do its job."""
@@ -22,10 +26,6 @@ CACHE_SECONDS = 1.0
 _ERROR_LENGTH = 200
 _READY = frozenset({"ok", "degraded"})
 _log = logging.getLogger(__name__)
-
-
-class _Drain(Protocol):
-    started: bool
 
 
 @dataclass
@@ -60,11 +60,11 @@ class Health:
     def __init__(self, service: str, version: str) -> None:
         self.service = service
         self.version = version
-        self.drain: _Drain | None = None
         self._checks: dict[str, _Check] = {}
         self._openings: list[Callable[[], bool]] = []
         self._report: Report | None = None
         self._lock = asyncio.Lock()
+        self.drain: Drain | None = None
 
     def add(self, name: str, check: CheckFunction, *, critical: bool, timeout: float = 1.0) -> None:
         """Add a check. `critical`: the service cannot do its job without it. `timeout` is in seconds."""
@@ -105,9 +105,9 @@ class Health:
             if check.get("error") != before.get(name, {}).get("error"):
                 _log.warning("health check %s: %s", name, check.get("error", "ok again"))
 
-    def router(self) -> APIRouter:
+    def router(self) -> Router:
         """Routes /livez, /readyz and /health."""
-        router = APIRouter(tags=["health"])
+        router = Router(tags=["health"])
         router.add_api_route("/livez", self._livez, summary="The process answers")
         router.add_api_route("/readyz", self._readyz, summary="The service may take traffic")
         router.add_api_route("/health", self._health, summary="State of the service and of what it depends on")

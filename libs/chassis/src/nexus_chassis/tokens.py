@@ -8,12 +8,14 @@ from cachetools import LRUCache
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from nexus_chassis.admission import ticket_of
 from nexus_chassis.challenges import bearer_token, forbidden, quote_header_value, unauthorized, validate_scope_token
 from nexus_chassis.claims import make_principal
 from nexus_chassis.issuer_keys import Fetch, IssuerKeys, fetch_json
 from nexus_chassis.jose import ALGORITHM, InvalidTokenError, read_token
 from nexus_chassis.principal import Principal
 from nexus_chassis.revocations import Revocations
+from nexus_chassis.runtime import runtime_of
 
 __all__ = [
     "ALGORITHM",
@@ -91,15 +93,20 @@ class TokenVerifier:
 
 
 async def authenticate(connection: HTTPConnection) -> Principal:
-    """Who sent this request, by `app.state.token_verifier`; raises Problem 401 or 503."""
+    """Who sent this request, by the application's verifier; raises Problem 401 or 503."""
     token = bearer_token(connection)
     if token is None:
         raise unauthorized()
-    verifier: TokenVerifier = connection.app.state.token_verifier
+    verifier = runtime_of(connection).verifier
+    if verifier is None:
+        raise RuntimeError("build_app got no verifier")
     try:
-        return await verifier.verify(token)
+        principal = await verifier.verify(token)
     except InvalidTokenError as error:
         raise unauthorized(str(error)) from None
+    if (ticket := ticket_of(connection)) is not None:
+        ticket.assign(principal.subject)
+    return principal
 
 
 def require(*scopes: str) -> Callable[..., Awaitable[Principal]]:
