@@ -15,6 +15,7 @@ from nexus_chassis.problems import ProblemMap, install_problem_handlers
 from nexus_chassis.routing import Router, StrictRoute
 from nexus_chassis.runtime import Runtime
 from nexus_chassis.settings import ServiceSettings
+from nexus_chassis.store_problems import STORE_PROBLEMS
 from nexus_chassis.telemetry import TelemetryMiddleware, configure_tracing
 from nexus_chassis.tokens import TokenVerifier
 
@@ -52,7 +53,7 @@ def build_app(
     health.drain = runtime.drain
     app.add_middleware(CorsMiddleware, origins=origins)
     app.add_middleware(AdmissionMiddleware, admission=runtime.admission)
-    install_problem_handlers(app, problems)
+    install_problem_handlers(app, (*STORE_PROBLEMS, *problems))
     app.add_middleware(TelemetryMiddleware)
     for router in (health.router(), *routers):
         _include(app, router)
