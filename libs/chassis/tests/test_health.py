@@ -46,12 +46,11 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def make_app(health: Health) -> FastAPI:
-    return build_app(Settings(), version="0.1.0", lifespan=_lifespan, health=health)
-
-
-async def ask(health: Health, http: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
-    async with serving(make_app(health)) as url, http.get(f"{url}{path}") as response:
+async def ask(health: Health, http: aiohttp.ClientSession, path: str, *, draining: bool = False) -> tuple[int, Any]:
+    app = build_app(Settings(), version="0.1.0", lifespan=_lifespan, health=health)
+    if draining:
+        runtime_of(app).drain.start()
+    async with serving(app) as url, http.get(f"{url}{path}") as response:
         return response.status, without_latency(await response.json())
 
 
@@ -129,8 +128,9 @@ async def test_errors_and_versions_are_for_administrators(
 
 @pytest_asyncio.fixture
 async def health_service(issuer: Issuer) -> AsyncIterator[str]:
-    app = make_app(example(("redis", broken, False)))
-    runtime_of(app).verifier = TokenVerifier(issuer.url, "example", issuer.jwks_url)
+    verifier = TokenVerifier(issuer.url, "example", issuer.jwks_url)
+    health = example(("redis", broken, False))
+    app = build_app(Settings(), version="0.1.0", lifespan=_lifespan, health=health, verifier=verifier)
     async with serving(app) as url:
         yield url
 
@@ -147,15 +147,10 @@ async def test_a_service_that_has_not_opened_is_not_ready(http: aiohttp.ClientSe
 
 
 async def test_a_service_that_drains_is_well_but_not_ready(http: aiohttp.ClientSession) -> None:
-    app = make_app(example(("postgres", well, True)))
-    answers = []
-    async with serving(app) as url:
-        runtime_of(app).drain.start()
-        for path in ("/readyz", "/health"):
-            async with http.get(f"{url}{path}") as response:
-                answers.append((response.status, (await response.json())["status"]))
+    health = example(("postgres", well, True))
 
-    assert answers == [(503, "draining"), (200, "ok")]
+    assert await ask(health, http, "/readyz", draining=True) == (503, {"status": "draining"})
+    assert (await ask(health, http, "/health", draining=True))[0] == 200
 
 
 async def test_the_error_of_a_failed_check_is_logged_once(

@@ -31,7 +31,7 @@ ANSWERS: list[tuple[Exception, dict[str, Any]]] = [
             "title": "The database is unavailable",
             "status": 503,
             "detail": "The database does not answer now. A change that was under way may or may not have been made: "
-            "read before you repeat it, in 2 seconds.",
+            "read it again in a few seconds, then repeat what is missing.",
         },
     ),
     (
@@ -40,7 +40,7 @@ ANSWERS: list[tuple[Exception, dict[str, Any]]] = [
             "type": "urn:nexus:problem:store-unavailable",
             "title": "A store is unavailable",
             "status": 503,
-            "detail": "The store of sessions and events does not answer now. Try again in 2 seconds.",
+            "detail": "Redis does not answer now. Try again in a few seconds.",
         },
     ),
     (
@@ -49,7 +49,7 @@ ANSWERS: list[tuple[Exception, dict[str, Any]]] = [
             "type": "urn:nexus:problem:overloaded",
             "title": "The service is overloaded",
             "status": 503,
-            "detail": "All connections to Redis were in use for 5 s. Try again in 2 seconds.",
+            "detail": "All connections of the service to its store are busy. Try again in a few seconds.",
         },
     ),
 ]
