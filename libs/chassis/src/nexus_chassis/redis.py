@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, override
 
+from redis import exceptions
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -31,6 +32,8 @@ class _Pool(ConnectionPool):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  redis-py's own options
         super().__init__(**options)
         self._free = asyncio.Semaphore(self.max_connections)
+        self._probe: AbstractConnection | None = None
+        self._probing = asyncio.Lock()
 
     @override
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
@@ -61,6 +64,30 @@ class _Pool(ConnectionPool):
             self._in_use_connections.discard(connection)
             self._free.release()
 
+    async def probe(self) -> None:
+        """One round trip on a connection of its own, which a busy pool does not delay."""
+        async with self._probing:
+            connection = self._probe = self._probe or self.make_connection()  # type: ignore[no-untyped-call]
+            try:
+                await self._ping(connection)
+            except exceptions.ConnectionError:  # it may have died while it was idle
+                await self._ping(connection)
+
+    async def _ping(self, connection: AbstractConnection) -> None:
+        try:
+            await self.ensure_connection(connection)
+            await connection.send_command("PING")
+            await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+
+    @override
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        await super().disconnect(inuse_connections)
+        if self._probe is not None:
+            await self._probe.disconnect()
+
 
 def create_redis(settings: RedisSettings) -> Redis:
     """A client that connects on first use and again after Redis was away; answers are `str`.
@@ -90,5 +117,8 @@ def _client(settings: RedisSettings, connections: int, seconds: float) -> Redis:
 
 
 async def check(redis: Redis) -> None:
-    """One round trip, for a health check; raises when Redis does not answer."""
-    await redis.ping()
+    """One round trip, for a health check of a client made here; raises when Redis does not answer."""
+    pool = redis.connection_pool
+    if not isinstance(pool, _Pool):
+        raise TypeError(f"The client's pool is a {type(pool).__name__}. Make the client by create_redis.")
+    await pool.probe()
