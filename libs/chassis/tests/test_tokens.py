@@ -168,6 +168,20 @@ async def test_what_readers_differ_on_is_refused(
     assert (await refusal(verifier, token)).startswith(reason)
 
 
+@pytest.mark.parametrize("part", [0, 1])
+async def test_base64url_with_stray_bits_is_refused(verifier: TokenVerifier, issuer: Issuer, part: int) -> None:
+    header = {"alg": "Ed25519", "typ": "at+jwt", "kid": issuer.key.kid, "x": ""}
+    while len(json.dumps(header)) % 3 == 0:
+        header["x"] += "x"
+    payload = payload_of(issuer)
+    parts = [encoded(json.dumps(header).encode()), encoded(payload + b" " * (len(payload) % 3 == 0))]
+    parts[part] = parts[part][:-1] + chr(ord(parts[part][-1]) + 1)  # the same bytes for a lenient reader
+    text = ".".join(parts)
+    token = f"{text}.{encoded(issuer.key.private_key.sign(text.encode()))}"
+
+    assert await refusal(verifier, token) == f"its {('header', 'payload')[part]} is not base64url"
+
+
 async def test_the_bytes_of_these_tests_are_accepted_otherwise(verifier: TokenVerifier, issuer: Issuer) -> None:
     protected = json.dumps({"alg": "Ed25519", "typ": "at+jwt", "kid": issuer.key.kid}).encode()
 
