@@ -23,7 +23,7 @@ _KEY_BYTES = 32
 
 
 class InvalidTokenError(Exception):
-    """The token is not one that this service accepts; the text says why."""
+    """The token is not one that this service accepts; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
