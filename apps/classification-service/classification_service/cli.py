@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classification_service.errors import ClassificationServiceError
+from classification_service.taxonomies.errors import UnknownTaxonomyError
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments or ["serve"])
     try:
         options.run(options)
-    except ClassificationServiceError as error:
+    except (ClassificationServiceError, UnknownTaxonomyError) as error:
         sys.stderr.write(f"classification-service: {error}\n")
         return 1
     return 0
