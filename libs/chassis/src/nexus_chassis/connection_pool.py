@@ -93,12 +93,12 @@ class ConnectionPool:
 async def _close(connection: asyncpg.Connection) -> None:
     try:
         await connection.close(timeout=_CLOSE_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()
 
 
 def is_suspect(connection: asyncpg.Connection, error: BaseException | None) -> bool:
     """Whether the connection must not be used again: a statement may still run on it, or it is broken."""
     return connection.is_closed() or isinstance(
-        error, (asyncio.CancelledError, GeneratorExit, OSError, asyncpg.InterfaceError)
+        error, (asyncio.CancelledError, GeneratorExit, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     )
