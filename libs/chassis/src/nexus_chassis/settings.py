@@ -49,7 +49,7 @@ class _Settings(BaseSettings):
 
 
 class ServiceSettings(_Settings):
-    """What every service can be told. A subclass sets `service_name` and its own default port."""
+    """Settings of every service. A subclass sets `service_name` and its own default port."""
 
     service_name: ClassVar[str]
 
@@ -185,7 +185,7 @@ def _fault_table(cls: type[BaseSettings], error: ValidationError) -> str:
     faults = [(_variable(cls, item["loc"]), _explain(item["type"], item)) for item in error.errors()]
     width = max(len(name) for name, _ in faults)
     lines = [f"  {name:<{width}}  {fault}" for name, fault in faults]
-    return "\n".join(["The service cannot start: these settings need mending.", *lines, ""])
+    return "\n".join(["Invalid configuration:", *lines, ""])
 
 
 def _variable(cls: type[BaseSettings], place: tuple[int | str, ...]) -> str:
