@@ -181,7 +181,7 @@ def test_a_certificate_that_cannot_be_used_stops_the_start(
     status, entries, _ = start(NEXUS_TLS_CERT_FILE=path, NEXUS_TLS_KEY_FILE=path).outcome()
 
     expected = (
-        f"The certificate {path} and the key {path} cannot be used: PEM lib. "
+        f"The certificate {path} and the key {path} cannot be used: [SSL] PEM lib. "
         "Point NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE at PEM files that belong together."
     )
     assert (status, [entry["message"] for entry in entries]) == (78, [expected])

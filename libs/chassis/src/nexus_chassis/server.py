@@ -77,7 +77,7 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:
-        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        reason = str(error.strerror).partition(" (_ssl")[0]
         raise ConfigurationError(
             f"The certificate {certificate} and the key {key} cannot be used: {reason}. "
             "Point NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE at PEM files that belong together."
