@@ -11,7 +11,7 @@ from nexusctl.scaffold.service import GATEWAY_NAMES
 from nexusctl.workspace import APPS, load
 
 FORM = "it is not lower-case words of letters and digits joined by dashes, at most 30 characters"
-TAKEN = "project.toml has a service or a flavour of that name"
+TAKEN = "project.toml has a service, a flavour or a worker of that name"
 NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
 REMEDY = "choose another name: words joined by dashes, such as price-list"
 

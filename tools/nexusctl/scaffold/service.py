@@ -61,8 +61,8 @@ def checked(name: str, port: int | None) -> NewService:
 def _faults(name: str, module: str) -> Iterator[str]:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         yield f"it is not lower-case words of letters and digits joined by dashes, at most {_LONGEST_NAME} characters"
-    if name in {service.name for service in load().services} | {flavour.name for flavour in load().flavours}:
-        yield "project.toml has a service or a flavour of that name"
+    if name in {item.name for item in (*load().processes, *load().flavours)}:
+        yield "project.toml has a service, a flavour or a worker of that name"
     yield from (f"{path.relative_to(ROOT)} is there already" for path in _places(name) if path.exists())
     if name in GATEWAY_NAMES:
         yield "the gateway has a path, a service or a scope of that name"
