@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from nexusctl import wheels
+from nexusctl import locks
 from nexusctl.console import Steps, out
 from nexusctl.scaffold.insertions import into_tree
 from nexusctl.scaffold.service import NewService, checked
@@ -26,7 +26,7 @@ def run(steps: Steps, name: str, port: int | None) -> None:
     folder = _STAGING / name
     try:
         _render(folder, service, values)
-        wheels.lock_app(steps, folder)
+        locks.lock_app(steps, folder)
         _publish(folder, service, texts)
     finally:
         shutil.rmtree(_STAGING, ignore_errors=True)
@@ -42,6 +42,7 @@ def _values(service: NewService) -> dict[str, str]:
         "last": last.name,
         "last_port": str(last.port),
         "version": load().version,
+        "chassis": f"{load().version.rpartition('.')[0]}.*",
         "python": load().python,
         "target": f"py{load().python.replace('.', '')}",
     }
