@@ -2,11 +2,10 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from harness import engine
+from harness.hardening import HELD, held_by_engine, limits_at_engine, limits_of_project, rights
 from harness.stack import Stack
 
 from nexusctl.workspace import Service, Worker, load
@@ -16,75 +15,14 @@ PROCESSES = pytest.mark.parametrize("process", load().processes, ids=lambda proc
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
 VOLUMES = {"postgres": ["/var/lib/postgresql/data"], "redis": ["/data"]}
 IN_MEMORY = {"postgres": ["/tmp", "/var/run/postgresql"]}  # noqa: S108 # of the container
-UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
-CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
-NAMESPACES = ("NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode")
-
-
-def held_by_engine(document: engine.Inspected) -> dict[str, Any]:
-    """Return what the engine holds a container to, apart from its limits."""
-    host = document["HostConfig"]
-    return {
-        "user": document["Config"]["User"],
-        "read-only root": host["ReadonlyRootfs"],
-        "privileged": host["Privileged"],
-        "capabilities dropped": host["CapDrop"],
-        "capabilities added": host["CapAdd"],
-        "security options": host["SecurityOpt"],
-        "init process": host.get("Init"),
-        "restart policy": host["RestartPolicy"]["Name"],
-        "devices": host["Devices"] or [],
-        "namespaces of the host": [name for name in NAMESPACES if host[name] == "host"],
-        "may write": [mount["Destination"] for mount in document["Mounts"] if mount["RW"]],
-        "in memory": sorted(host.get("Tmpfs", {})),
-    }
-
-
-def limits_at_engine(document: engine.Inspected) -> dict[str, Any]:
-    """Return what a container may use: bytes, processor cores, processes."""
-    host = document["HostConfig"]
-    return {"memory": host["Memory"], "cpus": host["NanoCpus"] / 1e9, "pids": host["PidsLimit"]}
-
-
-def limits_of_project(process: Service | Worker) -> dict[str, Any]:
-    """Return what project.toml says that a container of a process may use."""
-    limits = process.limits
-    return {
-        "memory": int(limits.memory[:-1]) * UNITS[limits.memory[-1]],
-        "cpus": limits.cpus,
-        "pids": limits.pids,
-    }
-
-
-def rights(pid: int) -> dict[str, str]:
-    """Return the rights of a process, as the kernel reports them."""
-    status = engine.process_status(pid)
-    root = next(line.split()[3] for line in Path(f"/proc/{pid}/mounts").read_text().splitlines() if " / " in line)
-    return {
-        "users": status["Uid"],
-        "groups": f"{status['Gid']} {status['Groups']}",
-        "capabilities": " ".join(sorted({status[name] for name in CAPABILITY_SETS})),
-        "new privileges": "none" if status["NoNewPrivs"] == "1" else "can be had",
-        "system calls": "filtered" if status["Seccomp"] == "2" else "all",
-        "root": root.split(",")[0],
-    }
 
 
 @PROCESSES
 def test_engine_holds_each_container(stack: Stack, process: Service | Worker) -> None:
     documents = stack.containers(process.name)
     assert [held_by_engine(document) for document in documents] == [
-        {
-            "user": f"{load().user_id}:{load().user_id}",
-            "read-only root": True,
-            "privileged": False,
-            "capabilities dropped": ["ALL"],
-            "capabilities added": None,
-            "security options": ["no-new-privileges:true"],
-            "init process": True,
-            "restart policy": "unless-stopped",
-            "devices": [],
-            "namespaces of the host": [],
+        HELD
+        | {
             "may write": VOLUMES.get(process.name, []),
             "in memory": IN_MEMORY.get(process.name, ["/tmp"]),  # noqa: S108 # of the container
         }
@@ -137,7 +75,7 @@ def test_a_loose_container_is_seen(loose: str) -> None:
         "may write": ["/data"],
         "in memory": [],
     }
-    assert limits_at_engine(document) == {"memory": 0, "cpus": 0, "pids": None}
+    assert limits_at_engine(document) == {"memory": 0, "cpus": 0, "pids": 0}
     found = rights(document["State"]["Pid"])
     assert int(found.pop("capabilities").split()[-1], 16) != 0
     assert found == {
