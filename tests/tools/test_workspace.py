@@ -10,6 +10,7 @@ from nexusctl.workspace import COMPOSE_FILE, ROOT, Service, load
 
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
 MAKE = re.compile(r"`make ([a-z]+)`")
+VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
 SOURCES = [*(ROOT / "tools").rglob("*.py"), ROOT / "tools" / "nexus", *(ROOT / "docker").rglob("*"), COMPOSE_FILE]
 MESSAGES = [path for path in SOURCES if path.is_file()]
 
@@ -34,6 +35,16 @@ def test_app_descriptor_agrees(app: Service) -> None:
     assert "group" not in document["io"]["buildpacks"]
     assert settings["BP_CPYTHON_VERSION"] == f"{load().python}.*"
     assert settings["BPE_DEFAULT_PORT"] == str(app.port)
+
+
+def test_every_project_has_the_version_of_the_workspace() -> None:
+    projects = [*(ROOT / "apps").glob("*/pyproject.toml"), *(ROOT / "libs").glob("*/pyproject.toml")]
+    found = {path.parent.name: tomllib.loads(path.read_text())["project"]["version"] for path in projects}
+    assert found == dict.fromkeys(found, load().version)
+    modules = [*(ROOT / "apps").glob("*/*/__init__.py"), *(ROOT / "libs").glob("*/src/*/__init__.py")]
+    stated = {path.parent.name: VERSION.findall(path.read_text()) for path in modules if path.parent.name != "tests"}
+    assert stated == {name: [load().version] for name in stated}
+    assert len(stated) == len(found)
 
 
 @APPS

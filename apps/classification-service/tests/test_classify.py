@@ -255,7 +255,7 @@ async def test_health_tells_of_the_model(client: aiohttp.ClientSession) -> None:
         {
             "status": "ok",
             "service": "classification-service",
-            "version": "0.1.0",
+            "version": "0.2.0",
             "checks": {"model": {"status": "ok"}},
         },
     )
