@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -6,7 +8,9 @@ import pytest
 from fastapi import FastAPI
 
 from nexus_chassis import health as health_module
+from nexus_chassis.app import build_app
 from nexus_chassis.health import Health
+from nexus_chassis.settings import ServiceSettings
 from nexus_testkit import serving
 
 
@@ -30,9 +34,17 @@ async def stubborn() -> None:
         await asyncio.sleep(60)
 
 
+class Settings(ServiceSettings):
+    service_name = "example"
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
 async def ask(health: Health, http: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
-    app = FastAPI()
-    app.include_router(health.router())
+    app = build_app(Settings(), version="0.1.0", lifespan=_lifespan, health=health)
     async with serving(app) as url, http.get(f"{url}{path}") as response:
         return response.status, without_latency(await response.json())
 

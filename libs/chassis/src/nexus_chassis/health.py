@@ -4,10 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+
+from nexus_chassis.routing import Router
+
+if TYPE_CHECKING:
+    from nexus_chassis.drain import Drain
 
 type CheckFunction = Callable[[], Coroutine[Any, Any, object]]
 """Makes one round trip to a dependency; raises when the dependency does not do its job."""
@@ -41,6 +45,7 @@ class Health:
         self._checks: dict[str, _Check] = {}
         self._report: Report | None = None
         self._lock = asyncio.Lock()
+        self.drain: Drain | None = None
 
     def add(self, name: str, check: CheckFunction, *, critical: bool, timeout: float = 1.0) -> None:
         """Add a check. `critical`: the service cannot do its job without it. `timeout` is in seconds."""
@@ -61,9 +66,9 @@ class Health:
             return Report("unavailable", checks)
         return Report("degraded" if failed else "ok", checks)
 
-    def router(self) -> APIRouter:
+    def router(self) -> Router:
         """Routes /livez, /readyz and /health."""
-        router = APIRouter(tags=["health"])
+        router = Router(tags=["health"])
         router.add_api_route("/livez", self._livez, summary="The process answers")
         router.add_api_route("/readyz", self._readyz, summary="The service may take traffic")
         router.add_api_route("/health", self._health, summary="State of the service and of what it depends on")
@@ -73,6 +78,8 @@ class Health:
         return JSONResponse({"status": "ok"})
 
     async def _readyz(self) -> JSONResponse:
+        if self.drain is not None and self.drain.started:
+            return JSONResponse({"status": "draining"}, 503, headers={"Cache-Control": "no-store"})
         report = await self.report()
         return _answer(report, {"status": report.status})
 

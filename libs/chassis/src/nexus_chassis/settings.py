@@ -76,7 +76,22 @@ class ServiceSettings(_Settings):
         default=20,
         validation_alias="NEXUS_SHUTDOWN_SECONDS",
         ge=1,
-        description="seconds that work in flight may take to finish after SIGTERM",
+        description="seconds that work in flight may take to finish once the process no longer accepts requests",
+    )
+    drain_seconds: int = Field(
+        default=5,
+        validation_alias="NEXUS_DRAIN_SECONDS",
+        ge=0,
+        description="seconds that the service goes on serving after SIGTERM, with /readyz at 503, so that load balancers "
+        "stop sending to it first",
+    )
+    tls_cert_file: Path | None = Field(
+        default=None,
+        validation_alias="NEXUS_TLS_CERT_FILE",
+        description="PEM file with the certificate chain: the service then speaks HTTPS; read again on SIGHUP",
+    )
+    tls_key_file: Path | None = Field(
+        default=None, validation_alias="NEXUS_TLS_KEY_FILE", description="PEM file with the key of that certificate"
     )
 
 

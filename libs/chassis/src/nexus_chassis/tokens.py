@@ -16,7 +16,9 @@ from joserfc.jwk import OKPKey
 from joserfc.jws import extract_compact
 from starlette.requests import HTTPConnection
 
+from nexus_chassis.admission import ticket_of
 from nexus_chassis.problems import Problem
+from nexus_chassis.runtime import runtime_of
 
 ALGORITHM = "Ed25519"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  the JOSE header's type, no secret
@@ -219,15 +221,20 @@ def bearer_token(connection: HTTPConnection) -> str | None:
 
 
 async def authenticate(connection: HTTPConnection) -> Principal:
-    """Who sent this request, by `app.state.token_verifier`; raises Problem 401 or 503."""
+    """Who sent this request, by the application's verifier; raises Problem 401 or 503."""
     token = bearer_token(connection)
     if token is None:
         raise unauthorized()
-    verifier: TokenVerifier = connection.app.state.token_verifier
+    verifier = runtime_of(connection).verifier
+    if verifier is None:
+        raise RuntimeError("build_app got no verifier")
     try:
-        return await verifier.verify(token)
+        principal = await verifier.verify(token)
     except InvalidTokenError as error:
         raise unauthorized(str(error)) from None
+    if (ticket := ticket_of(connection)) is not None:
+        ticket.assign(principal.subject)
+    return principal
 
 
 def require(*scopes: str) -> Callable[..., Awaitable[Principal]]:
