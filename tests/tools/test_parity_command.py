@@ -130,7 +130,7 @@ def test_list_that_is_no_toml_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NexusError) as raised:
         allowances.load(path)
     what, found, remedy = str(raised.value).splitlines()
-    assert (what, remedy) == ("allow.toml cannot be read", "  to do: fix the line that it names")
+    assert (what, remedy) == ("allow.toml cannot be read", "  to do: mend the line that it names")
     assert "line 1" in found
 
 

@@ -102,7 +102,7 @@ def load(path: Path = FILE) -> Allowances:
     try:
         document = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise NexusError(f"{path.name} cannot be read", str(error), "fix the line that it names") from error
+        raise NexusError(f"{path.name} cannot be read", str(error), "mend the line that it names") from error
     for name in document:
         if name not in _ENTRIES:
             raise _malformed(path, f"[[{name}]]")

@@ -17,7 +17,7 @@ _STAGING = STATE / "new"
 
 
 def run(steps: Steps, name: str, port: int | None) -> None:
-    """Make a service, on the first free port if none is given; raise NexusError and change nothing if that cannot be."""
+    """Make a service, on the first free port if none is given; raise NexusError and change nothing if that is not possible."""
     service = checked(name, port)
     values = _values(service)
     texts, by_hand = into_tree(values)
@@ -30,7 +30,7 @@ def run(steps: Steps, name: str, port: int | None) -> None:
         _publish(folder, service, texts)
     finally:
         shutil.rmtree(_STAGING, ignore_errors=True)
-    _tell(service, list(texts), by_hand)
+    _report(service, list(texts), by_hand)
 
 
 def _values(service: NewService) -> dict[str, str]:
@@ -99,14 +99,14 @@ def _publish(folder: Path, service: NewService, texts: Mapping[Path, str]) -> No
         partial.replace(path)
 
 
-def _tell(service: NewService, paths: Sequence[Path], by_hand: Sequence[str]) -> None:
+def _report(service: NewService, paths: Sequence[Path], by_hand: Sequence[str]) -> None:
     lines = [f"{service.name} listens on port {service.port}. Made and changed:"]
     lines += [f"  {path.relative_to(ROOT)}" for path in (service.folder, *sorted(paths))]
     if by_hand:
-        lines += ["These documents have no place for it in the usual form; add by hand:"]
+        lines += ["These documents have another form than expected; add to them by hand:"]
         lines += [f"  {line}" for line in by_hand]
     lines += [
         f"Next: `make unit SERVICES={service.name}`, then `make up`; it is reached at /v1/{service.name} of the gateway.",
-        "docs/adding-a-service.md tells how to go on.",
+        "Next steps: docs/adding-a-service.md.",
     ]
     out.print("\n".join(lines), soft_wrap=True, markup=False)

@@ -47,7 +47,7 @@ class NewService:
 
 
 def checked(name: str, port: int | None) -> NewService:
-    """Return the service of that name, at the first free port if none is given; raise NexusError if it cannot be."""
+    """Return the service of that name, at the first free port if none is given; raise NexusError if it is not allowed."""
     fault = next(_faults(name, name.replace("-", "_")), None)
     if fault:
         raise NexusError(
@@ -69,10 +69,10 @@ def _faults(name: str, module: str) -> Iterator[str]:
     if name in {Path(suite.folder).name for suite in unit.suites()}:
         yield "`make unit` has a suite of that name"
     if keyword.iskeyword(module) or keyword.issoftkeyword(module):
-        yield f"its Python package would be called {module}, which is a word of the language"
+        yield f"its Python package would be called {module}, which is a keyword of Python"
     locked = {pin.replace("-", "_").lower() for lock in wheels.app_locks() for pin, _ in wheels.pins(lock)}
     if module in sys.stdlib_module_names | _OWN_MODULES | locked:
-        yield f"its Python package would be called {module}, as one that services import"
+        yield f"its Python package would be called {module}, like one that services import"
 
 
 def _places(name: str) -> tuple[Path, ...]:
