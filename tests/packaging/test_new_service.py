@@ -131,6 +131,6 @@ def test_second_time_it_is_there_already(tree: Path) -> None:
         1,
         "",
         f"nexusctl: no service can be called '{NAME}'\n"
-        "  found: project.toml has a service or a flavour of that name\n"
+        "  found: project.toml has a service, a flavour or a worker of that name\n"
         "  to do: choose another name: words joined by dashes, such as price-list\n",
     )

@@ -86,7 +86,7 @@ def images() -> Iterator[list[str]]:
 
 def test_compose_file_is_understood_without_a_word_of_complaint(compose: Compose) -> None:
     assert compose("config", "--quiet") == Outcome(0, "", "")
-    assert sorted(compose("config", "--services").out.split()) == sorted(service.name for service in load().services)
+    assert sorted(compose("config", "--services").out.split()) == sorted(process.name for process in load().processes)
 
 
 def published(compose: Compose) -> set[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from harness import engine
 from harness.clone import WHEELS_AT_HAND, edit, nexusctl, share_all_but_wheelhouse
 
-from nexusctl import docker, stamps, wheels
+from nexusctl import chassis, docker, stamps, wheels
 from nexusctl.console import Steps
 from nexusctl.workspace import load
 
@@ -132,20 +132,20 @@ def test_wheel_that_is_not_the_locked_one_is_not_taken(tree: Path) -> None:
 @pytest.mark.usefixtures("bases")
 def test_lock_from_before_a_change_of_the_chassis_is_refused(tree: Path) -> None:
     share_all_but_wheelhouse(tree)
-    (chassis,) = (tree / ".nexus" / "wheels" / "internal").glob("*.whl")
+    (wheel,) = (tree / ".nexus" / "wheels" / "internal").glob("*.whl")
     lock = tree / "apps" / load().apps[0].name / "requirements.txt"
-    edit(lock, stamps.file_sha256(chassis), "0" * 64)
+    edit(lock, stamps.file_sha256(wheel), "0" * 64)
     outcome = nexusctl(tree, "base", env=WHEELS_AT_HAND)
-    name, version = chassis.name.split("-")[:2]
+    name, version = wheel.name.split("-")[:2]
     assert outcome.err == (
         f"nexusctl: {lock.relative_to(tree)} was made for another {name.replace('_', '-')} {version}\n"
-        f"  found: {chassis.name} has sha256 {stamps.file_sha256(chassis)}, which the lock does not name\n"
+        f"  found: {wheel.name} has sha256 {stamps.file_sha256(wheel)}, which the lock does not name\n"
         "  to do: run `make lock`, then commit the lock with the change\n"
     )
 
 
 def test_internal_wheel_is_the_same_wherever_it_is_built(tree: Path) -> None:
-    build = ["-c", "from nexusctl import wheels; from nexusctl.console import Steps; wheels.build_internal(Steps())"]
+    build = ["-c", "from nexusctl import chassis; from nexusctl.console import Steps; chassis.build(Steps())"]
     subprocess.run(
         [sys.executable, *build],
         env={**os.environ, "PYTHONPATH": str(tree / "tools"), "TZ": "Asia/Tokyo"},
@@ -154,5 +154,5 @@ def test_internal_wheel_is_the_same_wherever_it_is_built(tree: Path) -> None:
         capture_output=True,
     )
     made = {path.name: path.read_bytes() for path in (tree / ".nexus" / "wheels" / "internal").iterdir()}
-    wheels.build_internal(Steps())
-    assert made == {path.name: path.read_bytes() for path in wheels.INTERNAL.iterdir()}
+    chassis.build(Steps())
+    assert made == {path.name: path.read_bytes() for path in chassis.FOLDER.iterdir()}

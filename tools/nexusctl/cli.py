@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from nexusctl import base, builder, docker, doctor, images, rebase, stack, toolchain, unit, wheels
+from nexusctl import base, builder, docker, doctor, images, locks, rebase, stack, toolchain, unit
 from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
@@ -39,7 +39,7 @@ def doctor_command() -> None:
 @app.command("lock")
 def lock_command() -> None:
     """Write the hash-pinned locks from what each pyproject.toml and .in file asks for."""
-    wheels.lock(Steps())
+    locks.lock(Steps())
 
 
 @app.command("new")

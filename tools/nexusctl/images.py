@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from nexusctl import base, builder, cuda, docker, shell, toolchain, wheels
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import Flavour, Service, load
+from nexusctl.workspace import Flavour, Service, Worker, load
 
 # What a Dockerfile build is called; the pack build has `latest`.
 DOCKERFILE_TAG = "dockerfile"
 
 
 def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
-    """Build the named services and flavours (all services if none is named) and print a table of what came out."""
+    """Build the named services and flavours (what the stack runs if none is named) and print a table of the images."""
     services, flavours = select(names)
     if flavours or any(service.kind == "app" for service in services):  # stores stand on their own root alone
         builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
@@ -35,6 +35,17 @@ def flavour_reference(flavour: Flavour, *, use_pack: bool) -> str:
     image, _, tag = flavour.name.partition(":")
     tags = [tag, "" if use_pack else DOCKERFILE_TAG]
     return f"{image}:{'-'.join(filter(None, tags)) or 'latest'}"
+
+
+def image_of(process: Service | Worker, *, use_pack: bool) -> str:
+    """Return the name of the image that a process of the stack runs, on one of the two paths."""
+    if isinstance(process, Service):
+        return reference(process, use_pack=use_pack)
+    flavours = {flavour.name: flavour for flavour in load().flavours}
+    if process.image in flavours:
+        return flavour_reference(flavours[process.image], use_pack=use_pack)
+    app = next(app for app in load().apps if app.name == process.image)
+    return reference(app, use_pack=use_pack)
 
 
 def references() -> list[str]:
@@ -61,17 +72,26 @@ def dockerfile_build(image: str, name: str, *options: str) -> None:
 
 
 def select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
-    """Return the named services and flavours, all services if none is named; raise NexusError for an unknown name."""
+    """Return the named services and flavours, those that the stack runs if none is named.
+
+    Raises:
+        NexusError: a name is unknown.
+    """
     buildable: list[Service | Flavour] = [*load().services, *load().flavours]
     known = {item.name: item for item in buildable}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise NexusError("no such service", ", ".join(unknown), f"use one of: {', '.join(known)}")
-    chosen = [known[name] for name in names] or list(load().services)
+    chosen = [known[name] for name in names] or [*load().services, *_flavours_of_workers()]
     return (
         [item for item in chosen if isinstance(item, Service)],
         [item for item in chosen if isinstance(item, Flavour)],
     )
+
+
+def _flavours_of_workers() -> list[Flavour]:
+    run = {worker.image for worker in load().workers}
+    return [flavour for flavour in load().flavours if flavour.name in run]
 
 
 def _build_service(steps: Steps, service: Service, *, use_pack: bool) -> list[str]:

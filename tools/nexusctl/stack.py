@@ -5,12 +5,14 @@ import os
 import socket
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nexusctl import docker, images, secrets, shell
 from nexusctl.console import Steps, out, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import ROOT, Service, load
+from nexusctl.workspace import ROOT, Service, Worker, load
 
 _WAIT_SECONDS = 180
 _POLL_SECONDS = 0.5
@@ -55,11 +57,11 @@ def down(*, volumes: bool) -> None:
 
 def status() -> None:
     """Print a table of the containers."""
-    services = {service.name: service for service in load().services}
+    known = {process.name: process for process in load().processes}
     rows = [
-        [item.service, item.state, item.health, _address(services[item.service])]
+        [item.service, item.state, item.health, _address(known[item.service])]
         for item in containers()
-        if item.service in services
+        if item.service in known
     ]
     table("Stack", ("service", "state", "health", "address"), rows)
 
@@ -82,7 +84,7 @@ def containers() -> list[Container]:
     if not ids:
         return []
     found = [_container(item) for item in json.loads(shell.capture(["docker", "inspect", *ids.split()]))]
-    order = [service.name for service in load().services]
+    order = [process.name for process in load().processes]
     return sorted(found, key=lambda item: order.index(item.service) if item.service in order else len(order))
 
 
@@ -106,22 +108,26 @@ def _reload_redis_users(*, tag: str) -> None:
 
 def _wait() -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
-    expected = {service.name for service in load().services}
     while time.monotonic() < deadline:
-        found = containers()
-        if expected <= {item.service for item in found if item.ready}:
+        if not _missing(item.service for item in containers() if item.ready):
             return
         time.sleep(_POLL_SECONDS)
     raise _not_healthy()
 
 
+def _missing(found: Iterable[str]) -> list[str]:
+    """Return the names of processes that have fewer containers than replicas, given a name for each container."""
+    count = Counter(found)
+    return [process.name for process in load().processes if count[process.name] < process.replicas]
+
+
 def _not_healthy() -> NexusError:
-    bad = [item for item in containers() if not item.ready]
+    found = containers()
+    bad = [item for item in found if not item.ready]
     texts = [f"{item.service} is {item.state} ({item.health}):\n    {_last_lines(item.name)}" for item in bad]
-    missing = {service.name for service in load().services} - {item.service for item in containers()}
-    texts += [f"{name} has no container" for name in sorted(missing)]
+    texts += [f"{name} lacks a container" for name in _missing(item.service for item in found)]
     return NexusError(
-        "the stack is not healthy", "\n  ".join(texts), "mend what the log names, then run `make up` again"
+        "the stack is not healthy", "\n  ".join(texts), "fix what the log names, then run `make up` again"
     )
 
 
@@ -186,8 +192,10 @@ def _base_url(service: Service) -> str:
     return f"http://{host}:{_port(service)}"
 
 
-def _address(service: Service) -> str:
-    return _base_url(service) if service.published else f"{service.name}:{service.port} (internal)"
+def _address(process: Service | Worker) -> str:
+    if isinstance(process, Worker):
+        return "none (worker)"
+    return _base_url(process) if process.published else f"{process.name}:{process.port} (internal)"
 
 
 def _tag(*, use_pack: bool) -> str:

@@ -51,10 +51,10 @@ class Side:
         shell.run([*self.command, *arguments], log=self.project, env=self.environment)
 
     def container(self, service: str) -> str:
-        """Return the id of a service's container."""
+        """Return the id of a service's container, of the first of its replicas."""
         label = f"label=com.docker.compose.project={self.project}"
         ids = ["docker", "ps", "--all", "--quiet", "--filter", label]
-        return shell.capture([*ids, "--filter", f"label=com.docker.compose.service={service}"])
+        return shell.capture([*ids, "--filter", f"label=com.docker.compose.service={service}"]).partition("\n")[0]
 
 
 @dataclass(frozen=True)

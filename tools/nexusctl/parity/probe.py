@@ -1,6 +1,6 @@
 """Runs inside a container, by `docker exec CONTAINER python3 -c <this text> TASK SECONDS`, and prints JSON.
 
-`observe` tells what the application's process is like, `await` when /health first answered 200. The standard library
+`observe` tells what the application's process is like, `await` when it was first healthy. The standard library
 only; it is read as text and never imported, except by its tests.
 """
 
@@ -26,6 +26,10 @@ Facts = dict[str, dict[str, str]]
 
 _LISTENING = "0A"
 _ENGINE_RESOLVER = "127.0.0.11"  # Docker's own name server listens there, at another port each time
+# As docker/probe has them.
+_HEARTBEAT = Path("/tmp/heartbeat")
+_HEARTBEAT_SECONDS = "NEXUS_HEARTBEAT_SECONDS"
+_BEATING = "beating"
 _VOLATILE = ("_ms", "_seconds")
 _KEPT_OUT = {"/proc", "/sys", "/dev"}
 _STATUS = {
@@ -150,11 +154,16 @@ def is_well(answer: dict[str, str]) -> bool:
 
     One that was just started, or whose neighbour was, may be degraded for a moment.
     """
-    return answer["status"] == "200" and '"status": "degraded"' not in answer["body"]
+    return answer["status"] in {"200", _BEATING} and '"status": "degraded"' not in answer["body"]
 
 
 def ask(environment: dict[str, str]) -> dict[str, str]:
-    """Return status and body of /health now, without what differs at each call; empty where no port is told."""
+    """Return status and body of /health now, without what differs at each call; empty where no port is told.
+
+    A worker has no port: its status is "beating" or "none".
+    """
+    if _HEARTBEAT_SECONDS in environment:
+        return {"status": _BEATING if is_beating(int(environment[_HEARTBEAT_SECONDS])) else "none", "body": ""}
     port = environment.get("THC_PORT") or environment.get("PORT")
     if not port:
         return {}
@@ -165,6 +174,14 @@ def ask(environment: dict[str, str]) -> dict[str, str]:
             return {"status": str(answer.status), "body": steady(answer.read())}
     except (OSError, http.client.HTTPException) as error:
         return {"status": "none", "body": type(error).__name__}
+
+
+def is_beating(limit: int) -> bool:
+    """Whether the heartbeat file was modified at most `limit` seconds ago."""
+    try:
+        return time.time() - _HEARTBEAT.stat().st_mtime <= limit
+    except OSError:
+        return False
 
 
 def steady(body: bytes) -> str:
@@ -198,9 +215,9 @@ def certificates() -> dict[str, str]:
 
 
 def first_answer(environment: dict[str, str], seconds: float) -> dict[str, float | None]:
-    """Return the time (seconds since 1970) of the first 200, or None, and the processes' memory in MB (10^6 bytes)."""
+    """Return the time (seconds since 1970) when it was first healthy, or None, and its memory in MB (10^6 bytes)."""
     deadline = time.monotonic() + seconds
-    while ask(environment).get("status") != "200":
+    while ask(environment).get("status") not in {"200", _BEATING}:
         if time.monotonic() > deadline:
             return {"answered": None, "memory": None}
         time.sleep(0.01)
