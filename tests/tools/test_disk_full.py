@@ -57,7 +57,7 @@ def test_full_disk_is_said_and_the_next_run_makes_it_good(tree: Path, fills: str
             "  to do: free some space (`docker system df` shows what images hold), then run the same command again"
         )
         assert not (state / LAYER).exists()
-        assert not (state / "stamps" / "wheelhouse").exists()
+        assert not (state / "build-cache" / "wheelhouse").exists()
         enlarge(tree, 4 * fetched)
         assert nexusctl(tree, "base", env=WHEELS_AT_HAND) == Outcome(0, ANY, "")
         assert digest(state / LAYER) == digest(STATE / LAYER)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness.clone import share_all
-from harness.frail import frail_engine
+from harness.engine_proxy import proxied_engine
 
 from nexusctl import docker, images
 from nexusctl.console import Steps
@@ -28,15 +28,15 @@ def test_image_that_was_not_finished_has_no_name(tree: Path, build_path: str) ->
     share_all(tree)
     with (tree / "apps" / APP.name / "requirements.txt").open("a") as lock:
         lock.write("# so that packages are installed again\n")
-    with frail_engine() as frail:
+    with proxied_engine() as proxy:
         option = "--pack" if use_pack else "--no-pack"
-        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": frail.host}
+        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": proxy.host}
         command = ["env", *(f"{name}={value}" for name, value in environment.items()), sys.executable, "-m", "nexusctl"]
         with subprocess.Popen(
             [*command, "build", option, APP.name], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             wait_for(UNDER_WAY[build_path], tree / ".nexus" / "logs", process)
-            frail.cut()
+            proxy.cut()
             out, err = process.communicate(timeout=60)
     assert (process.returncode, out.splitlines()[-1]) == (1, f"… {image}")
     what, found, advice = err.splitlines()

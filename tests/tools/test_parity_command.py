@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, run
-from harness.frail import FrailEngine, frail_engine
+from harness.engine_proxy import EngineProxy, proxied_engine
 
 from nexusctl import images
 from nexusctl.console import Steps, out
@@ -194,10 +194,10 @@ def test_any_two_images_can_be_compared(stores: tuple[str, str]) -> None:
     assert left_over() == []
 
 
-def test_engine_that_goes_away_is_named(stores: tuple[str, str], frail: FrailEngine) -> None:
+def test_engine_that_goes_away_is_named(stores: tuple[str, str], engine_proxy: EngineProxy) -> None:
     redis, _ = stores
-    threading.Thread(target=cut_when_running, args=(frail,), daemon=True).start()
-    outcome = parity("--images", redis, redis, DOCKER_HOST=frail.host)
+    threading.Thread(target=cut_when_running, args=(engine_proxy,), daemon=True).start()
+    outcome = parity("--images", redis, redis, DOCKER_HOST=engine_proxy.host)
     what, found, remedy = outcome.err.splitlines()
     assert (outcome.status, outcome.out, what) == (1, "", "nexusctl: the Docker engine went away")
     assert found.startswith("  found: ")
@@ -226,17 +226,17 @@ def left_over() -> list[str]:
     return [container for side in ("left", "right") for container in engine.containers(f"{behaviour.PROJECT}-{side}")]
 
 
-def cut_when_running(frail: FrailEngine) -> None:
+def cut_when_running(engine_proxy: EngineProxy) -> None:
     """Wait until a container of the comparison runs, then take the engine away."""
     deadline = time.monotonic() + 60
     while not engine.containers(f"{behaviour.PROJECT}-left") and time.monotonic() < deadline:
         time.sleep(0.05)
-    frail.cut()
+    engine_proxy.cut()
 
 
 @pytest.fixture
-def frail() -> Iterator[FrailEngine]:
-    with frail_engine() as server:
+def engine_proxy() -> Iterator[EngineProxy]:
+    with proxied_engine() as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""Bills of materials of handmade images: what is read from an image, and what is said of one that cannot be trusted."""
+"""Bills of materials of images made for the test: what is read from an image, and what is said of one that cannot be trusted."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, nexusctl, run
-from harness.frail import frail_engine
-from harness.handmade import OS_RELEASE, bill, distribution, image, package
+from harness.engine_proxy import proxied_engine
+from harness.image_factory import OS_RELEASE, bill, distribution, image, package
 
 from nexusctl.workspace import ROOT, load
 
-IMAGE = "nexus-test/handmade"
-DOCUMENT = "nexus-test_handmade.cdx.json"
+IMAGE = "nexus-test/factory"
+DOCUMENT = "nexus-test_factory.cdx.json"
 SYSTEM = {"usr/lib/os-release": OS_RELEASE}
 COPYRIGHT = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -208,10 +208,10 @@ def test_reference_that_leads_to_no_image(tmp_path: Path, reference: str) -> Non
 
 
 def test_engine_that_goes_away_between_two_images(tmp_path: Path) -> None:
-    with image(IMAGE, {**SYSTEM, **package("libplain1", "1.0-1")}), frail_engine() as frail:
+    with image(IMAGE, {**SYSTEM, **package("libplain1", "1.0-1")}), proxied_engine() as proxy:
         process = subprocess.Popen(
             [sys.executable, "-m", "nexusctl", "sbom", IMAGE, f"{IMAGE}:latest", "--output", tmp_path],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), "DOCKER_HOST": frail.host, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), "DOCKER_HOST": proxy.host, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -219,7 +219,7 @@ def test_engine_that_goes_away_between_two_images(tmp_path: Path) -> None:
         assert process.stdout
         while not process.stdout.readline().startswith("✓"):
             pass
-        frail.cut()
+        proxy.cut()
         _, said = process.communicate()
     assert process.returncode == 1
     assert said.splitlines()[0] in (

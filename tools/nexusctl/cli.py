@@ -2,15 +2,29 @@
 
 import errno
 import os
-import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from nexusctl import base, builder, docker, doctor, images, rebase, stack, toolchain, unit, wheels
+from nexusctl import (
+    base_images,
+    builder,
+    docker,
+    doctor,
+    images,
+    lint,
+    rebase,
+    report,
+    stack,
+    testing,
+    toolchain,
+    unit_tests,
+    wheels,
+)
 from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
@@ -18,7 +32,7 @@ from nexusctl.parity import command as parity
 from nexusctl.reproduce import command as reproduce
 from nexusctl.sbom import command as sbom
 from nexusctl.scaffold import command as scaffold
-from nexusctl.workspace import ROOT, load
+from nexusctl.workspace import load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Names = Annotated[list[str] | None, typer.Argument(help="services; all if none is named")]
@@ -56,7 +70,7 @@ def new_command(
 def base_command() -> None:
     """Make the base images from Debian packages."""
     docker.require_engine()
-    base.build(Steps(), load().bases)
+    base_images.build(Steps(), load().bases)
 
 
 @app.command("builder")
@@ -163,26 +177,35 @@ def env_command() -> None:
 
 @app.command("lint")
 def lint_command() -> None:
-    """Check the tree with ruff, hadolint and mypy."""
-    docker.require_engine()
-    unit.lint(Steps())
+    """Check style, Dockerfiles, types and imports of the whole tree; no Docker engine is needed."""
+    lint.run(Steps())
 
 
 @app.command("unit")
-def unit_command(names: Names = None) -> None:
-    """Run types and unit tests inside the build image."""
-    unit.run(Steps(), names or [])
+def unit_command(
+    names: Annotated[list[str] | None, typer.Argument(help="suites; all if none is named")] = None,
+    *,
+    args: Annotated[str, typer.Option(help="more arguments for pytest, such as '-k name'")] = "",
+) -> None:
+    """Run unit tests inside the build image."""
+    started = time.monotonic()
+    parts = unit_tests.run(Steps(), names or (), args)
+    if not report.show("make unit", parts, time.monotonic() - started):
+        raise typer.Exit(1)
 
 
 @app.command("test")
 def test_command() -> None:
-    """Run everything: lint, types, unit tests, then the tests of the images and of the whole stack."""
-    steps = Steps()
-    docker.require_engine()
-    unit.lint(steps)
-    unit.run(steps, [])
-    status = subprocess.run([sys.executable, "-m", "pytest"], cwd=ROOT, check=False).returncode
-    raise typer.Exit(status)
+    """Run what any change can break: lint, unit tests, images on both paths, the stack, documents, tools."""
+    if not testing.test(Steps()):
+        raise typer.Exit(1)
+
+
+@app.command("prove")
+def prove_command() -> None:
+    """Run the long proofs and the benchmarks; one is skipped while nothing it depends on has changed since it passed."""
+    if not testing.prove(Steps()):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from nexusctl import shell, stamps
+from nexusctl import build_cache as stamps
+from nexusctl import shell
 from nexusctl.errors import NexusError
 from nexusctl.workspace import STATE, load
 

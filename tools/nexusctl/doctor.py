@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusctl import base, docker, shell
+from nexusctl import base_images, docker, shell
 from nexusctl.console import out
 from nexusctl.errors import NexusError
 from nexusctl.workspace import STATE, load
@@ -59,8 +59,8 @@ def _compose() -> str:
 def _mmdebstrap() -> str:
     if shutil.which("mmdebstrap"):
         return shell.capture(["mmdebstrap", "--version"])
-    if docker.image_id(base.RECIPE_IMAGE):
-        return f"none on PATH; the image {base.RECIPE_IMAGE} stands in for it"
+    if docker.image_id(base_images.RECIPE_IMAGE):
+        return f"none on PATH; the image {base_images.RECIPE_IMAGE} stands in for it"
     raise NexusError(
         "base images are made with mmdebstrap",
         "no mmdebstrap on PATH; a public Debian image stands in for it where a registry is reachable",

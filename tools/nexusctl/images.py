@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from nexusctl import base, builder, cuda, docker, shell, toolchain, wheels
+from nexusctl import base_images, builder, cuda, docker, shell, toolchain, wheels
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
 from nexusctl.workspace import Flavour, Service, load
@@ -16,9 +16,11 @@ def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
     """Build the named services and flavours (all services if none is named) and print a table of what came out."""
     services, flavours = select(names)
     if flavours or any(service.kind == "app" for service in services):  # stores stand on their own root alone
-        builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
-    base.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
-    base.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
+        builder.build(steps) if use_pack else base_images.build(
+            steps, (load().base("nexus/run"), load().base("nexus/build"))
+        )
+    base_images.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
+    base_images.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
     rows = [_build_service(steps, service, use_pack=use_pack) for service in services]
     rows += [_build_flavour(steps, flavour, use_pack=use_pack) for flavour in flavours]
     table("Images", ("image", "MB", "limit", "seconds"), rows)

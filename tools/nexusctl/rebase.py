@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nexusctl import base, docker, images, shell, toolchain
+from nexusctl import base_images, docker, images, shell, toolchain
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
 from nexusctl.workspace import load
@@ -76,14 +76,14 @@ def run(steps: Steps, run_image: str | None) -> None:
     _require_fit(run_image, found)
     with _standing_in(run_image, name):
         _move(steps, found)
-    base.adopt(load().base(name), run_image)
+    base_images.adopt(load().base(name), run_image)
 
 
 def _make_run_images(steps: Steps, found: Sequence[_Image]) -> None:
     """Make the base images of the images anew, and every other run image that is here: they share layers."""
     needed = {image.base for image in found}
     here = {flavour.run_image for flavour in load().flavours if docker.image_id(flavour.run_image)}
-    base.build(steps, tuple(item for item in load().bases if item.image in needed | here), anew=True)
+    base_images.build(steps, tuple(item for item in load().bases if item.image in needed | here), anew=True)
     for name in needed:
         _require_fit(name, [image for image in found if image.base == name])
 

@@ -8,7 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from nexusctl import shell, stamps
+from nexusctl import build_cache, shell
 from nexusctl.console import Steps
 from nexusctl.docker import architecture
 from nexusctl.errors import NexusError
@@ -34,16 +34,16 @@ _PROXY_REMEDY = (
 def build(steps: Steps) -> None:
     """Build what is missing or outdated: .nexus/bin/pack, .nexus/lifecycle/lifecycle.tgz and the pack configuration."""
     configure_pack()
-    inputs = stamps.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"], _KEEPS_IDLE)
+    inputs = build_cache.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"], _KEEPS_IDLE)
     made = LIFECYCLE.exists() and _is_wanted_pack(BIN / "pack")
-    if made and stamps.is_current("toolchain", inputs):
+    if made and build_cache.is_current("toolchain", inputs):
         return
     go = _go(steps)
     with steps.step("pack from source"):
         _build_pack(go)
     with steps.step("lifecycle from source"):
         _build_lifecycle(go)
-    stamps.finish("toolchain", inputs)
+    build_cache.finish("toolchain", inputs)
 
 
 def settings() -> dict[str, str]:

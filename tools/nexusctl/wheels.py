@@ -8,7 +8,8 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from nexusctl import shell, stamps
+from nexusctl import build_cache as stamps
+from nexusctl import shell
 from nexusctl.console import Steps
 from nexusctl.docker import architecture
 from nexusctl.errors import NexusError

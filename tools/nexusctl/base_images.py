@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from nexusctl import docker, shell, stamps, wheels
+from nexusctl import build_cache, docker, shell, wheels
 from nexusctl.console import Steps
 from nexusctl.errors import NexusError
 from nexusctl.workspace import ROOT, STATE, Base, load
@@ -28,18 +28,24 @@ def build(steps: Steps, images: tuple[Base, ...], *, anew: bool = False) -> None
         layers = [ROOTS / f"{root}.tar" for root in base.roots]
         if base.wheelhouse:
             layers.append(wheels.layer(steps))
-        if stamps.is_current(_stamp(base), _made_from(base)):
+        if build_cache.is_current(_stamp(base), _made_from(base)):
             continue
         with steps.step(base.image):
             docker.load_image(base.image, layers, config(base))
-        stamps.finish(_stamp(base), _made_from(base))
+        build_cache.finish(_stamp(base), _made_from(base))
+
+
+def require(steps: Steps, base: Base) -> None:
+    """Build a base image unless the engine has one of the same Debian packages; which wheels it carries is no matter."""
+    if not (docker.image_id(base.image) and all(map(_is_made, base.roots))):
+        build(steps, (base,))
 
 
 def adopt(base: Base, image: str) -> None:
     """Let an image that was made elsewhere be the base image, until that is made from Debian packages again."""
     shell.run(["docker", "tag", image, base.image], log="adopt")
     if all(map(_is_made, base.roots)):
-        stamps.finish(_stamp(base), _made_from(base))
+        build_cache.finish(_stamp(base), _made_from(base))
 
 
 def _stamp(base: Base) -> str:
@@ -74,11 +80,11 @@ def _build_roots(steps: Steps, images: tuple[Base, ...], *, anew: bool) -> None:
         file.replace(ROOTS / file.name)
     partial.rmdir()
     for root in needed:
-        stamps.finish(f"root-{root}", _inputs(root))
+        build_cache.finish(f"root-{root}", _inputs(root))
 
 
 def _is_made(root: str) -> bool:
-    return (ROOTS / f"{root}.tar").exists() and stamps.is_current(f"root-{root}", _inputs(root))
+    return (ROOTS / f"{root}.tar").exists() and build_cache.is_current(f"root-{root}", _inputs(root))
 
 
 def _make_roots(roots: list[str], out: Path) -> None:
@@ -117,4 +123,4 @@ def _inputs(root: str) -> str:
     shared = [RECIPES / name for name in ("assemble", "make-roots", "common.prune")]
     shared.append(RECIPES.with_name("probe"))
     own = [*RECIPES.glob(f"{root}.*"), *RECIPES.parent.glob(root)]
-    return stamps.digest([*shared, *own], str(load().epoch), os.environ.get("NEXUS_DEBIAN_MIRROR", ""))
+    return build_cache.digest([*shared, *own], str(load().epoch), os.environ.get("NEXUS_DEBIAN_MIRROR", ""))
