@@ -10,8 +10,9 @@ import pytest
 from harness import engine
 from harness.builds import pack_build
 from harness.clone import Outcome, nexusctl, run
+from harness.engine_proxy import proxied_engine
 from harness.figures import Figures
-from harness.frail import frail_engine
+from harness.proofs import IMAGE_INPUTS, proof
 from harness.rebased import (
     BASE,
     FLAVOUR,
@@ -41,6 +42,9 @@ esac
 exec {pack} "$@"
 """
 pytestmark = [
+    proof(
+        "rebase", *IMAGE_INPUTS, "tools/nexusctl/rebase.py", "tests/harness/rebased.py", "tests/harness/engine_proxy.py"
+    ),
     pytest.mark.usefixtures("tag"),
     pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
 ]
@@ -95,7 +99,7 @@ class TestOntoABaseThatWasHandedOver:
         now = short(engine.inspect(PATCHED)["Id"])
         assert [row[:4] for row in printed] == [[reference, short(rebased.base), now, "8"] for reference in IMAGES]
         seconds = sum(float(row[4]) for row in printed[: len(NAMES)])
-        figures.add("rebase of the images of all apps", "", f"{seconds:.1f} s")
+        figures.note("rebase of the images of all apps", f"{seconds:.1f} s")
 
     def test_former_images_have_a_tag_to_go_back_to(self, rebased: Rebased) -> None:
         former = {previous(reference): rebased.before[reference] for reference in IMAGES}
@@ -116,8 +120,8 @@ class TestOntoABaseThatWasHandedOver:
 
     def test_base_stays_when_base_images_are_asked_for_again(self, rebased: Rebased) -> None:
         program = (
-            "from nexusctl import base; from nexusctl.console import Steps; from nexusctl.workspace import load; "
-            f"base.build(Steps(), (load().base('{BASE}'),))"
+            "from nexusctl import base_images; from nexusctl.console import Steps; from nexusctl.workspace import load; "
+            f"base_images.build(Steps(), (load().base('{BASE}'),))"
         )
         made = run([sys.executable, "-c", program], rebased.tree, {"PYTHONPATH": str(rebased.tree / "tools")})
         assert made == Outcome(0, "", "")
@@ -166,9 +170,9 @@ def test_disk_that_fills_up_leaves_every_image_as_it_was(tree: Path) -> None:
 def test_engine_that_goes_away_leaves_every_image_as_it_was(tree: Path) -> None:
     patched_base(PATCHED)
     before = tagged()
-    with frail_engine() as frail:
+    with proxied_engine() as proxy:
         command = [sys.executable, "-m", "nexusctl", "rebase", "--run-image", PATCHED]
-        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": frail.host}
+        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": proxy.host}
         with subprocess.Popen(
             ["env", *(f"{name}={value}" for name, value in environment.items()), *command],
             cwd=tree,
@@ -178,7 +182,7 @@ def test_engine_that_goes_away_leaves_every_image_as_it_was(tree: Path) -> None:
         ) as process:
             while process.poll() is None and docker.image_id(f"{NAMES[0]}:latest-rebasing") is None:
                 time.sleep(0.01)
-            frail.cut()
+            proxy.cut()
             _, err = process.communicate()
     what, found, remedy = err.splitlines()
     assert (process.returncode, what) == (1, "nexusctl: the Docker engine went away")

@@ -33,7 +33,7 @@ def documents(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figur
     folder = tmp_path_factory.mktemp("sbom")
     started = time.monotonic()
     outcome = sbom("--output", folder)
-    figures.add("nexusctl sbom, all images of both paths", "", engine.seconds(started))
+    figures.note("nexusctl sbom, all images of both paths", engine.seconds(started))
     assert (outcome.status, outcome.err) == (0, "")
     written = [json.loads(path.read_text()) for path in folder.iterdir()]
     return {document["metadata"]["component"]["name"]: document for document in written}

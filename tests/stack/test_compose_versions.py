@@ -10,6 +10,7 @@ from harness import engine
 from harness.clone import Outcome, run
 from harness.compose_v2 import docker_config
 from harness.figures import Figures
+from harness.proofs import STACK_INPUTS, proof
 from harness.stack import settings
 
 from nexusctl import docker
@@ -22,6 +23,9 @@ OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
 HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+
+
+pytestmark = proof("compose versions", *STACK_INPUTS, "docker-compose.gpu.yml", "tests/harness/compose_v2.py")
 
 
 class Compose:
@@ -85,10 +89,9 @@ def test_compose_file_is_understood_without_a_word_of_complaint(compose: Compose
 def test_every_image_builds(compose: Compose, images: list[str], figures: Figures) -> None:
     outcome = compose("build")
     assert outcome.status == 0, outcome.out + outcome.err
-    figures.add(
-        f"{compose.name} build", "all six", f"{sum(docker.image_id(image) is not None for image in images)} of 6"
-    )
-    assert [image for image in images if docker.image_id(image) is None] == []
+    built = [image for image in images if docker.image_id(image) is not None]
+    figures.at_least(f"images that {compose.name} builds", len(built), len(load().services))
+    assert built == images
 
 
 @pytest.mark.usefixtures("tag")
