@@ -63,5 +63,6 @@ def test_document_lists_the_points(report: dict[str, Any]) -> None:
     section = text[text.index("## Points") : text.index("## The allow list")]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     listed = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+    assert report["pairs"]
     for pair in report["pairs"]:
         assert sorted(listed) == sorted(row["point"] for row in pair["points"])

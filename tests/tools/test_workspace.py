@@ -10,6 +10,8 @@ from nexusctl.workspace import COMPOSE_FILE, ROOT, Service, load
 
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
 MAKE = re.compile(r"`make ([a-z]+)`")
+SOURCES = [*(ROOT / "tools").rglob("*.py"), ROOT / "tools" / "nexus", *(ROOT / "docker").rglob("*"), COMPOSE_FILE]
+MESSAGES = [path for path in SOURCES if path.is_file()]
 
 
 def test_each_app_is_a_folder_and_each_folder_an_app() -> None:
@@ -47,13 +49,11 @@ def test_compose_file_reads_every_secret_and_no_other() -> None:
     assert sorted(name for name, _ in listed) == sorted(load().secrets)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*(ROOT / "tools").rglob("*.py"), ROOT / "tools" / "nexus", *(ROOT / "docker").rglob("*"), COMPOSE_FILE],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_message_names_exists(path: Path) -> None:
-    if not path.is_file():
-        return
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(MAKE.findall(path.read_text())) - targets == set()
+
+
+def test_messages_name_make_targets() -> None:
+    assert {"up", "lock", "lint"} <= {target for path in MESSAGES for target in MAKE.findall(path.read_text())}
