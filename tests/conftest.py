@@ -76,9 +76,10 @@ def build_path(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def bases() -> None:
-    """All base images, made where something changed."""
+    """The base images of services and builder, made where something changed; those of flavours alone take longer."""
     docker.require_engine()
-    base_images.build(Steps(), load().bases)
+    of_flavours = {flavour.run_image for flavour in load().flavours} - {service.base for service in load().services}
+    base_images.build(Steps(), tuple(base for base in load().bases if base.image not in of_flavours))
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from harness.proofs import proof
 
 from nexusctl import base_images, docker, shell
+
+pytestmark = proof("recipe in a container", "docker/base", "project.toml", "tools/nexusctl/base_images.py")
 
 
 @pytest.fixture

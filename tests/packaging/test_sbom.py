@@ -11,6 +11,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from harness import engine
 from harness.clone import Outcome, nexusctl, run
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
@@ -135,6 +136,7 @@ def test_distribution_that_was_added_to_an_image_is_named(
     assert not (tmp_path / "output").exists()
 
 
+@proof("notice", *IMAGE_INPUTS, "NOTICE", "tools/nexusctl/sbom")
 @pytest.mark.usefixtures("documents")
 def test_notice_has_the_licences_of_what_images_hold() -> None:
     flavours = [flavour.name for flavour in load().flavours if not flavour.accelerator]

@@ -5,9 +5,11 @@ import json
 import pytest
 from harness import flavours
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl.workspace import ROOT, Flavour, load
 
+pytestmark = proof("torch", *IMAGE_INPUTS, "tests/harness/flavours.py", "tests/packaging/compare_encoders.py")
 MIN_COSINE = 0.99999
 SCRIPT = ROOT / "tests" / "packaging" / "compare_encoders.py"
 MOUNTS = {

@@ -7,11 +7,13 @@ import pytest
 from harness import flavours
 from harness.clone import run
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl import docker
 from nexusctl.workspace import ROOT, Flavour, load
 
 TRAINERS = [flavour for flavour in load().flavours if flavour.process == "trainer"]
+pytestmark = proof("trainer", *IMAGE_INPUTS, "tests/harness/flavours.py")
 FLAVOURS = pytest.mark.parametrize("flavour", TRAINERS, ids=lambda flavour: flavour.name)
 
 

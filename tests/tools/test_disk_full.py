@@ -9,13 +9,17 @@ from unittest.mock import ANY
 
 import pytest
 from harness.clone import WHEELS_AT_HAND, Outcome, nexusctl, run, share_all_but_wheelhouse
+from harness.proofs import proof
 
 from nexusctl.workspace import STATE
 
 LAYER = Path("base", "wheels.tar")
 FETCHED = Path("wheels", "apps")
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk"),
+    proof("disk full", "tools/nexusctl/base_images.py", "tools/nexusctl/shell.py", "tools/nexusctl/wheels.py"),
+]
 
 
 @contextmanager

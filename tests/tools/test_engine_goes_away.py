@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from harness.clone import share_all
 from harness.engine_proxy import proxied_engine
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl import docker, images
 from nexusctl.console import Steps
 from nexusctl.workspace import load
 
+pytestmark = proof("engine goes away", *IMAGE_INPUTS, "tests/harness/engine_proxy.py")
 APP = load().apps[0]
 ADVICE = "start it (as root: `systemctl start docker`), then run the same command again: what was finished is kept"
 # A line of the build's own log after which there is still much to do.

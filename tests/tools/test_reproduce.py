@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, nexusctl, run, track
+from harness.proofs import proof
 
+pytestmark = proof("reproduce command", "docker/base", "tools/nexusctl/reproduce")
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may build as two users")
 OWN = ("nexus/redis:latest", "nexus/redis-root:latest")
 BEGUN = "… two builds from cold"
