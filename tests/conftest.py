@@ -38,17 +38,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     config.stash[figures_of.FIGURES].print(terminalreporter)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make proofs of the tests that run on a stack of other images than those of pack."""
-    for item in items:
-        path = (
-            item.callspec.params.get("build_path")
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else None
-        )
-        if path in _STACKS and "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(proof(_STACKS[path], *STACK_INPUTS))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Make a proof of a test that runs on a stack of other images than those of pack."""
+    callspec = getattr(item, "callspec", None)
+    path = callspec.params.get("build_path") if callspec else None
+    if path in _STACKS and "stack" in getattr(item, "fixturenames", ()):
+        item.add_marker(proof(_STACKS[path], *STACK_INPUTS))
 
 
 @pytest.hookimpl(wrapper=True)

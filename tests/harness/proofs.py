@@ -83,7 +83,7 @@ class Recorder:
         self._proofs: dict[str, _Proof] = {}
         self._unchanged: list[str] = []
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)  # before `-k`, so that a proof has all of its tests
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out what the options say."""
         if self._config.option.no_proofs:
