@@ -211,7 +211,7 @@ def refused(tree: Path, *arguments: str) -> str:
 def test_base_that_is_not_here(tree: Path) -> None:
     assert refused(tree, "--run-image", "nexus-test/never-made") == (
         "nexusctl: nexus-test/never-made cannot be the base image\n"
-        "  found: there is no image of that name here\n"
+        "  found: no such image\n"
         "  to do: load it (`docker load --input FILE`) or pull it, then run the same command again\n"
     )
 
@@ -240,7 +240,7 @@ def test_base_that_does_not_fit(tree: Path, dockerfile: str, fault: str) -> None
     assert refused(tree, "--run-image", PATCHED) == (
         f"nexusctl: {PATCHED} cannot be the base image\n"
         f"  found: {fault}\n"
-        "  to do: give a base of the same kind; or build the images for the new one: change docker/base, then `make build`\n"
+        "  to do: use a base of the same kind, or change docker/base and build the images for the new one (`make build`)\n"
     )
 
 
@@ -253,7 +253,7 @@ def test_base_of_quite_another_kind(tree: Path) -> None:
         "         user is root, and the images need 10001:10001\n"
         "         health check is none, and the images need CMD /usr/local/bin/health-probe\n"
         f"         Python is none, and the images need {SOABI}\n"
-        "  to do: give a base of the same kind; or build the images for the new one: change docker/base, then `make build`\n"
+        "  to do: use a base of the same kind, or change docker/base and build the images for the new one (`make build`)\n"
     )
 
 
@@ -261,8 +261,8 @@ def test_image_that_was_never_built(tree: Path) -> None:
     engine.remove_images([NAMES[2]])
     assert refused(tree) == (
         f"nexusctl: {NAMES[2]}:latest cannot be moved onto another base image\n"
-        "  found: there is no image of that name here\n"
-        "  to do: run `make build`: what it makes stands on the newest nexus/run\n"
+        "  found: no such image\n"
+        "  to do: run `make build`: its images are based on the newest nexus/run\n"
     )
 
 

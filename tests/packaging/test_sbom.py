@@ -129,7 +129,7 @@ def test_distribution_that_was_added_to_an_image_is_named(
     assert sbom(scratch_image, "--output", tmp_path / "output") == Outcome(
         1,
         f"… {scratch_image}\n",
-        f"nexusctl: the bill of materials that {scratch_image} was built with is not true\n"
+        f"nexusctl: the bill of materials of {scratch_image} does not match the image\n"
         "  found: in the image, but not in its bill: pkg:pypi/evil@6.6.6\n"
         "  to do: find out who changed the image, or build it again (`make build`, `make build PACK=0`)\n",
     )

@@ -91,7 +91,7 @@ def test_wrapper_says_which_programs_are_missing(tree: Path, tmp_path: Path) -> 
         "",
         "nexus: some programs are missing\n"
         f"  found: no {packages}\n"
-        f"  to do: as root on Debian: apt-get install {packages}; elsewhere: install the like\n",
+        f"  to do: as root on Debian: apt-get install {packages}; elsewhere: install the equivalent\n",
     )
 
 
@@ -149,7 +149,7 @@ def test_project_toml_that_is_no_toml(tree: Path) -> None:
     what, found, remedy = outcome.err.splitlines()
     assert what == "nexusctl: project.toml cannot be read"
     assert found.startswith("  found: ")
-    assert remedy == "  to do: mend the line that it names"
+    assert remedy == "  to do: fix the line that it names"
 
 
 def test_unknown_service(tree: Path) -> None:

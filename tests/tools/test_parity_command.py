@@ -98,7 +98,7 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
 NOT_UNDERSTOOD = "allow.toml has an entry that is not understood\n  found: {}\n  to do: {}"
 WRITE = (
     "write [[same]] with left, right and reason, or [[allow]] with point, key and reason, all of them text; "
-    "docs/parity.md tells what else they may have"
+    "docs/parity.md lists the optional keys"
 )
 MALFORMED = {
     '[[allow]]\npoint = "labels"\nkey = "*"\n': "[[allow]] with point = 'labels', key = '*'",
@@ -130,7 +130,7 @@ def test_list_that_is_no_toml_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NexusError) as raised:
         allowances.load(path)
     what, found, remedy = str(raised.value).splitlines()
-    assert (what, remedy) == ("allow.toml cannot be read", "  to do: mend the line that it names")
+    assert (what, remedy) == ("allow.toml cannot be read", "  to do: fix the line that it names")
     assert "line 1" in found
 
 
@@ -216,7 +216,7 @@ def test_second_comparison_at_once_is_refused(stores: tuple[str, str]) -> None:
     assert outcome == Outcome(
         1,
         "",
-        "nexusctl: another comparison is under way\n"
+        "nexusctl: another comparison is running\n"
         "  found: a process holds .nexus/parity/lock\n"
         "  to do: wait until it is done\n",
     )

@@ -128,5 +128,5 @@ def test_program_that_is_missing(tree: Path, tmp_path: Path) -> None:
         "",
         "nexusctl: docker is needed and is not installed\n"
         "  found: no such program on PATH\n"
-        "  to do: as root on Debian: `apt-get install docker.io docker-cli`; elsewhere: install the like\n",
+        "  to do: as root on Debian: `apt-get install docker.io docker-cli`; elsewhere: install the equivalent\n",
     )

@@ -172,7 +172,7 @@ def test_image_that_is_not_made_of_debian_packages(tmp_path: Path, files: dict[s
         f"… {IMAGE}\n",
         f"nexusctl: {IMAGE} does not say what it is made of\n"
         "  found: no record of Debian packages in /var/lib/dpkg/status, /var/lib/dpkg/status.d and /usr/lib/os-release\n"
-        "  to do: name an image that stands on one of `make base`\n",
+        "  to do: choose an image that is based on one of `make base`\n",
     )
 
 
@@ -237,7 +237,7 @@ def test_output_that_is_no_folder(tmp_path: Path) -> None:
     assert outcome.err == (
         f"nexusctl: {place / DOCUMENT} cannot be written\n"
         f"  found: [Errno 17] File exists: '{place}'\n"
-        "  to do: mend that, or name another folder\n"
+        "  to do: fix that, or choose another folder\n"
     )
 
 

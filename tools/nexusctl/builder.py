@@ -1,4 +1,4 @@
-"""nexus/builder: build image, lifecycle and own buildpacks in one image, made by pack."""
+"""nexus/builder: the build image, the lifecycle and our buildpacks in one image, built by pack."""
 
 import shutil
 
@@ -11,7 +11,7 @@ _OWN = ("python", "healthcheck", "accelerator")
 
 
 def build(steps: Steps) -> None:
-    """Make the toolchain, the images that the builder stands on, and the builder, where something changed."""
+    """Build the toolchain, the base images of the builder, and the builder, if something changed."""
     docker.require_engine()
     toolchain.build(steps)
     base_images.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
@@ -40,7 +40,7 @@ def _place_probe() -> None:
 
 
 def _assemble_accelerator() -> None:
-    """Put the installer of nexus/python beside the buildpack that installs with it too: in a builder each stands alone."""
+    """Copy the installer of nexus/python into nexus/accelerator, which uses it: in a builder each buildpack is separate."""
     target = STATE / "buildpacks" / "accelerator"
     leave_out = shutil.ignore_patterns("__pycache__")
     shutil.rmtree(target, ignore_errors=True)

@@ -45,7 +45,7 @@ Pack = Annotated[bool, typer.Option(help="build with pack, or with the Dockerfil
 
 @app.command("doctor")
 def doctor_command() -> None:
-    """Say what this machine lacks, with the command that mends it."""
+    """Report what this machine lacks, with the command that installs it."""
     if not doctor.run():
         raise typer.Exit(1)
 
@@ -62,28 +62,28 @@ def new_command(
     *,
     port: Annotated[int | None, typer.Option(help="port that it listens on", show_default="the first free one")] = None,
 ) -> None:
-    """Make one service more, with an example in it."""
+    """Create a new service with an example endpoint."""
     scaffold.run(Steps(), name, port)
 
 
 @app.command("base")
 def base_command() -> None:
-    """Make the base images from Debian packages."""
+    """Build the base images from Debian packages."""
     docker.require_engine()
     base_images.build(Steps(), load().bases)
 
 
 @app.command("builder")
 def builder_command() -> None:
-    """Make pack, the lifecycle and nexus/builder."""
+    """Build pack, the lifecycle and nexus/builder."""
     builder.build(Steps())
 
 
 @app.command("rebase")
 def rebase_command(
-    *, run_image: Annotated[str | None, typer.Option(help="a base image that was made elsewhere")] = None
+    *, run_image: Annotated[str | None, typer.Option(help="a base image that was built elsewhere")] = None
 ) -> None:
-    """Move the images that pack has built onto base images of today's Debian packages."""
+    """Rebase the images built by pack onto base images with today's Debian packages."""
     rebase.run(Steps(), run_image)
 
 
@@ -100,18 +100,18 @@ def parity_command(
     *,
     images: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="two images to compare; with a service: as what they run"),
+        typer.Option(metavar="A B", help="two images to compare; name a service to run them as"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print everything that was found as JSON")] = False,
 ) -> None:
-    """Compare the pack image of each service with its Dockerfile image, point by point."""
+    """Compare the pack image of each service with its Dockerfile image."""
     if not parity.run(names or (), images, json=json):
         raise typer.Exit(1)
 
 
 @app.command("reproduce")
 def reproduce_command(names: Names = None) -> None:
-    """Build twice from cold, as two users at two places, and compare the layers of all images."""
+    """Build everything twice from scratch, as two users in two folders, and compare the layers."""
     if not reproduce.run(Steps(), names or ()):
         raise typer.Exit(1)
 
@@ -134,7 +134,7 @@ def sbom_command(
 
 @app.command("audit")
 def audit_command(references: Images = None) -> None:
-    """Look for known vulnerabilities: exit status 0 none, 1 some, 3 not known because a service was not reachable."""
+    """Check for known vulnerabilities: exit status 0 none, 1 some, 3 unknown because a service was unreachable."""
     raise typer.Exit(audit.run(references or ()))
 
 
@@ -160,7 +160,7 @@ def status_command() -> None:
 
 @app.command("logs")
 def logs_command(
-    names: Names = None, *, follow: Annotated[bool, typer.Option(help="go on as lines arrive")] = False
+    names: Names = None, *, follow: Annotated[bool, typer.Option(help="follow the log output")] = False
 ) -> None:
     """Show the stack's logs."""
     docker.require_engine()
@@ -209,7 +209,7 @@ def prove_command() -> None:
 
 
 def main() -> None:
-    """Run a command; show a failure as what happened, what was found, what to do."""
+    """Run a command; print an error as what happened, what was found, what to do."""
     os.umask(0o022)
     try:
         app()

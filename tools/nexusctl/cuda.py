@@ -16,7 +16,7 @@ _SITE_PACKAGES = "/cuda/site-packages"
 
 
 def build(steps: Steps) -> None:
-    """Make nexus/run-cuda where run image, lock, prune list or installer changed."""
+    """Build nexus/run-cuda if the run image, lock, prune list or installer changed."""
     run, build_image = load().base("nexus/run"), load().base("nexus/build")
     base_images.build(steps, (run, build_image))
     _make_layer(steps)

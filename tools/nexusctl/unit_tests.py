@@ -51,7 +51,12 @@ def suites() -> list[Suite]:
 def run(steps: Steps, names: Sequence[str] = (), arguments: str = "") -> list[Part]:
     """Run the named suites (all if none is named) with more arguments for pytest; return what came of each."""
     docker.require_engine()
-    return _run(steps, _chosen(names), shlex.split(arguments), at_once=_PROCESSORS)
+    parts = _run(steps, _chosen(names), shlex.split(arguments), at_once=_PROCESSORS)
+    if not any(part.passed or part.failed or part.skipped for part in parts):
+        raise NexusError(
+            "no test was run", f"pytest was given `{arguments}`", "check the name; `-k` takes a part of it"
+        )
+    return parts
 
 
 def benchmarks(steps: Steps) -> list[Part]:
@@ -94,7 +99,8 @@ def _command(suite: Suite, packages: Path, subfolder: str, arguments: Sequence[s
     search = [f"/src/{path}" for path in (*suite.paths, "libs/testkit/src")]
     environment = {
         "PYTHONPATH": ":".join([*search, "/environment"]),
-        "PYTHONPYCACHEPREFIX": "/bytecode",
+        # The buildpacks' tests look at byte code, and run Python themselves.
+        **({"PYTHONPYCACHEPREFIX": "/bytecode"} if suite.app else {}),
         **unit_stores.ENVIRONMENT,
     }
     configured = (ROOT / suite.folder / "pyproject.toml").exists()

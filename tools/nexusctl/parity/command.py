@@ -1,4 +1,4 @@
-"""`nexusctl parity`: from names to a verdict."""
+"""`nexusctl parity`: the command."""
 
 from collections.abc import Sequence
 
@@ -54,7 +54,7 @@ def _apps(names: Sequence[str]) -> list[Service]:
 
 
 def _of_services(apps: Sequence[Service]) -> list[Pair]:
-    """Return the pack image and the Dockerfile image of each app, built where they are missing."""
+    """Return the pack image and the Dockerfile image of each app; missing ones are built."""
     for use_pack in (True, False):
         wanted = {images.reference(service, use_pack=use_pack): service.name for service in (*apps, *load().stores)}
         if missing := [name for reference, name in wanted.items() if not docker.image_id(reference)]:
@@ -66,7 +66,7 @@ def _of_services(apps: Sequence[Service]) -> list[Pair]:
 
 def _stacks(service: str | None = None, given: tuple[str, str] = ("", "")) -> tuple[Side, Side]:
     left, right = ({service: image} if service else {} for image in given)
-    # Whatever else runs beside two given images is the same on both sides.
+    # All other services are the same on both sides.
     right_tag = "latest" if service else images.DOCKERFILE_TAG
     return behaviour.stack(_LEFT, "latest", left), behaviour.stack(_RIGHT, right_tag, right)
 
