@@ -65,7 +65,7 @@ def test_whatever_a_linter_finds_is_shown_and_refused(tree_with_state: Path) -> 
     for path, text, _ in FAULTS.values():
         with (tree_with_state / path).open("a") as stream:
             stream.write(text)
-    outcome = nexusctl(tree_with_state, "lint")
+    outcome = nexusctl(tree_with_state, "lint", env={"DOCKER_HOST": "unix:///no-engine.sock"})
     assert [complaint for _, _, complaint in FAULTS.values() if complaint not in outcome.out] == [], outcome
     assert re.findall(r"^✗ (.+) \d+\.\d s$", outcome.out, re.MULTILINE) == list(FAULTS)
     assert outcome.status == 1

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nexusctl.console import out, table
+from nexusctl.console import out
 
 UNCHANGED = "nothing that it depends on has changed since it passed"
 
@@ -43,9 +43,17 @@ def read(path: Path) -> list[Part]:
 
 def show(title: str, parts: Sequence[Part], seconds: float) -> bool:
     """Print the table and, as the last line, the counts and the seconds of it all; return whether nothing failed."""
-    rows = [(part.name, part.outcome, f"{part.seconds:.1f}", part.figure) for part in parts]
-    table(title, ("part", "outcome", "seconds", "figure"), rows)
+    rows = [(part.name, f"{part.seconds:.1f}", part.outcome, part.figure) for part in parts]
+    _print([(title, "seconds", "outcome", "figure"), *rows])
     failed = sum(part.failed for part in parts)
     passed, skipped = sum(part.passed for part in parts), sum(part.skipped for part in parts)
     out.print(f"{passed} passed, {failed} failed, {skipped} skipped in {seconds:.1f} s", markup=False)
     return failed == 0
+
+
+def _print(rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Print rows in columns, one line each however long: logs have no width."""
+    name, seconds, outcome, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for row in rows:
+        line = f"{row[0]:<{name}}  {row[1]:>{seconds}}  {row[2]:<{outcome}}  {row[3]}"
+        out.print(line.rstrip(), markup=False, soft_wrap=True)
