@@ -29,6 +29,7 @@ _LAYERS = (
     (".schemas", ".models", ".errors"),
     ("settings",),
 )
+_OF_THE_APP = {name for names in _LAYERS for name in names}  # `cli` may be a folder, and is no feature
 Contract = dict[str, Any]
 
 
@@ -119,7 +120,8 @@ def _layer(app: Path, names: tuple[str, ...]) -> str:
 
 
 def _features(app: Path) -> list[str]:
-    return [path.name for path in sorted(app.iterdir()) if (path / "__init__.py").exists()]
+    folders = [path.name for path in sorted(app.iterdir()) if (path / "__init__.py").exists()]
+    return [name for name in folders if name not in _OF_THE_APP]
 
 
 def _shared(app: Path) -> list[str]:
