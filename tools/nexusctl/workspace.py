@@ -92,7 +92,7 @@ def load() -> Workspace:
     try:
         return _workspace(tomllib.loads((ROOT / "project.toml").read_text()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise NexusError("project.toml cannot be read", str(error), "mend the line that it names") from error
+        raise NexusError("project.toml cannot be read", str(error), "fix the line that it names") from error
     except _MissingError as error:
         found = f"{error.place} has no `{error.entry}`"
         raise NexusError(
