@@ -22,7 +22,7 @@ pytestmark = [
 def volume() -> Iterator[str]:
     name = engine.docker("volume", "create", "nexus-test-refused")
     yield name
-    engine.docker("volume", "rm", name)
+    engine.remove_volume(name)
 
 
 def start(*options: str) -> Outcome:

@@ -136,7 +136,7 @@ def test_bill_that_is_not_true(tmp_path: Path, path: str) -> None:
     assert outcome == Outcome(
         1,
         f"… {IMAGE}\n",
-        f"nexusctl: the bill of materials that {IMAGE} was built with is not true\n"
+        f"nexusctl: the bill of materials of {IMAGE} does not match the image\n"
         "  found: in the image, but not in its bill: pkg:pypi/evil@6.6.6; "
         "in the bill, but not in the image: pkg:pypi/beta@2.0\n"
         "  to do: find out who changed the image, or build it again (`make build`, `make build PACK=0`)\n",

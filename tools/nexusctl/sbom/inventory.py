@@ -45,7 +45,7 @@ def read(reference: str) -> Inventory:
     """Return the inventory of a local image.
 
     Raises:
-        NexusError: there is no such image, it is not made of Debian packages, or its bill of materials is not true.
+        NexusError: there is no such image, it is not made of Debian packages, or its bill of materials does not match it.
     """
     image_id = docker.image_id(reference)
     if image_id is None:
