@@ -117,7 +117,7 @@ async def test_an_unknown_path(service: str, http: aiohttp.ClientSession) -> Non
             "type": "urn:nexus:problem:not-found",
             "title": "There is nothing here",
             "status": 404,
-            "detail": "Nothing is served at /nothing. See /openapi.json.",
+            "detail": "Nothing is served at this path. Check it for spelling.",
         },
     )
 
@@ -126,12 +126,12 @@ async def test_a_wrong_method(service: str, http: aiohttp.ClientSession) -> None
     async with http.post(f"{service}/odd") as response:
         assert (response.status, response.headers["Allow"], await response.json(content_type=None)) == (
             405,
-            "GET",
+            "GET, HEAD",
             {
                 "type": "urn:nexus:problem:method-not-allowed",
                 "title": "This method is not allowed here",
                 "status": 405,
-                "detail": "/odd does not take POST. Use GET.",
+                "detail": "POST is not allowed here. Use GET, HEAD.",
             },
         )
 

@@ -3,12 +3,21 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
+from fastapi.routing import APIRouter
 
+from nexus_chassis.admission import Admission, AdmissionMiddleware
+from nexus_chassis.drain import Drain
 from nexus_chassis.health import Health
-from nexus_chassis.problems import install_problem_handlers
+from nexus_chassis.limits import Limits
+from nexus_chassis.origins import CorsMiddleware, Origins
+from nexus_chassis.problems import ProblemMap, install_problem_handlers
+from nexus_chassis.routing import Router, StrictRoute
+from nexus_chassis.runtime import Runtime
 from nexus_chassis.settings import ServiceSettings
+from nexus_chassis.store_problems import STORE_PROBLEMS
 from nexus_chassis.telemetry import TelemetryMiddleware, configure_tracing
+from nexus_chassis.tokens import TokenVerifier
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -19,17 +28,41 @@ def build_app(
     version: str,
     lifespan: Lifespan,
     health: Health,
-    routers: Sequence[APIRouter] = (),
+    routers: Sequence[Router] = (),
+    problems: ProblemMap = (),
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    origins: Origins = Origins(),  # noqa: B008  immutable
+    verifier: TokenVerifier | None = None,
 ) -> FastAPI:
-    """An application with telemetry, problem details and health routes around `routers`.
+    """An application with telemetry, problem details, admission and health routes around `routers`.
 
-    `lifespan` opens what the service needs and sets it on `app.state`; `app.state.settings` is set here.
+    `lifespan` opens what the service needs and sets it as `app.state.context`. `problems` maps the service's errors.
+    `verifier` is what `authenticate` uses; a lifespan may set it later on `runtime_of(app)`.
     """
     configure_tracing(settings.service_name, version)
-    app = FastAPI(title=settings.service_name, version=version, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.settings = settings
-    install_problem_handlers(app)
+    app = FastAPI(
+        title=settings.service_name,
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    runtime = Runtime(settings=settings, health=health, admission=Admission(limits), drain=Drain(), verifier=verifier)
+    app.state.runtime = runtime
+    health.drain = runtime.drain
+    app.add_middleware(CorsMiddleware, origins=origins)
+    app.add_middleware(AdmissionMiddleware, admission=runtime.admission)
+    install_problem_handlers(app, [*STORE_PROBLEMS, *problems])
     app.add_middleware(TelemetryMiddleware)
     for router in (health.router(), *routers):
-        app.include_router(router)
+        _include(app, router)
     return app
+
+
+def _include(app: FastAPI, router: APIRouter) -> None:
+    """Add the routes themselves: `include_router` would match each request twice."""
+    for route in router.routes:
+        if getattr(route, "methods", None) is not None and not isinstance(route, StrictRoute):
+            raise TypeError(f"{route} is not of a nexus_chassis.routing.Router.")
+        app.router.routes.append(route)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 from nexus_chassis.errors import ConfigurationError
+from nexus_chassis.limits import KIB
 from nexus_chassis.logs import configure_logging
 from nexus_chassis.settings import ServiceSettings
 
@@ -20,11 +21,13 @@ _METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client
 _log = logging.getLogger(__name__)
 
 
-def run(settings: ServiceSettings, application: str, *, websockets: bool = False) -> None:
-    """Serve `application`, "package.module:factory", until SIGTERM; then finish the work in flight and exit 0.
+def run(
+    settings: ServiceSettings, application: str, *, websockets: bool = False, max_frame_bytes: int = 64 * KIB
+) -> None:
+    """Serve `application`, "package.module:factory", until SIGTERM; then drain, finish the work in flight and exit 0.
 
-    `websockets`: the application serves WebSocket connections; the package `websockets` must be installed.
-    Exits 78 when the application finds its configuration wrong.
+    `websockets`: the application serves WebSocket connections, with messages of at most `max_frame_bytes`; the package
+    `websockets` must be installed. Exits 78 when the application finds its configuration wrong.
     """
     configure_logging(settings.service_name, settings.log_level)
     if "prometheus_client" in sys.modules:  # it decides at import whether workers share their metrics
@@ -32,12 +35,13 @@ def run(settings: ServiceSettings, application: str, *, websockets: bool = False
     supervisor = os.getpid()
     metrics = tempfile.mkdtemp(prefix="metrics-")
     os.environ[_METRICS_VARIABLE] = metrics
-    from nexus_chassis.supervisor import Supervised  # noqa: PLC0415  see the module's docstring
+    from nexus_chassis.supervisor import Supervised, server_options  # noqa: PLC0415  see the module's docstring
 
     try:
         admin = listen_for_admin(settings)
         _listen(settings.host, settings.port, "HOST", "PORT").close()
-        Supervised(settings, application, admin, websockets=websockets).run()
+        options = server_options(websockets=websockets, max_frame_bytes=max_frame_bytes)
+        Supervised(settings, application, admin, options).run()
     except ConfigurationError as error:
         _log.critical("%s", error)
         sys.exit(os.EX_CONFIG)
@@ -62,15 +66,21 @@ def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socke
             remedy = f"Free that port, or set {port_setting} to another."
         else:
             remedy = f"Set {host_setting} to an address of this machine."
-        raise ConfigurationError(f"Cannot listen on {host}:{port}: {reason}. {remedy}") from None
+        raise ConfigurationError(f"Cannot listen on {address(host, port)}: {reason}. {remedy}") from None
 
 
 def _bind(host: str, port: int) -> socket.socket:
     """Listen on the first address of `host` that is this machine's own: replicas may share a name."""
-    for *_, address in socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for *_, place in socket.getaddrinfo(host, port, family, socket.SOCK_STREAM):
         try:
-            return socket.create_server(address, backlog=64)
+            return socket.create_server(place, family=family, backlog=64, dualstack_ipv6=host == "::")
         except OSError as error:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
     raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+
+def address(host: str, port: int) -> str:
+    """`host:port`, with an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -2,23 +2,33 @@
 
 import asyncio
 import importlib
+import json
 import logging
 import os
 import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from types import FrameType
-from typing import Any, ClassVar, override
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from uvicorn.config import Config
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
+from nexus_chassis.drain import Drain
 from nexus_chassis.errors import ConfigurationError
+from nexus_chassis.protocol import BoundedProtocol, ConnectionState
+from nexus_chassis.runtime import runtime_of
+from nexus_chassis.server import address
 from nexus_chassis.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from nexus_chassis.health import Health
 
 _FORCED_SECONDS = 2
 _log = logging.getLogger(__name__)
@@ -40,22 +50,32 @@ class _Logger(Logger):
         self.access_log.disabled = True
 
 
+def server_options(*, websockets: bool, max_frame_bytes: int) -> dict[str, Any]:
+    """Options of uvicorn's Config, the same in production and in tests."""
+    return {
+        "loop": "uvloop",
+        "http": BoundedProtocol,
+        "ws": "websockets-sansio" if websockets else "none",
+        "ws_max_size": max_frame_bytes,
+        "ws_per_message_deflate": False,
+        "access_log": False,
+        "proxy_headers": False,  # X-Forwarded-For is the sender's claim
+        "server_header": False,
+    }
+
+
 class Supervised(BaseApplication):
     """The service as a gunicorn application."""
 
-    def __init__(self, settings: ServiceSettings, application: str, admin: socket.socket, *, websockets: bool) -> None:
+    def __init__(
+        self, settings: ServiceSettings, application: str, admin: socket.socket, options: dict[str, Any]
+    ) -> None:
         self._settings = settings
         self._application = application
         _Worker.admin = admin
-        _Worker.CONFIG_KWARGS = {
-            "loop": "asyncio",
-            "http": "httptools",
-            "ws": "websockets-sansio" if websockets else "none",
-            "ws_per_message_deflate": False,
+        _Worker.drain_seconds = settings.drain_seconds
+        _Worker.CONFIG_KWARGS = options | {
             "lifespan": "off",
-            "access_log": False,
-            "proxy_headers": False,  # whoever sends X-Forwarded-For is believed nothing
-            "server_header": False,
             "timeout_graceful_shutdown": settings.shutdown_seconds,
         }
         super().__init__()
@@ -63,13 +83,15 @@ class Supervised(BaseApplication):
     @override
     def load_config(self) -> None:
         options = {
-            "bind": f"{self._settings.host}:{self._settings.port}",
+            "bind": address(self._settings.host, self._settings.port),
             "workers": self._settings.web_concurrency,
             "worker_class": _Worker,
             "logger_class": _Logger,
             "loglevel": "warning",
             "keepalive": 75,
-            "graceful_timeout": self._settings.shutdown_seconds + _FORCED_SECONDS,
+            "graceful_timeout": self._settings.drain_seconds + self._settings.shutdown_seconds + _FORCED_SECONDS,
+            "certfile": self._settings.tls_cert_file and str(self._settings.tls_cert_file),
+            "keyfile": self._settings.tls_key_file and str(self._settings.tls_key_file),
             "control_socket_disable": True,
             "child_exit": _forget_metrics,
         }
@@ -86,10 +108,30 @@ class Supervised(BaseApplication):
         _Arbiter(self).run()
 
 
+class _Server(Server):
+    """Serves for some seconds more after SIGTERM, while load balancers notice."""
+
+    def __init__(self, config: Config, drain: Drain, drain_seconds: int) -> None:
+        super().__init__(config)
+        self.server_state = ConnectionState(drain)
+        self._drain = drain
+        self._drain_seconds = drain_seconds
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM or self._drain.started:
+            super().handle_exit(sig, frame)
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_soon_threadsafe(self._drain.start)
+        loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, super().handle_exit, sig, None)
+
+
 class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
     """Worker that opens the application before it serves, so that a fault of configuration ends the service."""
 
     admin: ClassVar[socket.socket]
+    drain_seconds: ClassVar[int]
 
     @override
     def init_signals(self) -> None:
@@ -123,10 +165,11 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
     async def _serve_opened(self) -> None:
         self._serving = True
         self.config.app = self.wsgi
-        admin = await asyncio.start_server(_answer_admin, sock=self.admin)
+        runtime = runtime_of(self.wsgi)
+        admin = await asyncio.start_server(partial(_answer_admin, runtime.health), sock=self.admin)
         _log.info("worker %d serves at %s", os.getpid(), ", ".join(map(str, self.sockets)))
         try:
-            await Server(self.config).serve(sockets=self.sockets)
+            await _Server(self.config, runtime.drain, self.drain_seconds).serve(sockets=self.sockets)
         finally:
             admin.close()
 
@@ -139,26 +182,40 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         signal.raise_signal(signal.SIGTERM)
 
 
-async def _answer_admin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer_admin(health: "Health", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         async with asyncio.timeout(5):
             request = await reader.readuntil(b"\r\n\r\n")
-            writer.write(_admin_response(request.split(b" ", 2)[:2]))
+            writer.write(await _admin_response(health, request.split(b" ", 2)[:2]))
             await writer.drain()
     writer.close()
 
 
-def _admin_response(request: list[bytes]) -> bytes:
+async def _admin_response(health: "Health", request: list[bytes]) -> bytes:
+    match request:
+        case [b"GET", b"/metrics"]:
+            return _response("200 OK", "text/plain; version=0.0.4; charset=utf-8", _metrics())
+        case [b"GET", b"/health"]:
+            body = json.dumps(await health.details()).encode()
+            return _response("200 OK", "application/json", body)
+        case _:
+            return _response("404 Not Found", "text/plain", b"")
+
+
+def _response(status: str, media_type: str, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _metrics() -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  not in the supervisor
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
-    if request != [b"GET", b"/metrics"]:
-        return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    body = generate_latest(registry)
-    head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+    return generate_latest(registry)
 
 
 def _forget_metrics(_arbiter: Arbiter, worker: UvicornWorker) -> None:

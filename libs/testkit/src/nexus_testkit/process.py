@@ -25,7 +25,7 @@ class ServiceProcess:
 
     def __init__(self, arguments: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
         ports = {"HOST": "127.0.0.1", "PORT": str(free_port()), "NEXUS_ADMIN_PORT": str(free_port())}
-        variables = {**os.environ, **ports, **(environment or {})}
+        variables = {**os.environ, **ports, "NEXUS_DRAIN_SECONDS": "0", **(environment or {})}
         self.port = int(variables["PORT"])
         self.admin_port = int(variables["NEXUS_ADMIN_PORT"])
         self.url = f"http://127.0.0.1:{self.port}"

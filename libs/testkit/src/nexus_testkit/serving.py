@@ -1,12 +1,17 @@
-"""A real HTTP server around an ASGI application."""
+"""The services' own HTTP server around an application, in the event loop of the test."""
 
 import asyncio
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any, override
+from typing import override
 
+from fastapi import FastAPI
 from uvicorn import Config, Server
+
+from nexus_chassis.protocol import ConnectionState
+from nexus_chassis.runtime import runtime_of
+from nexus_chassis.supervisor import server_options
 
 
 class _Server(Server):
@@ -18,20 +23,12 @@ class _Server(Server):
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:  # noqa: ANN401  any ASGI application
-    """Serve `app`, its lifespan included, on a free port of 127.0.0.1; gives the URL without a trailing slash."""
-    websockets = "websockets-sansio" if importlib.util.find_spec("websockets") else "none"
-    config = Config(
-        app,
-        "127.0.0.1",
-        0,
-        loop="asyncio",
-        ws=websockets,
-        log_config=None,
-        proxy_headers=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config)
+async def serving(app: FastAPI, *, max_frame_bytes: int = 65536) -> AsyncIterator[str]:
+    """Serve `app`, its lifespan included, on a free port of 127.0.0.1; yields the URL without a trailing slash."""
+    websockets = importlib.util.find_spec("websockets") is not None
+    options = server_options(websockets=websockets, max_frame_bytes=max_frame_bytes)
+    server = _Server(Config(app, "127.0.0.1", 0, log_config=None, timeout_graceful_shutdown=5, **options))
+    server.server_state = ConnectionState(runtime_of(app).drain)
     task = asyncio.create_task(server.serve())
     try:
         while not server.started:
