@@ -35,7 +35,8 @@ class Figures:
 
     def at_most(self, what: str, measured: float, limit: float, unit: str = "", *, noise: float = 1) -> None:
         """Record a figure; fail if it is above `noise` times its limit."""
-        self._add(Figure(what, f"<= {limit:g} {unit}".rstrip(), f"{measured:.4g} {unit}".rstrip(), measured / limit))
+        ratio = measured / limit if limit else float(measured > 0) * 2
+        self._add(Figure(what, f"<= {limit:g} {unit}".rstrip(), f"{measured:.4g} {unit}".rstrip(), ratio))
         assert measured <= noise * limit, (
             f"{what}: {measured:.4g} {unit}, promised are {limit:g}, {noise:g} times that fail"
         )
