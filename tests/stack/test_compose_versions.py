@@ -11,6 +11,7 @@ from harness import engine
 from harness.clone import Outcome, run
 from harness.compose_v2 import docker_config
 from harness.figures import Figures
+from harness.proofs import STACK_INPUTS, proof
 from harness.stack import settings
 
 from nexusctl import docker
@@ -26,6 +27,9 @@ HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "Securit
 CONNECTIONS_OF_A_REPLICA = 10 + 1 + 1
 CONNECTIONS_OF_THE_SUPERUSER = 3  # superuser_reserved_connections
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
+
+
+pytestmark = proof("compose versions", *STACK_INPUTS, "docker-compose.gpu.yml", "tests/harness/compose_v2.py")
 
 
 class Compose:
@@ -126,10 +130,9 @@ def test_connections_of_four_replicas_fit_into_the_database(compose: Compose) ->
 def test_every_image_builds(compose: Compose, images: list[str], figures: Figures) -> None:
     outcome = compose("build")
     assert outcome.status == 0, outcome.out + outcome.err
-    figures.add(
-        f"{compose.name} build", "all six", f"{sum(docker.image_id(image) is not None for image in images)} of 6"
-    )
-    assert [image for image in images if docker.image_id(image) is None] == []
+    built = [image for image in images if docker.image_id(image) is not None]
+    figures.at_least(f"images that {compose.name} builds", len(built), len(load().services))
+    assert built == images
 
 
 @pytest.mark.usefixtures("tag")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness.clone import Outcome, nexusctl
-from harness.handmade import OS_RELEASE, bill, distribution, image, package
+from harness.image_factory import OS_RELEASE, bill, distribution, image, package
 from harness.services import Reply, Service, Services, services
 
 from nexusctl.audit import advisories, tracker

@@ -91,7 +91,7 @@ def test_wrapper_says_which_programs_are_missing(tree: Path, tmp_path: Path) -> 
         "",
         "nexus: some programs are missing\n"
         f"  found: no {packages}\n"
-        f"  to do: as root on Debian: apt-get install {packages}; elsewhere: install the like\n",
+        f"  to do: as root on Debian: apt-get install {packages}; elsewhere: install the equivalent\n",
     )
 
 

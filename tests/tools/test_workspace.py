@@ -73,3 +73,7 @@ def processes(app: str) -> list[str]:
 def test_every_make_target_that_a_message_names_exists(path: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(MAKE.findall(path.read_text())) - targets == set()
+
+
+def test_messages_name_make_targets() -> None:
+    assert {"up", "lock", "lint"} <= {target for path in MESSAGES for target in MAKE.findall(path.read_text())}

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from nexusctl import shell, stamps
+from nexusctl import build_cache, shell
 from nexusctl.console import Steps
 from nexusctl.errors import NexusError
 from nexusctl.workspace import ROOT, STATE
@@ -34,16 +34,16 @@ def project() -> dict[str, Any]:
 def version() -> str:
     """Return the version of the wheel, such as "0.2.0+c1a2b3c4d"."""
     # A letter first: a local part of digits alone is a number, and loses its leading zeros.
-    return f"{project()['version']}+c{stamps.digest(SOURCES)[:_DIGITS]}"
+    return f"{project()['version']}+c{build_cache.digest(SOURCES)[:_DIGITS]}"
 
 
 def build(steps: Steps) -> Path:
     """Return the wheel, built if the source changed; the same source gives the same bytes on every machine."""
-    value = stamps.digest(SOURCES)
-    if not (FOLDER.exists() and stamps.is_current("chassis", value)):
+    value = build_cache.digest(SOURCES)
+    if not (FOLDER.exists() and build_cache.is_current("chassis", value)):
         with steps.step("chassis wheel"):
             _build()
-        stamps.finish("chassis", value)
+        build_cache.finish("chassis", value)
     (wheel,) = FOLDER.glob("*.whl")
     return wheel
 

@@ -1,24 +1,26 @@
-"""Service images, by either path: pack, or docker/Dockerfile.<service>."""
+"""Service images, built by pack or from docker/Dockerfile.<service>."""
 
 import time
 from collections.abc import Sequence
 
-from nexusctl import base, builder, cuda, docker, shell, toolchain, wheels
+from nexusctl import base_images, builder, cuda, docker, shell, toolchain, wheels
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
 from nexusctl.workspace import Flavour, Service, Worker, load
 
-# What a Dockerfile build is called; the pack build has `latest`.
+# The tag of Dockerfile builds; pack builds have `latest`.
 DOCKERFILE_TAG = "dockerfile"
 
 
 def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
     """Build the named services and flavours (what the stack runs if none is named) and print a table of the images."""
     services, flavours = select(names)
-    if flavours or any(service.kind == "app" for service in services):  # stores stand on their own root alone
-        builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
-    base.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
-    base.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
+    if flavours or any(service.kind == "app" for service in services):  # stores only need their own root
+        builder.build(steps) if use_pack else base_images.build(
+            steps, (load().base("nexus/run"), load().base("nexus/build"))
+        )
+    base_images.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
+    base_images.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
     rows = [_build_service(steps, service, use_pack=use_pack) for service in services]
     rows += [_build_flavour(steps, flavour, use_pack=use_pack) for flavour in flavours]
     table("Images", ("image", "MB", "limit", "seconds"), rows)
@@ -118,7 +120,7 @@ def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[st
 
 
 def pack_options(steps: Steps, flavour: Flavour) -> list[str]:
-    """Return what makes a `pack build` of the app one of the flavour."""
+    """Return the options that turn a `pack build` of the app into a build of the flavour."""
     options = ["--run-image", flavour.run_image, "--default-process", flavour.process]
     if flavour.accelerator:
         options += ["--env", f"BP_NEXUS_ACCELERATOR={flavour.accelerator}"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nexusctl import chassis, shell, stamps, wheels
+from nexusctl import build_cache, chassis, shell, wheels
 from nexusctl.chassis import uv
 from nexusctl.console import Steps, out
 from nexusctl.workspace import ROOT, load
@@ -126,7 +126,7 @@ def _update(steps: Steps, item: Lock) -> bool:
 
 def _with_chassis(text: str, wheel: Path) -> str:
     return _CHASSIS.sub(
-        f"{chassis.NAME}=={chassis.version()} \\\\\n    --hash=sha256:{stamps.file_sha256(wheel)}", text
+        f"{chassis.NAME}=={chassis.version()} \\\\\n    --hash=sha256:{build_cache.file_sha256(wheel)}", text
     )
 
 

@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from nexusctl import chassis, shell, stamps
+from nexusctl import build_cache, chassis, shell
 from nexusctl.console import Steps
 from nexusctl.docker import architecture
 from nexusctl.errors import NexusError
@@ -26,19 +26,19 @@ def app_locks() -> list[Path]:
 
 def inputs() -> str:
     """Return a hash of what the wheelhouse is made from."""
-    return stamps.digest([*app_locks(), *chassis.SOURCES], architecture())
+    return build_cache.digest([*app_locks(), *chassis.SOURCES], architecture())
 
 
 def layer(steps: Steps) -> Path:
     """Return the wheelhouse of all apps as a layer tar with everything under /wheels, made anew if a lock changed."""
     chassis.build(steps)
     path = STATE / "base" / "wheels.tar"
-    if path.exists() and stamps.is_current("wheelhouse", inputs()):
+    if path.exists() and build_cache.is_current("wheelhouse", inputs()):
         return path
     with steps.step("wheelhouse"):
         files = download(app_locks(), WHEELS / "apps")
         _write_layer(path, files)
-    stamps.finish("wheelhouse", inputs())
+    build_cache.finish("wheelhouse", inputs())
     return path
 
 
@@ -55,11 +55,11 @@ def cuda_wheels(steps: Steps) -> Path:
 
 def _folder(steps: Steps, name: str, lock: Path) -> Path:
     folder = WHEELS / name
-    value = stamps.digest([lock], architecture())
-    if not (folder.exists() and stamps.is_current(f"{name}-wheels", value)):
+    value = build_cache.digest([lock], architecture())
+    if not (folder.exists() and build_cache.is_current(f"{name}-wheels", value)):
         with steps.step(f"{name} wheelhouse"):
             download([lock], folder)
-        stamps.finish(f"{name}-wheels", value)
+        build_cache.finish(f"{name}-wheels", value)
     return folder
 
 
@@ -90,10 +90,10 @@ def _check_lock(path: Path) -> None:
         raise NexusError(f"{path.relative_to(ROOT)} is missing", "no lock", "run `make lock`")
     for name, version in pins(path):
         found = [wheel for wheel in chassis.FOLDER.glob("*.whl") if wheel.name.split("-")[0] == name.replace("-", "_")]
-        if found and stamps.file_sha256(found[0]) not in path.read_text():
+        if found and build_cache.file_sha256(found[0]) not in path.read_text():
             raise NexusError(
                 f"{path.relative_to(ROOT)} was made for another {name} {version}",
-                f"{found[0].name} has sha256 {stamps.file_sha256(found[0])}, which the lock does not name",
+                f"{found[0].name} has sha256 {build_cache.file_sha256(found[0])}, which the lock does not name",
                 "run `make lock`, then commit the lock with the change",
             )
 

@@ -1,4 +1,4 @@
-"""`nexusctl audit`: known vulnerabilities of what images hold, and a clear word where a service could not be asked."""
+"""`nexusctl audit`: known vulnerabilities of the contents of images, and which services could not be reached."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,11 +13,11 @@ from nexusctl.sbom.command import inventories
 from nexusctl.sbom.inventory import Inventory
 
 NOTHING_FOUND, FOUND, INCOMPLETE = 0, 1, 3
-"""Exit statuses; 2 is that of a command line that was not understood."""
+"""Exit statuses; 2 is a usage error."""
 
 
 def run(references: Sequence[str]) -> int:
-    """Ask about all that these images hold (all that are built, if none is named); print it, return the exit status."""
+    """Check the contents of these images (all built ones if none is named); print the result, return the exit status."""
     docker.require_engine()
     found = list(inventories(references))
     answers = []
@@ -55,7 +55,7 @@ def _packages(found: Sequence[Inventory]) -> list[Subject]:
 
 
 def _subjects(held: Iterable[tuple[str, str, str, str]]) -> list[Subject]:
-    """Gather (name, version, release, image): one subject for each version, with its images."""
+    """Group (name, version, release, image) into one subject per version, with its images."""
     images: dict[tuple[str, str, str], dict[str, None]] = {}
     for name, version, release, image in held:
         images.setdefault((name, version, release), {})[image] = None

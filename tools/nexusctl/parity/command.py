@@ -1,4 +1,4 @@
-"""`nexusctl parity`: from names to a verdict."""
+"""`nexusctl parity`: the command."""
 
 from collections.abc import Sequence
 
@@ -72,7 +72,7 @@ def _of_stack(processes: Sequence[Service | Worker]) -> list[Pair]:
 
 def _stacks(service: str | None = None, given: tuple[str, str] = ("", "")) -> tuple[Side, Side]:
     left, right = ({service: image} if service else {} for image in given)
-    # Whatever else runs beside two given images is the same on both sides.
+    # All other services are the same on both sides.
     right_tag = "latest" if service else images.DOCKERFILE_TAG
     return behaviour.stack(_LEFT, "latest", left), behaviour.stack(_RIGHT, right_tag, right)
 

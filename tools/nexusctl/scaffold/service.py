@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusctl import unit, wheels
+from nexusctl import unit_tests as unit
+from nexusctl import wheels
 from nexusctl.errors import NexusError
 from nexusctl.workspace import APPS, ROOT, load
 
