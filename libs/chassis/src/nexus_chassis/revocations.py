@@ -21,7 +21,7 @@ from nexus_chassis.channels import START, offset_key
 from nexus_chassis.issuer_keys import Fetch, fetch_json
 from nexus_chassis.principal import Principal
 
-STREAM = "nexus:revocations"
+STREAM = "gateway:revocations"
 MAX_REVOCATIONS = 500
 """Revocations of one answer."""
 
