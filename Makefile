@@ -1,10 +1,11 @@
 # Each target is a command of tools/nexusctl, which says what it does: `make help`.
 PACK ?= 1
 SERVICES ?=
+ARGS ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test lint unit doctor lock new base builder rebase build image-cuda env parity reproduce sbom audit
+.PHONY: help up down status logs test prove lint unit doctor lock new base builder rebase build image-cuda env parity reproduce sbom audit
 help:
 	@$(NEXUS) --help
 up:
@@ -17,10 +18,13 @@ logs:
 	@$(NEXUS) logs $(SERVICES)
 test:
 	@$(NEXUS) test
+prove:
+	@$(NEXUS) prove
 lint:
 	@$(NEXUS) lint
+unit: export ARGS := $(ARGS)
 unit:
-	@$(NEXUS) unit $(SERVICES)
+	@$(NEXUS) unit $(SERVICES) $(if $(ARGS),--args "$$ARGS")
 doctor:
 	@$(NEXUS) doctor
 lock:

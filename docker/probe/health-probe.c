@@ -1,7 +1,10 @@
 /*
- * Health probe of a container: one HTTP GET, exit 0 for a status of 2xx, 1 for anything else.
+ * Health probe of a container: exit 0 if it is healthy, 1 with the reason on standard error if not.
  *
- * It asks http://127.0.0.1:$THC_PORT$THC_PATH within $THC_REQ_TIMEOUT seconds. The names and defaults are those of the
+ * Of a worker, which has no port (NEXUS_HEARTBEAT_SECONDS is set): whether /tmp/heartbeat was modified at most that
+ * many seconds ago. The worker touches that file each time its work loop comes round, so a hung loop shows.
+ *
+ * Of a service: whether one HTTP GET is answered with a status of 2xx. It asks http://127.0.0.1:$THC_PORT$THC_PATH within $THC_REQ_TIMEOUT seconds. The names and defaults are those of the
  * tiny health checker that Paketo ships (THC_PORT 8080, THC_PATH /, timeouts 5 s), with two differences: PORT stands
  * in for an absent THC_PORT, and the default path is /health. A launch environment that only the service process sees
  * (Cloud Native Buildpacks, BPE_DEFAULT_PORT) is read from /proc, where the service runs under the probe's own user.
@@ -15,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ENVIRON_BYTES = 1 << 17, REPLY_BYTES = 4096, PATH_BYTES = 1024 };
@@ -61,12 +66,29 @@ static const char *setting(const char *name, const char *fallback) {
     return value != NULL && *value != '\0' ? value : fallback;
 }
 
+static int check_heartbeat(const char *limit_text) {
+    const char *path = "/tmp/heartbeat";
+    long limit = number("NEXUS_HEARTBEAT_SECONDS", limit_text, 1, 86400);
+    struct stat file;
+    if (stat(path, &file) != 0) {
+        fprintf(stderr, "health-probe: no heartbeat: %s: %s\n", path, strerror(errno));
+        return 1;
+    }
+    /* A file of the future was written before the clock was set back: it says nothing of now. */
+    long long age = (long long)time(NULL) - (long long)file.st_mtime;
+    if (llabs(age) <= limit) return 0;
+    fprintf(stderr, "health-probe: no heartbeat: %s is %lld s old, limit %ld s\n", path, age, limit);
+    return 1;
+}
+
 static int fail(const char *what, long port) {
     fprintf(stderr, "health-probe: %s 127.0.0.1:%ld: %s\n", what, port, strerror(errno));
     return 1;
 }
 
 int main(void) {
+    const char *heartbeat = setting("NEXUS_HEARTBEAT_SECONDS", NULL);
+    if (heartbeat != NULL) return check_heartbeat(heartbeat);
     const char *port_text = setting("THC_PORT", setting("PORT", NULL));
     if (port_text == NULL) port_text = port_from_processes();
     long port = number("THC_PORT or PORT", port_text != NULL ? port_text : "8080", 1, 65535);

@@ -14,7 +14,7 @@ IN_TREE = re.compile(
     rf"(?<![\w./-])((?:{'|'.join(TOP)})/[\w./*<>-]*|[A-Z]+\.md|NOTICE|LICENSE|docker-compose[\w.]*\.yml)"
 )
 MADE = re.compile(r"\.nexus/[\w./*-]+")
-MADE_BY_US = {"base", "bin", "logs", "pack", "sbom", "secrets", "stamps", "venv", "wheels"}
+MADE_BY_US = {"base", "bin", "build-cache", "logs", "pack", "sbom", "secrets", "venv", "wheels"}
 
 
 def missing(mention: str, base: Path) -> bool:

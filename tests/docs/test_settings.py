@@ -65,6 +65,7 @@ def test_rotation_restarts_whoever_reads_the_secret() -> None:
         )
     )
     rotation = table(OPERATING, "Rotating one", "secret")
+    assert rotation.rows
     for cell, command in zip(rotation.column("secret"), rotation.column("command"), strict=True):
         restarted = {word for part in spans(command) for word in part.split()[3:]}
         needed = {service for secret in spans(cell) for service in readers[secret].split(", ")}

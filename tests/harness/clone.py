@@ -50,9 +50,9 @@ def clone_app(app: str, target: Path) -> Path:
 def share_all_but_wheelhouse(tree: Path) -> None:
     """Give a clone all that this tree has made on its way to the base images, but for the wheelhouse."""
     state = tree / ".nexus"
-    for name in ("stamps", "wheels/internal"):
+    for name in ("build-cache", "wheels/internal"):
         shutil.copytree(STATE / name, state / name)
-    (state / "stamps" / "wheelhouse").unlink()
+    (state / "build-cache" / "wheelhouse").unlink()
     (state / "base").mkdir()
     for path in (STATE / "base").iterdir():
         if path.name != "wheels.tar":
@@ -62,7 +62,7 @@ def share_all_but_wheelhouse(tree: Path) -> None:
 def share_all(tree: Path) -> None:
     """Give a clone all that this tree has made: base images, wheels, pack and lifecycle."""
     state = tree / ".nexus"
-    shutil.copytree(STATE / "stamps", state / "stamps")
+    shutil.copytree(STATE / "build-cache", state / "build-cache")
     for name in ("base", "wheels", "bin", "lifecycle"):
         (state / name).symlink_to(STATE / name)
 

@@ -18,6 +18,7 @@ Inspected = dict[str, Any]
 
 _LISTEN = "0A"  # TCP_LISTEN of include/net/tcp_states.h, as /proc/net/tcp writes it
 _BLOCK = 1 << 20
+_REMOVAL_SECONDS = 10
 
 
 def docker(*arguments: str) -> str:
@@ -107,7 +108,15 @@ def remove_images(references: Sequence[str]) -> None:
 def remove_volumes(name_contains: str) -> None:
     """Remove volumes that a test made."""
     for volume in docker("volume", "ls", "--quiet", "--filter", f"name={name_contains}").split():
-        docker("volume", "rm", volume)
+        remove_volume(volume)
+
+
+def remove_volume(name: str) -> None:
+    """Remove a volume, once the engine has removed the containers of `docker run --rm` that use it."""
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    while docker("ps", "--all", "--quiet", "--filter", f"volume={name}") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    docker("volume", "rm", name)
 
 
 def seconds(started: float) -> str:

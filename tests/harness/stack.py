@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from pytest_docker.plugin import get_docker_services
 
 from harness import engine
 from nexusctl import docker, secrets
-from nexusctl.workspace import COMPOSE_FILE, Service, load
+from nexusctl.workspace import COMPOSE_FILE, Service, Worker, load
 
 HEAL_SECONDS = 60
 """How long the stack may take to be whole again after a container has died."""
@@ -38,9 +39,13 @@ class Stack:
         return f"http://localhost:{self.gateway_port}"
 
     def container(self, service: str) -> engine.Inspected:
-        """Return the engine's document of a service's container."""
-        (name,) = engine.containers(self.project, service)
-        return engine.inspect(name)
+        """Return the engine's document of a service's only container."""
+        (document,) = self.containers(service)
+        return document
+
+    def containers(self, process: str) -> list[engine.Inspected]:
+        """Return the engine's document of each container of a service or a worker."""
+        return [engine.inspect(name) for name in engine.containers(self.project, process)]
 
     def address(self, service: Service) -> str:
         """Return the address of a service's container itself, which the host reaches whether it is published or not."""
@@ -52,8 +57,8 @@ class Stack:
         return httpx.get(f"{self.address(service)}/health", timeout=5, trust_env=False)
 
     def unhealthy(self) -> list[str]:
-        """Return a line for each service that is not healthy, by the engine and by its own word."""
-        return [fault for service in load().services if (fault := self._fault(service))]
+        """Return a line for each container that is missing or not healthy, by the engine and by its own answer."""
+        return [fault for process in load().processes for fault in self._faults(process)]
 
     def wait_until_healthy(self, limit: float = HEAL_SECONDS) -> None:
         """Wait until every service is healthy; fail with what is not."""
@@ -68,18 +73,28 @@ class Stack:
         names = [engine.inspect(name)["Name"].lstrip("/") for name in engine.containers(self.project)]
         return "\n".join(f"--- {name}\n{engine.last_log(name)}" for name in names)
 
-    def _fault(self, service: Service) -> str | None:
-        state = self.container(service.name)["State"]
-        seen = f"{service.name}: {state['Status']}, {state['Health']['Status']}"
-        if (state["Status"], state["Health"]["Status"]) != ("running", "healthy"):
-            return seen
-        if service.kind == "store":
-            return None
+    def _faults(self, process: Service | Worker) -> Iterator[str]:
+        states = [document["State"] for document in self.containers(process.name)]
+        if len(states) != process.replicas:
+            yield f"{process.name}: {len(states)} of {process.replicas} containers"
+        bad = [state for state in states if not is_healthy(state)]
+        yield from (f"{process.name}: {state['Status']}, {state['Health']['Status']}" for state in bad)
+        if not bad and isinstance(process, Service) and process.kind == "app":
+            yield from self._faults_of_answer(process)
+
+    def _faults_of_answer(self, service: Service) -> Iterator[str]:
         try:
             answer = self.health(service)
         except httpx.TransportError as error:
-            return f"{seen}, but /health: {error}"
-        return None if answer.json()["status"] == "ok" else f"{seen}, but /health: {answer.text}"
+            yield f"{service.name}: healthy, but /health: {error}"
+        else:
+            if answer.json()["status"] != "ok":
+                yield f"{service.name}: healthy, but /health: {answer.text}"
+
+
+def is_healthy(state: Mapping[str, Any]) -> bool:
+    """Whether a container is running, and healthy by its own check."""
+    return (state["Status"], state["Health"]["Status"]) == ("running", "healthy")
 
 
 def settings(*, project: str, tag: str, gateway_port: int, mcp_port: int) -> dict[str, str]:

@@ -11,6 +11,7 @@ from harness import engine, flavours
 from harness.builds import pack_build
 from harness.clone import run
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl import docker, images
 from nexusctl.console import Steps
@@ -21,6 +22,11 @@ LIMIT_SECONDS = 60
 CONTAINER = "nexus-test-cuda"
 CUDA = pytest.mark.parametrize(
     "flavour", [flavour for flavour in load().flavours if flavour.accelerator], ids=lambda flavour: flavour.name
+)
+
+
+pytestmark = proof(
+    "cuda", *IMAGE_INPUTS, "tools/nexusctl/cuda.py", "tools/nexusctl/parity", "tests/harness/flavours.py"
 )
 
 
@@ -54,10 +60,9 @@ def log_of(logger: str) -> list[dict[str, Any]]:
 def test_image_is_within_its_budget(flavour: Flavour, build_path: str, figures: Figures) -> None:
     started = time.monotonic()
     image = flavours.build(flavour, build_path)
-    figures.add(f"build of {image}", "", engine.seconds(started))
+    figures.note(f"build of {image}", engine.seconds(started))
     size = docker.image_megabytes(image)
-    figures.add(f"size of {image}", f"<= {flavour.budget_mb:g} MB", f"{size:.1f} MB")
-    assert size <= flavour.budget_mb
+    figures.at_most(f"size of {image}", size, flavour.budget_mb, "MB")
 
 
 @CUDA
@@ -68,7 +73,7 @@ def test_without_a_gpu_it_serves_on_the_cpu_and_says_why(
     started = time.monotonic()
     start(image)
     assert health() == "healthy", engine.last_log(container)
-    figures.add(f"docker run to healthy, {image}", "", engine.seconds(started))
+    figures.note(f"docker run to healthy, {image}", engine.seconds(started))
     chosen = {"device": "cpu", "reason": NO_DRIVER}
     of_launcher = {"level": "warning", "logger": "nexus/accelerator", "message": "device cpu", **chosen}
     of_service = {
@@ -110,6 +115,6 @@ def test_a_cold_build_gives_the_same_image(
     started = time.monotonic()
     options = images.pack_options(Steps(), flavour)
     outcome = pack_build(scratch_image, APPS / flavour.app, "--clear-cache", *options)
-    figures.add(f"cold pack build of {image}", "", engine.seconds(started))
+    figures.note(f"cold pack build of {image}", engine.seconds(started))
     assert outcome.status == 0, outcome.out + outcome.err
     assert docker.image_id(scratch_image) == docker.image_id(image)

@@ -2,83 +2,40 @@
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from harness import engine
+from harness.hardening import HELD, held_by_engine, limits_at_engine, limits_of_project, rights
 from harness.stack import Stack
 
-from nexusctl.workspace import Service, load
+from nexusctl.workspace import Service, Worker, load
 
 AS_HEALTH = ("--user", "health", "--pass", "none", "--no-auth-warning")
-SERVICES = pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
+PROCESSES = pytest.mark.parametrize("process", load().processes, ids=lambda process: process.name)
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
 VOLUMES = {"postgres": ["/var/lib/postgresql/data"], "redis": ["/data"]}
 IN_MEMORY = {"postgres": ["/tmp", "/var/run/postgresql"]}  # noqa: S108 # of the container
-CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
-NAMESPACES = ("NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode")
-LIMITS = ("Memory", "NanoCpus", "PidsLimit")
 
 
-def held_by_engine(document: engine.Inspected) -> dict[str, Any]:
-    """Return what the engine holds a container to."""
-    host = document["HostConfig"]
-    return {
-        "user": document["Config"]["User"],
-        "read-only root": host["ReadonlyRootfs"],
-        "privileged": host["Privileged"],
-        "capabilities dropped": host["CapDrop"],
-        "capabilities added": host["CapAdd"],
-        "security options": host["SecurityOpt"],
-        "init process": host.get("Init"),
-        "restart policy": host["RestartPolicy"]["Name"],
-        "devices": host["Devices"] or [],
-        "namespaces of the host": [name for name in NAMESPACES if host[name] == "host"],
-        "without limit": [name for name in LIMITS if not host[name]],
-        "may write": [mount["Destination"] for mount in document["Mounts"] if mount["RW"]],
-        "in memory": sorted(host.get("Tmpfs", {})),
-    }
+@PROCESSES
+def test_engine_holds_each_container(stack: Stack, process: Service | Worker) -> None:
+    documents = stack.containers(process.name)
+    assert [held_by_engine(document) for document in documents] == [
+        HELD
+        | {
+            "may write": VOLUMES.get(process.name, []),
+            "in memory": IN_MEMORY.get(process.name, ["/tmp"]),  # noqa: S108 # of the container
+        }
+    ] * process.replicas
+    assert [limits_at_engine(document) for document in documents] == [limits_of_project(process)] * process.replicas
 
 
-def rights(pid: int) -> dict[str, str]:
-    """Return the rights of a process, as the kernel tells them."""
-    status = engine.process_status(pid)
-    root = next(line.split()[3] for line in Path(f"/proc/{pid}/mounts").read_text().splitlines() if " / " in line)
-    return {
-        "users": status["Uid"],
-        "groups": f"{status['Gid']} {status['Groups']}",
-        "capabilities": " ".join(sorted({status[name] for name in CAPABILITY_SETS})),
-        "new privileges": "none" if status["NoNewPrivs"] == "1" else "can be had",
-        "system calls": "filtered" if status["Seccomp"] == "2" else "all",
-        "root": root.split(",")[0],
-    }
-
-
-@SERVICES
-def test_engine_holds_the_container(stack: Stack, service: Service) -> None:
-    assert held_by_engine(stack.container(service.name)) == {
-        "user": f"{load().user_id}:{load().user_id}",
-        "read-only root": True,
-        "privileged": False,
-        "capabilities dropped": ["ALL"],
-        "capabilities added": None,
-        "security options": ["no-new-privileges:true"],
-        "init process": True,
-        "restart policy": "unless-stopped",
-        "devices": [],
-        "namespaces of the host": [],
-        "without limit": [],
-        "may write": VOLUMES.get(service.name, []),
-        "in memory": IN_MEMORY.get(service.name, ["/tmp"]),  # noqa: S108 # of the container
-    }
-
-
-@SERVICES
-def test_no_process_has_a_privilege(stack: Stack, service: Service) -> None:
+@PROCESSES
+def test_no_process_has_a_privilege(stack: Stack, process: Service | Worker) -> None:
     user = str(load().user_id)
-    found = [rights(pid) for pid in engine.processes(stack.container(service.name)["Id"])]
-    assert len(found) > 1  # the init process and its child
+    pids = [engine.processes(document["Id"]) for document in stack.containers(process.name)]
+    assert min(map(len, pids)) > 1  # the init process and its child
+    found = [rights(pid) for of_container in pids for pid in of_container]
     assert found == [
         {
             "users": "\t".join([user] * 4),
@@ -115,10 +72,10 @@ def test_a_loose_container_is_seen(loose: str) -> None:
         "restart policy": "no",
         "devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/other", "CgroupPermissions": "rwm"}],
         "namespaces of the host": ["UTSMode"],
-        "without limit": list(LIMITS),
         "may write": ["/data"],
         "in memory": [],
     }
+    assert limits_at_engine(document) == {"memory": 0, "cpus": 0, "pids": 0}
     found = rights(document["State"]["Pid"])
     assert int(found.pop("capabilities").split()[-1], 16) != 0
     assert found == {

@@ -13,6 +13,7 @@ import pytest
 from harness import engine
 from harness.clone import run
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl import images
 from nexusctl.console import Steps
@@ -28,7 +29,16 @@ MUTATIONS = sorted(path.stem for path in FOLDER.glob("*.Dockerfile"))
 PROCESSORS = 2
 AT_ONCE = 14  # containers of one side: what a machine of 8 GB holds
 
-pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
+pytestmark = [
+    pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
+    proof(
+        "parity catches",
+        *IMAGE_INPUTS,
+        "tools/nexusctl/parity",
+        "tests/packaging/mutations",
+        "tests/packaging/parity-allow.toml",
+    ),
+]
 
 
 def expected(name: str) -> set[str]:
@@ -61,7 +71,7 @@ def different(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figur
     for first in range(0, len(runs), AT_ONCE):
         found |= run_and_compare(runs[first : first + AT_ONCE])
     caught = [name for name in MUTATIONS if found[name]]
-    figures.add("mutated images that the parity tool catches", ">= 20, all", f"{len(caught)} of {len(MUTATIONS)}")
+    figures.at_least("mutated images that the parity tool catches", len(caught), len(MUTATIONS))
     yield found
     engine.remove_images(made)
 

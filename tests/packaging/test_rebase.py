@@ -10,8 +10,9 @@ import pytest
 from harness import engine
 from harness.builds import pack_build
 from harness.clone import Outcome, nexusctl, run
+from harness.engine_proxy import proxied_engine
 from harness.figures import Figures
-from harness.frail import frail_engine
+from harness.proofs import IMAGE_INPUTS, proof
 from harness.rebased import (
     BASE,
     FLAVOUR,
@@ -41,6 +42,9 @@ esac
 exec {pack} "$@"
 """
 pytestmark = [
+    proof(
+        "rebase", *IMAGE_INPUTS, "tools/nexusctl/rebase.py", "tests/harness/rebased.py", "tests/harness/engine_proxy.py"
+    ),
     pytest.mark.usefixtures("tag"),
     pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
 ]
@@ -95,7 +99,7 @@ class TestOntoABaseThatWasHandedOver:
         now = short(engine.inspect(PATCHED)["Id"])
         assert [row[:4] for row in printed] == [[reference, short(rebased.base), now, "8"] for reference in IMAGES]
         seconds = sum(float(row[4]) for row in printed[: len(NAMES)])
-        figures.add("rebase of the images of all apps", "", f"{seconds:.1f} s")
+        figures.note("rebase of the images of all apps", f"{seconds:.1f} s")
 
     def test_former_images_have_a_tag_to_go_back_to(self, rebased: Rebased) -> None:
         former = {previous(reference): rebased.before[reference] for reference in IMAGES}
@@ -116,8 +120,8 @@ class TestOntoABaseThatWasHandedOver:
 
     def test_base_stays_when_base_images_are_asked_for_again(self, rebased: Rebased) -> None:
         program = (
-            "from nexusctl import base; from nexusctl.console import Steps; from nexusctl.workspace import load; "
-            f"base.build(Steps(), (load().base('{BASE}'),))"
+            "from nexusctl import base_images; from nexusctl.console import Steps; from nexusctl.workspace import load; "
+            f"base_images.build(Steps(), (load().base('{BASE}'),))"
         )
         made = run([sys.executable, "-c", program], rebased.tree, {"PYTHONPATH": str(rebased.tree / "tools")})
         assert made == Outcome(0, "", "")
@@ -166,9 +170,9 @@ def test_disk_that_fills_up_leaves_every_image_as_it_was(tree: Path) -> None:
 def test_engine_that_goes_away_leaves_every_image_as_it_was(tree: Path) -> None:
     patched_base(PATCHED)
     before = tagged()
-    with frail_engine() as frail:
+    with proxied_engine() as proxy:
         command = [sys.executable, "-m", "nexusctl", "rebase", "--run-image", PATCHED]
-        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": frail.host}
+        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": proxy.host}
         with subprocess.Popen(
             ["env", *(f"{name}={value}" for name, value in environment.items()), *command],
             cwd=tree,
@@ -178,7 +182,7 @@ def test_engine_that_goes_away_leaves_every_image_as_it_was(tree: Path) -> None:
         ) as process:
             while process.poll() is None and docker.image_id(f"{NAMES[0]}:latest-rebasing") is None:
                 time.sleep(0.01)
-            frail.cut()
+            proxy.cut()
             _, err = process.communicate()
     what, found, remedy = err.splitlines()
     assert (process.returncode, what) == (1, "nexusctl: the Docker engine went away")
@@ -207,7 +211,7 @@ def refused(tree: Path, *arguments: str) -> str:
 def test_base_that_is_not_here(tree: Path) -> None:
     assert refused(tree, "--run-image", "nexus-test/never-made") == (
         "nexusctl: nexus-test/never-made cannot be the base image\n"
-        "  found: there is no image of that name here\n"
+        "  found: no such image\n"
         "  to do: load it (`docker load --input FILE`) or pull it, then run the same command again\n"
     )
 
@@ -236,7 +240,7 @@ def test_base_that_does_not_fit(tree: Path, dockerfile: str, fault: str) -> None
     assert refused(tree, "--run-image", PATCHED) == (
         f"nexusctl: {PATCHED} cannot be the base image\n"
         f"  found: {fault}\n"
-        "  to do: give a base of the same kind; or build the images for the new one: change docker/base, then `make build`\n"
+        "  to do: use a base of the same kind, or change docker/base and build the images for the new one (`make build`)\n"
     )
 
 
@@ -249,7 +253,7 @@ def test_base_of_quite_another_kind(tree: Path) -> None:
         "         user is root, and the images need 10001:10001\n"
         "         health check is none, and the images need CMD /usr/local/bin/health-probe\n"
         f"         Python is none, and the images need {SOABI}\n"
-        "  to do: give a base of the same kind; or build the images for the new one: change docker/base, then `make build`\n"
+        "  to do: use a base of the same kind, or change docker/base and build the images for the new one (`make build`)\n"
     )
 
 
@@ -257,8 +261,8 @@ def test_image_that_was_never_built(tree: Path) -> None:
     engine.remove_images([NAMES[2]])
     assert refused(tree) == (
         f"nexusctl: {NAMES[2]}:latest cannot be moved onto another base image\n"
-        "  found: there is no image of that name here\n"
-        "  to do: run `make build`: what it makes stands on the newest nexus/run\n"
+        "  found: no such image\n"
+        "  to do: run `make build`: its images are based on the newest nexus/run\n"
     )
 
 

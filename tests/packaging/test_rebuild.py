@@ -11,7 +11,7 @@ from harness.figures import Figures
 
 from nexusctl.workspace import Service
 
-ASKED = "<= 5 s"
+MAX_SECONDS = 5
 
 
 def build(image: str, app: Service, tree: Path, build_path: str) -> Outcome:
@@ -30,7 +30,7 @@ def test_code_change_is_in_the_image_soon(
         stream.write(f"\nCHANGED = {change!r}\n")
     started = time.monotonic()
     outcome = build(scratch_image, smallest, tree, build_path)
-    figures.add(f"code-only rebuild of {smallest.name}, {build_path}", ASKED, engine.seconds(started))
     assert outcome.status == 0, outcome.out + outcome.err
+    figures.seconds(f"code-only rebuild of {smallest.name}, {build_path}", time.monotonic() - started, MAX_SECONDS)
     code = f"import {module}; print({module}.CHANGED)"
     assert engine.docker("run", "--rm", "--entrypoint", "python3", scratch_image, "-c", code) == change

@@ -11,6 +11,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from harness import engine
 from harness.clone import Outcome, nexusctl, run
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
@@ -33,7 +34,7 @@ def documents(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figur
     folder = tmp_path_factory.mktemp("sbom")
     started = time.monotonic()
     outcome = sbom("--output", folder)
-    figures.add("nexusctl sbom, all images of both paths", "", engine.seconds(started))
+    figures.note("nexusctl sbom, all images of both paths", engine.seconds(started))
     assert (outcome.status, outcome.err) == (0, "")
     written = [json.loads(path.read_text()) for path in folder.iterdir()]
     return {document["metadata"]["component"]["name"]: document for document in written}
@@ -128,13 +129,14 @@ def test_distribution_that_was_added_to_an_image_is_named(
     assert sbom(scratch_image, "--output", tmp_path / "output") == Outcome(
         1,
         f"… {scratch_image}\n",
-        f"nexusctl: the bill of materials that {scratch_image} was built with is not true\n"
+        f"nexusctl: the bill of materials of {scratch_image} does not match the image\n"
         "  found: in the image, but not in its bill: pkg:pypi/evil@6.6.6\n"
         "  to do: find out who changed the image, or build it again (`make build`, `make build PACK=0`)\n",
     )
     assert not (tmp_path / "output").exists()
 
 
+@proof("notice", *IMAGE_INPUTS, "NOTICE", "tools/nexusctl/sbom")
 @pytest.mark.usefixtures("documents")
 def test_notice_has_the_licences_of_what_images_hold() -> None:
     flavours = [flavour.name for flavour in load().flavours if not flavour.accelerator]

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from harness import engine, leaks
+from harness import engine, secret_scanner
 from harness.builds import dockerfile_build
 from harness.stack import Stack
 
@@ -27,18 +27,18 @@ RUN ["python3", "-c", "import os; os.remove('/leaked')"]
 def leaked_by_image(image: str, wanted: dict[str, bytes]) -> list[str]:
     """Return what is in an image: its layers with all files that were ever in one, its configuration, its history."""
     with engine.output("save", image) as stream:
-        return leaks.found_in(stream, wanted)
+        return secret_scanner.found_in(stream, wanted)
 
 
 @SERVICES
 def test_no_secret_is_in_a_container(stack: Stack, service: Service) -> None:
     container = stack.container(service.name)
-    wanted = leaks.values()
+    wanted = secret_scanner.values()
     with engine.output("inspect", container["Id"]) as document, engine.output("export", container["Id"]) as files:
         found = {
-            "document": leaks.found_in(document, wanted),
-            "files": leaks.found_in(files, wanted),
-            "log": leaks.found_in(io.BytesIO(engine.last_log(container["Id"], 100_000).encode()), wanted),
+            "document": secret_scanner.found_in(document, wanted),
+            "files": secret_scanner.found_in(files, wanted),
+            "log": secret_scanner.found_in(io.BytesIO(engine.last_log(container["Id"], 100_000).encode()), wanted),
             "image": leaked_by_image(container["Image"], wanted),
         }
     assert found == {"document": [], "files": [], "log": [], "image": []}
@@ -74,4 +74,4 @@ def test_a_leak_in_two_blocks_is_found() -> None:
         def read(self, _size: int | None = -1, /) -> bytes:
             return super().read(4)
 
-    assert leaks.found_in(Slow(b"a secret is here"), wanted) == ["first"]
+    assert secret_scanner.found_in(Slow(b"a secret is here"), wanted) == ["first"]

@@ -7,11 +7,13 @@ import pytest
 from harness import flavours
 from harness.clone import run
 from harness.figures import Figures
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl import docker
 from nexusctl.workspace import ROOT, Flavour, load
 
 TRAINERS = [flavour for flavour in load().flavours if flavour.process == "trainer"]
+pytestmark = proof("trainer", *IMAGE_INPUTS, "tests/harness/flavours.py")
 FLAVOURS = pytest.mark.parametrize("flavour", TRAINERS, ids=lambda flavour: flavour.name)
 
 
@@ -19,13 +21,12 @@ FLAVOURS = pytest.mark.parametrize("flavour", TRAINERS, ids=lambda flavour: flav
 def test_flavour_does_its_job_within_its_budget(flavour: Flavour, build_path: str, figures: Figures) -> None:
     image = flavours.build(flavour, build_path)
     size = docker.image_megabytes(image)
-    figures.add(f"size of {image}", f"<= {flavour.budget_mb:g} MB", f"{size:.1f} MB")
-    assert size <= flavour.budget_mb
+    figures.at_most(f"size of {image}", size, flavour.budget_mb, "MB")
     started = time.monotonic()
     outcome = run(
-        ["docker", "run", "--rm", *flavours.HARDENED, "--network", "none", image, *process(flavour, build_path)], ROOT
+        ["docker", "run", "--rm", *flavours.HARDENED, "--network", "none", *process(flavour, build_path), image], ROOT
     )
-    figures.add(f"a model trained on the starter taxonomy by {image}", "", f"{time.monotonic() - started:.1f} s")
+    figures.note(f"a model trained on the starter taxonomy by {image}", f"{time.monotonic() - started:.1f} s")
     assert outcome.status == 0, outcome.err
     assert re.fullmatch(
         r"trained on \d+ rows, validated on \d+ others\n"
@@ -36,8 +37,5 @@ def test_flavour_does_its_job_within_its_budget(flavour: Flavour, build_path: st
 
 
 def process(flavour: Flavour, build_path: str) -> list[str]:
-    """Return the command of the flavour's process; pack has made it the image's own."""
-    if build_path == "pack":
-        return []
-    lines = (ROOT / "apps" / flavour.app / "Procfile").read_text().splitlines()
-    return dict(line.split(": ", 1) for line in lines)[flavour.process].split()
+    """Return the options that start the flavour's process, which pack has made the image's own."""
+    return [] if build_path == "pack" else ["--entrypoint", f"/cnb/process/{flavour.process}"]

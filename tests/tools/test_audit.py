@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness.clone import Outcome, nexusctl
-from harness.handmade import OS_RELEASE, bill, distribution, image, package
+from harness.image_factory import OS_RELEASE, bill, distribution, image, package
 from harness.services import Reply, Service, Services, services
 
 from nexusctl.audit import advisories, tracker
@@ -85,8 +85,8 @@ def two_images() -> Iterator[None]:
         **package("libshared1", "1:2.0-3+b1", "shared (1:2.0-3)"),
         **distribution("Alpha", "1.0"),
         **distribution("beta", "2.0"),
-        **distribution("nexus-chassis", "0.1.0"),
-        **bill(("alpha", "1.0"), ("beta", "2.0"), ("nexus-chassis", "0.1.0")),
+        **distribution("nexus-chassis", "0.2.0+c0123abc"),
+        **bill(("alpha", "1.0"), ("beta", "2.0"), ("nexus-chassis", "0.2.0+c0123abc")),
     }
     second = {**gzip, **distribution("alpha", "1.1"), **bill(("alpha", "1.1"))}
     system = {"usr/lib/os-release": OS_RELEASE}

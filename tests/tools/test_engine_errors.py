@@ -91,7 +91,7 @@ def test_wrapper_says_which_programs_are_missing(tree: Path, tmp_path: Path) -> 
         "",
         "nexus: some programs are missing\n"
         f"  found: no {packages}\n"
-        f"  to do: as root on Debian: apt-get install {packages}; elsewhere: install the like\n",
+        f"  to do: as root on Debian: apt-get install {packages}; elsewhere: install the equivalent\n",
     )
 
 
@@ -142,6 +142,43 @@ def test_entry_that_project_toml_lacks(tree: Path) -> None:
     )
 
 
+WORKER = """[nexus.workers.relay]
+image = "dataflow-service"
+process = "relay"
+heartbeat-seconds = 30
+memory = "256m"
+cpus = 0.5
+pids = 50
+"""
+
+
+@pytest.mark.parametrize("entry", ["image", "process", "heartbeat-seconds", "memory", "cpus", "pids"])
+def test_entry_that_a_worker_lacks(tree: Path, entry: str) -> None:
+    worker = "".join(line for line in WORKER.splitlines(keepends=True) if not line.startswith(f"{entry} "))
+    edit(tree / "project.toml", "[nexus.workers]\n", worker)
+    outcome = nexusctl(tree, "status")
+    assert outcome == Outcome(
+        1,
+        "",
+        "nexusctl: project.toml is incomplete\n"
+        f"  found: nexus.workers.relay has no `{entry}`\n"
+        "  to do: add it; docs/building.md lists what each entry says\n",
+    )
+
+
+def test_worker_of_an_image_that_nothing_builds(tree: Path) -> None:
+    edit(tree / "project.toml", "[nexus.workers]\n", WORKER.replace("dataflow-service", "redis"))
+    outcome = nexusctl(tree, "status")
+    images = ", ".join([app.name for app in load().apps] + [flavour.name for flavour in load().flavours])
+    assert outcome == Outcome(
+        1,
+        "",
+        "nexusctl: nothing builds the image of the worker relay\n"
+        '  found: nexus.workers.relay of project.toml has image = "redis"\n'
+        f"  to do: set it to an app or a flavour: {images}\n",
+    )
+
+
 def test_project_toml_that_is_no_toml(tree: Path) -> None:
     (tree / "project.toml").write_text("[nexus\n")
     outcome = nexusctl(tree, "status")
@@ -149,7 +186,7 @@ def test_project_toml_that_is_no_toml(tree: Path) -> None:
     what, found, remedy = outcome.err.splitlines()
     assert what == "nexusctl: project.toml cannot be read"
     assert found.startswith("  found: ")
-    assert remedy == "  to do: mend the line that it names"
+    assert remedy == "  to do: fix the line that it names"
 
 
 def test_unknown_service(tree: Path) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from harness.clone import share_all
-from harness.frail import frail_engine
+from harness.engine_proxy import proxied_engine
+from harness.proofs import IMAGE_INPUTS, proof
 
 from nexusctl import docker, images
 from nexusctl.console import Steps
 from nexusctl.workspace import load
 
+pytestmark = proof("engine goes away", *IMAGE_INPUTS, "tests/harness/engine_proxy.py")
 APP = load().apps[0]
 ADVICE = "start it (as root: `systemctl start docker`), then run the same command again: what was finished is kept"
 # A line of the build's own log after which there is still much to do.
@@ -28,15 +30,15 @@ def test_image_that_was_not_finished_has_no_name(tree: Path, build_path: str) ->
     share_all(tree)
     with (tree / "apps" / APP.name / "requirements.txt").open("a") as lock:
         lock.write("# so that packages are installed again\n")
-    with frail_engine() as frail:
+    with proxied_engine() as proxy:
         option = "--pack" if use_pack else "--no-pack"
-        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": frail.host}
+        environment = {"PYTHONPATH": str(tree / "tools"), "NO_COLOR": "1", "DOCKER_HOST": proxy.host}
         command = ["env", *(f"{name}={value}" for name, value in environment.items()), sys.executable, "-m", "nexusctl"]
         with subprocess.Popen(
             [*command, "build", option, APP.name], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             wait_for(UNDER_WAY[build_path], tree / ".nexus" / "logs", process)
-            frail.cut()
+            proxy.cut()
             out, err = process.communicate(timeout=60)
     assert (process.returncode, out.splitlines()[-1]) == (1, f"… {image}")
     what, found, advice = err.splitlines()

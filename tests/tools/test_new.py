@@ -1,4 +1,4 @@
-"""What `nexusctl new` refuses: said in full, and no file is changed. Names of the gateway are those of its own settings."""
+"""What `nexusctl new` refuses: the message is complete, and no file is changed."""
 
 import re
 from hashlib import sha256
@@ -11,7 +11,7 @@ from nexusctl.scaffold.service import GATEWAY_NAMES
 from nexusctl.workspace import APPS, load
 
 FORM = "it is not lower-case words of letters and digits joined by dashes, at most 30 characters"
-TAKEN = "project.toml has a service or a flavour of that name"
+TAKEN = "project.toml has a service, a flavour or a worker of that name"
 NO_INDEX = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
 REMEDY = "choose another name: words joined by dashes, such as price-list"
 
@@ -46,10 +46,10 @@ def refused(tree: Path, *arguments: str) -> str:
         ("classification-trainer", TAKEN),
         ("sessions", "the gateway has a path, a service or a scope of that name"),
         ("chassis", "`make unit` has a suite of that name"),
-        ("import", "its Python package would be called import, which is a word of the language"),
-        ("json", "its Python package would be called json, as one that services import"),
-        ("nexus-chassis", "its Python package would be called nexus_chassis, as one that services import"),
-        ("pydantic", "its Python package would be called pydantic, as one that services import"),
+        ("import", "its Python package would be called import, which is a keyword of Python"),
+        ("json", "its Python package would be called json, like one that services import"),
+        ("nexus-chassis", "its Python package would be called nexus_chassis, like one that services import"),
+        ("pydantic", "its Python package would be called pydantic, like one that services import"),
     ],
 )
 def test_name_that_cannot_be(tree: Path, name: str, found: str) -> None:
@@ -120,13 +120,13 @@ def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
         "  docs/architecture.md\n"
         "  docs/operating.md\n"
         "  project.toml\n"
-        "These documents have no place for it in the usual form; add by hand:\n"
+        "These documents have another form than expected; add to them by hand:\n"
         "  README.md: gateway --> app_pricing[pricing :8123]\n"
         "  README.md: | `pricing` | 95 | 110 |\n"
         "  README.md: [pricing](apps/pricing/README.md)\n"
         "  docs/building.md: pack build pricing --path apps/pricing\n"
         "Next: `make unit SERVICES=pricing`, then `make up`; it is reached at /v1/pricing of the gateway.\n"
-        "docs/adding-a-service.md tells how to go on.\n",
+        "Next steps: docs/adding-a-service.md.\n",
         "",
     )
     assert (tree / "README.md").read_text() == "# Ours\n"

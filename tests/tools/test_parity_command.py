@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, run
-from harness.frail import FrailEngine, frail_engine
+from harness.engine_proxy import EngineProxy, proxied_engine
 
 from nexusctl import images
 from nexusctl.console import Steps, out
@@ -98,7 +98,7 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
 NOT_UNDERSTOOD = "allow.toml has an entry that is not understood\n  found: {}\n  to do: {}"
 WRITE = (
     "write [[same]] with left, right and reason, or [[allow]] with point, key and reason, all of them text; "
-    "docs/parity.md tells what else they may have"
+    "docs/parity.md lists the optional keys"
 )
 MALFORMED = {
     '[[allow]]\npoint = "labels"\nkey = "*"\n': "[[allow]] with point = 'labels', key = '*'",
@@ -130,7 +130,7 @@ def test_list_that_is_no_toml_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NexusError) as raised:
         allowances.load(path)
     what, found, remedy = str(raised.value).splitlines()
-    assert (what, remedy) == ("allow.toml cannot be read", "  to do: mend the line that it names")
+    assert (what, remedy) == ("allow.toml cannot be read", "  to do: fix the line that it names")
     assert "line 1" in found
 
 
@@ -194,10 +194,10 @@ def test_any_two_images_can_be_compared(stores: tuple[str, str]) -> None:
     assert left_over() == []
 
 
-def test_engine_that_goes_away_is_named(stores: tuple[str, str], frail: FrailEngine) -> None:
+def test_engine_that_goes_away_is_named(stores: tuple[str, str], engine_proxy: EngineProxy) -> None:
     redis, _ = stores
-    threading.Thread(target=cut_when_running, args=(frail,), daemon=True).start()
-    outcome = parity("--images", redis, redis, DOCKER_HOST=frail.host)
+    threading.Thread(target=cut_when_running, args=(engine_proxy,), daemon=True).start()
+    outcome = parity("--images", redis, redis, DOCKER_HOST=engine_proxy.host)
     what, found, remedy = outcome.err.splitlines()
     assert (outcome.status, outcome.out, what) == (1, "", "nexusctl: the Docker engine went away")
     assert found.startswith("  found: ")
@@ -216,7 +216,7 @@ def test_second_comparison_at_once_is_refused(stores: tuple[str, str]) -> None:
     assert outcome == Outcome(
         1,
         "",
-        "nexusctl: another comparison is under way\n"
+        "nexusctl: another comparison is running\n"
         "  found: a process holds .nexus/parity/lock\n"
         "  to do: wait until it is done\n",
     )
@@ -226,17 +226,17 @@ def left_over() -> list[str]:
     return [container for side in ("left", "right") for container in engine.containers(f"{behaviour.PROJECT}-{side}")]
 
 
-def cut_when_running(frail: FrailEngine) -> None:
+def cut_when_running(engine_proxy: EngineProxy) -> None:
     """Wait until a container of the comparison runs, then take the engine away."""
     deadline = time.monotonic() + 60
     while not engine.containers(f"{behaviour.PROJECT}-left") and time.monotonic() < deadline:
         time.sleep(0.05)
-    frail.cut()
+    engine_proxy.cut()
 
 
 @pytest.fixture
-def frail() -> Iterator[FrailEngine]:
-    with frail_engine() as server:
+def engine_proxy() -> Iterator[EngineProxy]:
+    with proxied_engine() as server:
         yield server
 
 

@@ -1,9 +1,12 @@
-"""The parity tool's probe: which answer of /health it takes for the one to compare."""
+"""The parity tool's probe: which answer of /health it takes for the one to compare, and a worker's heartbeat."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -60,3 +63,26 @@ def test_another_form_of_body_is_taken_at_once() -> None:
 
 def test_image_that_tells_no_port_has_no_answer() -> None:
     assert probe.health({}, 10) == {}
+
+
+WORKER = {"NEXUS_HEARTBEAT_SECONDS": "30", "PORT": "1"}
+
+
+@pytest.fixture
+def heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The heartbeat file of a worker."""
+    monkeypatch.setattr(probe, "_HEARTBEAT", tmp_path / "heartbeat")
+    return tmp_path / "heartbeat"
+
+
+def test_a_worker_is_asked_for_its_heartbeat_and_not_at_a_port(heartbeat: Path) -> None:
+    heartbeat.touch()
+    assert probe.health(WORKER, 10) == {"status": "beating", "body": ""}
+
+
+@pytest.mark.parametrize("age", [None, 60], ids=["no file", "old file"])
+def test_a_worker_without_heartbeat(heartbeat: Path, age: int | None) -> None:
+    if age:
+        heartbeat.touch()
+        os.utime(heartbeat, (time.time() - age,) * 2)
+    assert probe.health(WORKER, 0.2) == {"status": "none", "body": ""}

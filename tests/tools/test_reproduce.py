@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, nexusctl, run, track
+from harness.proofs import proof
 
+pytestmark = proof("reproduce command", "docker/base", "tools/nexusctl/reproduce")
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root may build as two users")
 OWN = ("nexus/redis:latest", "nexus/redis-root:latest")
 BEGUN = "… two builds from cold"
@@ -126,5 +128,5 @@ def test_program_that_is_missing(tree: Path, tmp_path: Path) -> None:
         "",
         "nexusctl: docker is needed and is not installed\n"
         "  found: no such program on PATH\n"
-        "  to do: as root on Debian: `apt-get install docker.io docker-cli`; elsewhere: install the like\n",
+        "  to do: as root on Debian: `apt-get install docker.io docker-cli`; elsewhere: install the equivalent\n",
     )

@@ -1,4 +1,4 @@
-"""Bills of materials of handmade images: what is read from an image, and what is said of one that cannot be trusted."""
+"""Bills of materials of images made for the test: what is read from an image, and what is said of one that cannot be trusted."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, nexusctl, run
-from harness.frail import frail_engine
-from harness.handmade import OS_RELEASE, bill, distribution, image, package
+from harness.engine_proxy import proxied_engine
+from harness.image_factory import OS_RELEASE, bill, distribution, image, package
 
 from nexusctl.workspace import ROOT, load
 
-IMAGE = "nexus-test/handmade"
-DOCUMENT = "nexus-test_handmade.cdx.json"
+IMAGE = "nexus-test/factory"
+DOCUMENT = "nexus-test_factory.cdx.json"
 SYSTEM = {"usr/lib/os-release": OS_RELEASE}
 COPYRIGHT = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -136,7 +136,7 @@ def test_bill_that_is_not_true(tmp_path: Path, path: str) -> None:
     assert outcome == Outcome(
         1,
         f"… {IMAGE}\n",
-        f"nexusctl: the bill of materials that {IMAGE} was built with is not true\n"
+        f"nexusctl: the bill of materials of {IMAGE} does not match the image\n"
         "  found: in the image, but not in its bill: pkg:pypi/evil@6.6.6; "
         "in the bill, but not in the image: pkg:pypi/beta@2.0\n"
         "  to do: find out who changed the image, or build it again (`make build`, `make build PACK=0`)\n",
@@ -172,7 +172,7 @@ def test_image_that_is_not_made_of_debian_packages(tmp_path: Path, files: dict[s
         f"… {IMAGE}\n",
         f"nexusctl: {IMAGE} does not say what it is made of\n"
         "  found: no record of Debian packages in /var/lib/dpkg/status, /var/lib/dpkg/status.d and /usr/lib/os-release\n"
-        "  to do: name an image that stands on one of `make base`\n",
+        "  to do: choose an image that is based on one of `make base`\n",
     )
 
 
@@ -208,10 +208,10 @@ def test_reference_that_leads_to_no_image(tmp_path: Path, reference: str) -> Non
 
 
 def test_engine_that_goes_away_between_two_images(tmp_path: Path) -> None:
-    with image(IMAGE, {**SYSTEM, **package("libplain1", "1.0-1")}), frail_engine() as frail:
+    with image(IMAGE, {**SYSTEM, **package("libplain1", "1.0-1")}), proxied_engine() as proxy:
         process = subprocess.Popen(
             [sys.executable, "-m", "nexusctl", "sbom", IMAGE, f"{IMAGE}:latest", "--output", tmp_path],
-            env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), "DOCKER_HOST": frail.host, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tools"), "DOCKER_HOST": proxy.host, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -219,7 +219,7 @@ def test_engine_that_goes_away_between_two_images(tmp_path: Path) -> None:
         assert process.stdout
         while not process.stdout.readline().startswith("✓"):
             pass
-        frail.cut()
+        proxy.cut()
         _, said = process.communicate()
     assert process.returncode == 1
     assert said.splitlines()[0] in (
@@ -237,7 +237,7 @@ def test_output_that_is_no_folder(tmp_path: Path) -> None:
     assert outcome.err == (
         f"nexusctl: {place / DOCUMENT} cannot be written\n"
         f"  found: [Errno 17] File exists: '{place}'\n"
-        "  to do: mend that, or name another folder\n"
+        "  to do: fix that, or choose another folder\n"
     )
 
 

@@ -10,6 +10,9 @@ from nexusctl.workspace import COMPOSE_FILE, ROOT, Service, load
 
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
 MAKE = re.compile(r"`make ([a-z]+)`")
+VERSION = re.compile(r'^__version__ = "(.+)"$', re.MULTILINE)
+SOURCES = [*(ROOT / "tools").rglob("*.py"), ROOT / "tools" / "nexus", *(ROOT / "docker").rglob("*"), COMPOSE_FILE]
+MESSAGES = [path for path in SOURCES if path.is_file()]
 
 
 def test_each_app_is_a_folder_and_each_folder_an_app() -> None:
@@ -34,6 +37,16 @@ def test_app_descriptor_agrees(app: Service) -> None:
     assert settings["BPE_DEFAULT_PORT"] == str(app.port)
 
 
+def test_every_project_has_the_version_of_the_workspace() -> None:
+    projects = [*(ROOT / "apps").glob("*/pyproject.toml"), *(ROOT / "libs").glob("*/pyproject.toml")]
+    found = {path.parent.name: tomllib.loads(path.read_text())["project"]["version"] for path in projects}
+    assert found == dict.fromkeys(found, load().version)
+    modules = [*(ROOT / "apps").glob("*/*/__init__.py"), *(ROOT / "libs").glob("*/src/*/__init__.py")]
+    stated = {path.parent.name: VERSION.findall(path.read_text()) for path in modules if path.parent.name != "tests"}
+    assert stated == {name: [load().version] for name in stated}
+    assert len(stated) == len(found)
+
+
 @APPS
 def test_dockerfile_has_the_port(app: Service) -> None:
     text = (ROOT / "docker" / f"Dockerfile.{app.name}").read_text()
@@ -47,13 +60,20 @@ def test_compose_file_reads_every_secret_and_no_other() -> None:
     assert sorted(name for name, _ in listed) == sorted(load().secrets)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*(ROOT / "tools").rglob("*.py"), ROOT / "tools" / "nexus", *(ROOT / "docker").rglob("*"), COMPOSE_FILE],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+def test_every_worker_is_a_process_of_its_apps_procfile() -> None:
+    assert [worker.name for worker in load().workers if worker.process not in processes(worker.app)] == []
+
+
+def processes(app: str) -> list[str]:
+    """Return the process types of an app's Procfile."""
+    return re.findall(r"^([\w-]+):", (ROOT / "apps" / app / "Procfile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", MESSAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_that_a_message_names_exists(path: Path) -> None:
-    if not path.is_file():
-        return
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(MAKE.findall(path.read_text())) - targets == set()
+
+
+def test_messages_name_make_targets() -> None:
+    assert {"up", "lock", "lint"} <= {target for path in MESSAGES for target in MAKE.findall(path.read_text())}

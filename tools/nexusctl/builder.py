@@ -1,8 +1,8 @@
-"""nexus/builder: build image, lifecycle and own buildpacks in one image, made by pack."""
+"""nexus/builder: the build image, the lifecycle and our buildpacks in one image, built by pack."""
 
 import shutil
 
-from nexusctl import base, docker, shell, stamps, toolchain
+from nexusctl import base_images, build_cache, docker, shell, toolchain
 from nexusctl.console import Steps
 from nexusctl.workspace import ROOT, STATE, load
 
@@ -11,17 +11,17 @@ _OWN = ("python", "healthcheck", "accelerator")
 
 
 def build(steps: Steps) -> None:
-    """Make the toolchain, the images that the builder stands on, and the builder, where something changed."""
+    """Build the toolchain, the base images of the builder, and the builder, if something changed."""
     docker.require_engine()
     toolchain.build(steps)
-    base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
+    base_images.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
     _place_probe()
     _assemble_accelerator()
-    inputs = stamps.digest(
+    inputs = build_cache.digest(
         [BUILDPACKS / "builder", *(BUILDPACKS / name for name in _OWN), toolchain.LIFECYCLE],
         *(docker.image_id(name) or "" for name in ("nexus/run", "nexus/build")),
     )
-    if stamps.is_current("builder", f"{inputs} {docker.image_id(load().builder)}"):
+    if build_cache.is_current("builder", f"{inputs} {docker.image_id(load().builder)}"):
         return
     with steps.step(load().builder):
         shell.run(
@@ -29,18 +29,18 @@ def build(steps: Steps) -> None:
             log="builder",
             env=toolchain.environment(),
         )
-    stamps.finish("builder", f"{inputs} {docker.image_id(load().builder)}")
+    build_cache.finish("builder", f"{inputs} {docker.image_id(load().builder)}")
 
 
 def _place_probe() -> None:
     target = BUILDPACKS / "healthcheck" / "bin" / "health-probe"
-    if not target.exists() or target.read_bytes() != (base.ROOTS / "health-probe").read_bytes():
-        shutil.copyfile(base.ROOTS / "health-probe", target)
+    if not target.exists() or target.read_bytes() != (base_images.ROOTS / "health-probe").read_bytes():
+        shutil.copyfile(base_images.ROOTS / "health-probe", target)
         target.chmod(0o755)
 
 
 def _assemble_accelerator() -> None:
-    """Put the installer of nexus/python beside the buildpack that installs with it too: in a builder each stands alone."""
+    """Copy the installer of nexus/python into nexus/accelerator, which uses it: in a builder each buildpack is separate."""
     target = STATE / "buildpacks" / "accelerator"
     leave_out = shutil.ignore_patterns("__pycache__")
     shutil.rmtree(target, ignore_errors=True)

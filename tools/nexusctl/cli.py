@@ -2,15 +2,29 @@
 
 import errno
 import os
-import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from nexusctl import base, builder, docker, doctor, images, rebase, stack, toolchain, unit, wheels
+from nexusctl import (
+    base_images,
+    builder,
+    docker,
+    doctor,
+    images,
+    lint,
+    locks,
+    rebase,
+    report,
+    stack,
+    testing,
+    toolchain,
+    unit_tests,
+)
 from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
 from nexusctl.errors import NexusError, disk_full
@@ -18,7 +32,7 @@ from nexusctl.parity import command as parity
 from nexusctl.reproduce import command as reproduce
 from nexusctl.sbom import command as sbom
 from nexusctl.scaffold import command as scaffold
-from nexusctl.workspace import ROOT, load
+from nexusctl.workspace import load
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Names = Annotated[list[str] | None, typer.Argument(help="services; all if none is named")]
@@ -31,7 +45,7 @@ Pack = Annotated[bool, typer.Option(help="build with pack, or with the Dockerfil
 
 @app.command("doctor")
 def doctor_command() -> None:
-    """Say what this machine lacks, with the command that mends it."""
+    """Report what this machine lacks, with the command that installs it."""
     if not doctor.run():
         raise typer.Exit(1)
 
@@ -39,7 +53,7 @@ def doctor_command() -> None:
 @app.command("lock")
 def lock_command() -> None:
     """Write the hash-pinned locks from what each pyproject.toml and .in file asks for."""
-    wheels.lock(Steps())
+    locks.lock(Steps())
 
 
 @app.command("new")
@@ -48,28 +62,28 @@ def new_command(
     *,
     port: Annotated[int | None, typer.Option(help="port that it listens on", show_default="the first free one")] = None,
 ) -> None:
-    """Make one service more, with an example in it."""
+    """Create a new service with an example endpoint."""
     scaffold.run(Steps(), name, port)
 
 
 @app.command("base")
 def base_command() -> None:
-    """Make the base images from Debian packages."""
+    """Build the base images from Debian packages."""
     docker.require_engine()
-    base.build(Steps(), load().bases)
+    base_images.build(Steps(), load().bases)
 
 
 @app.command("builder")
 def builder_command() -> None:
-    """Make pack, the lifecycle and nexus/builder."""
+    """Build pack, the lifecycle and nexus/builder."""
     builder.build(Steps())
 
 
 @app.command("rebase")
 def rebase_command(
-    *, run_image: Annotated[str | None, typer.Option(help="a base image that was made elsewhere")] = None
+    *, run_image: Annotated[str | None, typer.Option(help="a base image that was built elsewhere")] = None
 ) -> None:
-    """Move the images that pack has built onto base images of today's Debian packages."""
+    """Rebase the images built by pack onto base images with today's Debian packages."""
     rebase.run(Steps(), run_image)
 
 
@@ -86,18 +100,18 @@ def parity_command(
     *,
     images: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="two images to compare; with a service: as what they run"),
+        typer.Option(metavar="A B", help="two images to compare; name a service to run them as"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print everything that was found as JSON")] = False,
 ) -> None:
-    """Compare the pack image of each service with its Dockerfile image, point by point."""
+    """Compare the pack image of each service with its Dockerfile image."""
     if not parity.run(names or (), images, json=json):
         raise typer.Exit(1)
 
 
 @app.command("reproduce")
 def reproduce_command(names: Names = None) -> None:
-    """Build twice from cold, as two users at two places, and compare the layers of all images."""
+    """Build everything twice from scratch, as two users in two folders, and compare the layers."""
     if not reproduce.run(Steps(), names or ()):
         raise typer.Exit(1)
 
@@ -120,7 +134,7 @@ def sbom_command(
 
 @app.command("audit")
 def audit_command(references: Images = None) -> None:
-    """Look for known vulnerabilities: exit status 0 none, 1 some, 3 not known because a service was not reachable."""
+    """Check for known vulnerabilities: exit status 0 none, 1 some, 3 unknown because a service was unreachable."""
     raise typer.Exit(audit.run(references or ()))
 
 
@@ -146,7 +160,7 @@ def status_command() -> None:
 
 @app.command("logs")
 def logs_command(
-    names: Names = None, *, follow: Annotated[bool, typer.Option(help="go on as lines arrive")] = False
+    names: Names = None, *, follow: Annotated[bool, typer.Option(help="follow the log output")] = False
 ) -> None:
     """Show the stack's logs."""
     docker.require_engine()
@@ -163,30 +177,39 @@ def env_command() -> None:
 
 @app.command("lint")
 def lint_command() -> None:
-    """Check the tree with ruff, hadolint and mypy."""
-    docker.require_engine()
-    unit.lint(Steps())
+    """Check style, Dockerfiles, types and imports of the whole tree; no Docker engine is needed."""
+    lint.run(Steps())
 
 
 @app.command("unit")
-def unit_command(names: Names = None) -> None:
-    """Run types and unit tests inside the build image."""
-    unit.run(Steps(), names or [])
+def unit_command(
+    names: Annotated[list[str] | None, typer.Argument(help="suites; all if none is named")] = None,
+    *,
+    args: Annotated[str, typer.Option(help="more arguments for pytest, such as '-k name'")] = "",
+) -> None:
+    """Run unit tests inside the build image."""
+    started = time.monotonic()
+    parts = unit_tests.run(Steps(), names or (), args)
+    if not report.show("make unit", parts, time.monotonic() - started):
+        raise typer.Exit(1)
 
 
 @app.command("test")
 def test_command() -> None:
-    """Run everything: lint, types, unit tests, then the tests of the images and of the whole stack."""
-    steps = Steps()
-    docker.require_engine()
-    unit.lint(steps)
-    unit.run(steps, [])
-    status = subprocess.run([sys.executable, "-m", "pytest"], cwd=ROOT, check=False).returncode
-    raise typer.Exit(status)
+    """Run what any change can break: lint, unit tests, images on both paths, the stack, documents, tools."""
+    if not testing.test(Steps()):
+        raise typer.Exit(1)
+
+
+@app.command("prove")
+def prove_command() -> None:
+    """Run the long proofs and the benchmarks; one is skipped while nothing it depends on has changed since it passed."""
+    if not testing.prove(Steps()):
+        raise typer.Exit(1)
 
 
 def main() -> None:
-    """Run a command; show a failure as what happened, what was found, what to do."""
+    """Run a command; print an error as what happened, what was found, what to do."""
     os.umask(0o022)
     try:
         app()

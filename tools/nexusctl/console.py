@@ -1,4 +1,4 @@
-"""What people see: a line for each step while it runs, a table at the end."""
+"""Terminal output: a line for each step while it runs, a table at the end."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ class Steps:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Show `title` with a running clock; leave one line with the time it took."""
+        """Show `title` with a running clock, then one line with the time it took."""
         started = time.monotonic()
         with _spinner(title):
             yield

@@ -1,4 +1,4 @@
-"""What does not belong in an image: programs that help an intruder, and files that give rights away."""
+"""Unwanted files in images: programs that help an intruder, and files that grant privileges."""
 
 import re
 import stat
@@ -44,7 +44,7 @@ _PROGRAMS = {
     "telnet tftp w3m wget wget2",
 }
 _KINDS = {name: kind for kind, names in _PROGRAMS.items() for name in names.split()}
-# A program's name may carry a target before it and a version behind it: x86_64-linux-gnu-gcc-14, pip3.13, perl5.40.1.
+# A program's name may have a target as prefix and a version as suffix: x86_64-linux-gnu-gcc-14, pip3.13, perl5.40.1.
 _DECORATION = re.compile(r"^[a-z0-9_]+-linux-[a-z0-9]+-|-?\d{1,2}(?:\.\d+)*$")
 # Package managers that are started as `python3 -m`.
 _MODULE = re.compile(r"(?:^|/)(?:ensurepip|pip|setuptools)/__init__\.pyc?$")
@@ -54,7 +54,7 @@ _CAPABILITY = "SCHILY.xattr.security.capability"
 
 
 def scan(members: Iterable[TarInfo]) -> list[Finding]:
-    """Return what does not belong in a file system, as `docker export` streams it: `tarfile.open(..., mode="r|")`."""
+    """Return the unwanted files of a file system that `docker export` streams: `tarfile.open(..., mode="r|")`."""
     return [finding for member in members for finding in findings(member)]
 
 

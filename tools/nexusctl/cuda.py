@@ -5,7 +5,7 @@ With pack the same libraries come from the buildpack nexus/accelerator, as a lay
 
 import os
 
-from nexusctl import base, docker, shell, stamps, wheels
+from nexusctl import base_images, build_cache, docker, shell, wheels
 from nexusctl.console import Steps
 from nexusctl.workspace import ROOT, STATE, load
 
@@ -16,27 +16,27 @@ _SITE_PACKAGES = "/cuda/site-packages"
 
 
 def build(steps: Steps) -> None:
-    """Make nexus/run-cuda where run image, lock, prune list or installer changed."""
+    """Build nexus/run-cuda if the run image, lock, prune list or installer changed."""
     run, build_image = load().base("nexus/run"), load().base("nexus/build")
-    base.build(steps, (run, build_image))
+    base_images.build(steps, (run, build_image))
     _make_layer(steps)
-    run_layers = [base.ROOTS / f"{root}.tar" for root in run.roots]
+    run_layers = [base_images.ROOTS / f"{root}.tar" for root in run.roots]
     inputs = f"{docker.image_id(run.image)} {_LAYER.stat().st_mtime_ns}"
-    if stamps.is_current("image-nexus-run-cuda", f"{inputs} {docker.image_id(RUN_IMAGE)}"):
+    if build_cache.is_current("image-nexus-run-cuda", f"{inputs} {docker.image_id(RUN_IMAGE)}"):
         return
     with steps.step(RUN_IMAGE):
-        config = base.config(run)
+        config = base_images.config(run)
         config["Env"].append(f"PYTHONPATH={_SITE_PACKAGES}")
         docker.load_image(RUN_IMAGE, [*run_layers, _LAYER], config)
-    stamps.finish("image-nexus-run-cuda", f"{inputs} {docker.image_id(RUN_IMAGE)}")
+    build_cache.finish("image-nexus-run-cuda", f"{inputs} {docker.image_id(RUN_IMAGE)}")
 
 
 def _make_layer(steps: Steps) -> None:
     """Install the CUDA libraries as the buildpack does, in a container of the build image, and pack them as a layer."""
     folder = wheels.cuda_wheels(steps)
     sources = [ROOT / "buildpacks" / "accelerator", ROOT / "buildpacks" / "python" / "lib"]
-    inputs = stamps.digest(sources, docker.image_id("nexus/build") or "")
-    if _LAYER.exists() and stamps.is_current("cuda-layer", inputs):
+    inputs = build_cache.digest(sources, docker.image_id("nexus/build") or "")
+    if _LAYER.exists() and build_cache.is_current("cuda-layer", inputs):
         return
     partial = _LAYER.with_suffix(".partial")
     search = ":".join(f"/src/buildpacks/{name}/lib" for name in ("accelerator", "python"))
@@ -55,4 +55,4 @@ def _make_layer(steps: Steps) -> None:
             log="cuda-layer",
         )
     partial.replace(_LAYER)
-    stamps.finish("cuda-layer", inputs)
+    build_cache.finish("cuda-layer", inputs)

@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from nexusctl import shell, stamps
+from nexusctl import build_cache, shell
 from nexusctl.errors import NexusError
 from nexusctl.workspace import STATE, load
 
@@ -107,7 +107,7 @@ def compose(*, tag: str) -> tuple[list[str], dict[str, str]]:
 def load_image(reference: str, layers: Sequence[Path], config: Mapping[str, Any]) -> None:
     """Put an image of the given layer tars into the engine. Equal layers and config give an equal image id."""
     created = datetime.fromtimestamp(load().epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    digests = [f"sha256:{stamps.file_sha256(layer)}" for layer in layers]
+    digests = [f"sha256:{build_cache.file_sha256(layer)}" for layer in layers]
     document = {
         "architecture": architecture(),
         "os": "linux",

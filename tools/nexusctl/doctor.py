@@ -1,4 +1,4 @@
-"""What this machine lacks, and the command that mends it."""
+"""What this machine lacks, and the command that installs it."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusctl import base, docker, shell
+from nexusctl import base_images, docker, shell
 from nexusctl.console import out
 from nexusctl.errors import NexusError
 from nexusctl.workspace import STATE, load
@@ -17,7 +17,7 @@ _OLDEST_PYTHON = (3, 11)
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that is needed: `probe` says what was found and raises NexusError where it isn't enough."""
+    """One thing that is needed: `probe` returns what was found, and raises NexusError if that is not enough."""
 
     name: str
     probe: Callable[[], str]
@@ -59,11 +59,11 @@ def _compose() -> str:
 def _mmdebstrap() -> str:
     if shutil.which("mmdebstrap"):
         return shell.capture(["mmdebstrap", "--version"])
-    if docker.image_id(base.RECIPE_IMAGE):
-        return f"none on PATH; the image {base.RECIPE_IMAGE} stands in for it"
+    if docker.image_id(base_images.RECIPE_IMAGE):
+        return f"none on PATH; the image {base_images.RECIPE_IMAGE} is used instead"
     raise NexusError(
         "base images are made with mmdebstrap",
-        "no mmdebstrap on PATH; a public Debian image stands in for it where a registry is reachable",
+        "no mmdebstrap on PATH; a public Debian image replaces it if a registry is reachable",
         "apt-get install mmdebstrap",
     )
 

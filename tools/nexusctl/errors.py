@@ -1,4 +1,4 @@
-"""The one error that people see: what happened, what was found, what to do."""
+"""The error that users see: what happened, what was found, what to do."""
 
 from dataclasses import dataclass
 

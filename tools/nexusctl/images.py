@@ -1,24 +1,26 @@
-"""Service images, by either path: pack, or docker/Dockerfile.<service>."""
+"""Service images, built by pack or from docker/Dockerfile.<service>."""
 
 import time
 from collections.abc import Sequence
 
-from nexusctl import base, builder, cuda, docker, shell, toolchain, wheels
+from nexusctl import base_images, builder, cuda, docker, shell, toolchain, wheels
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import Flavour, Service, load
+from nexusctl.workspace import Flavour, Service, Worker, load
 
-# What a Dockerfile build is called; the pack build has `latest`.
+# The tag of Dockerfile builds; pack builds have `latest`.
 DOCKERFILE_TAG = "dockerfile"
 
 
 def build(steps: Steps, names: Sequence[str], *, use_pack: bool) -> None:
-    """Build the named services and flavours (all services if none is named) and print a table of what came out."""
+    """Build the named services and flavours (what the stack runs if none is named) and print a table of the images."""
     services, flavours = select(names)
-    if flavours or any(service.kind == "app" for service in services):  # stores stand on their own root alone
-        builder.build(steps) if use_pack else base.build(steps, (load().base("nexus/run"), load().base("nexus/build")))
-    base.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
-    base.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
+    if flavours or any(service.kind == "app" for service in services):  # stores only need their own root
+        builder.build(steps) if use_pack else base_images.build(
+            steps, (load().base("nexus/run"), load().base("nexus/build"))
+        )
+    base_images.build(steps, tuple(load().base(flavour.run_image) for flavour in flavours))
+    base_images.build(steps, tuple(load().base(service.base) for service in services if service.kind == "store"))
     rows = [_build_service(steps, service, use_pack=use_pack) for service in services]
     rows += [_build_flavour(steps, flavour, use_pack=use_pack) for flavour in flavours]
     table("Images", ("image", "MB", "limit", "seconds"), rows)
@@ -35,6 +37,17 @@ def flavour_reference(flavour: Flavour, *, use_pack: bool) -> str:
     image, _, tag = flavour.name.partition(":")
     tags = [tag, "" if use_pack else DOCKERFILE_TAG]
     return f"{image}:{'-'.join(filter(None, tags)) or 'latest'}"
+
+
+def image_of(process: Service | Worker, *, use_pack: bool) -> str:
+    """Return the name of the image that a process of the stack runs, on one of the two paths."""
+    if isinstance(process, Service):
+        return reference(process, use_pack=use_pack)
+    flavours = {flavour.name: flavour for flavour in load().flavours}
+    if process.image in flavours:
+        return flavour_reference(flavours[process.image], use_pack=use_pack)
+    app = next(app for app in load().apps if app.name == process.image)
+    return reference(app, use_pack=use_pack)
 
 
 def references() -> list[str]:
@@ -61,17 +74,26 @@ def dockerfile_build(image: str, name: str, *options: str) -> None:
 
 
 def select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
-    """Return the named services and flavours, all services if none is named; raise NexusError for an unknown name."""
+    """Return the named services and flavours, those that the stack runs if none is named.
+
+    Raises:
+        NexusError: a name is unknown.
+    """
     buildable: list[Service | Flavour] = [*load().services, *load().flavours]
     known = {item.name: item for item in buildable}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise NexusError("no such service", ", ".join(unknown), f"use one of: {', '.join(known)}")
-    chosen = [known[name] for name in names] or list(load().services)
+    chosen = [known[name] for name in names] or [*load().services, *_flavours_of_workers()]
     return (
         [item for item in chosen if isinstance(item, Service)],
         [item for item in chosen if isinstance(item, Flavour)],
     )
+
+
+def _flavours_of_workers() -> list[Flavour]:
+    run = {worker.image for worker in load().workers}
+    return [flavour for flavour in load().flavours if flavour.name in run]
 
 
 def _build_service(steps: Steps, service: Service, *, use_pack: bool) -> list[str]:
@@ -98,7 +120,7 @@ def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[st
 
 
 def pack_options(steps: Steps, flavour: Flavour) -> list[str]:
-    """Return what makes a `pack build` of the app one of the flavour."""
+    """Return the options that turn a `pack build` of the app into a build of the flavour."""
     options = ["--run-image", flavour.run_image, "--default-process", flavour.process]
     if flavour.accelerator:
         options += ["--env", f"BP_NEXUS_ACCELERATOR={flavour.accelerator}"]

@@ -1,4 +1,4 @@
-"""Moves what pack has built onto a newer run image. The layers of the applications stay as they are."""
+"""Rebase images built by pack onto a newer run image; the application layers stay the same."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from nexusctl import base, docker, images, shell, toolchain
+from nexusctl import base_images, docker, images, shell, toolchain
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
 from nexusctl.workspace import load
@@ -22,7 +22,7 @@ _SOABI = "import sysconfig; print(sysconfig.get_config_var('SOABI'))"
 
 @dataclass(frozen=True)
 class _Image:
-    """An image that pack has built, and the name of the base image that it stands on."""
+    """An image built by pack, and the name of its base image."""
 
     reference: str
     base: str
@@ -39,7 +39,7 @@ class _Image:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the lifecycle has recorded (Platform Interface Specification, `io.buildpacks.lifecycle.metadata`)."""
+        """The lifecycle's record (Platform Interface Specification, `io.buildpacks.lifecycle.metadata`)."""
         found: dict[str, Any] = json.loads(_labels(self.document)[_METADATA])
         return found
 
@@ -60,7 +60,7 @@ class _Image:
 
 
 def run(steps: Steps, run_image: str | None) -> None:
-    """Move the services and the flavours that are here, all or none, and print a table.
+    """Rebase the services and the flavours that are present, all or none, and print a table.
 
     Base images are made anew from Debian packages; or `run_image` takes the place of the one that services stand on.
     """
@@ -76,20 +76,20 @@ def run(steps: Steps, run_image: str | None) -> None:
     _require_fit(run_image, found)
     with _standing_in(run_image, name):
         _move(steps, found)
-    base.adopt(load().base(name), run_image)
+    base_images.adopt(load().base(name), run_image)
 
 
 def _make_run_images(steps: Steps, found: Sequence[_Image]) -> None:
-    """Make the base images of the images anew, and every other run image that is here: they share layers."""
+    """Rebuild the base images of the images, and every other present run image: they share layers."""
     needed = {image.base for image in found}
     here = {flavour.run_image for flavour in load().flavours if docker.image_id(flavour.run_image)}
-    base.build(steps, tuple(item for item in load().bases if item.image in needed | here), anew=True)
+    base_images.build(steps, tuple(item for item in load().bases if item.image in needed | here), anew=True)
     for name in needed:
         _require_fit(name, [image for image in found if image.base == name])
 
 
 def _pack_images() -> list[_Image]:
-    """Return the images of all apps, and of the flavours that are here; raise NexusError where one is not pack's."""
+    """Return the images of all apps, and of the flavours that are present; raise NexusError if one is not built by pack."""
     bases = {images.reference(service, use_pack=True): service.base for service in load().apps}
     flavours = {images.flavour_reference(flavour, use_pack=True): flavour.run_image for flavour in load().flavours}
     bases |= {reference: run_image for reference, run_image in flavours.items() if docker.image_id(reference)}
@@ -100,8 +100,8 @@ def _pack_image(reference: str, run_image: str) -> _Image:
     if docker.image_id(reference) is None:
         raise NexusError(
             f"{reference} cannot be moved onto another base image",
-            "there is no image of that name here",
-            "run `make build`: what it makes stands on the newest nexus/run",
+            "no such image",
+            "run `make build`: its images are based on the newest nexus/run",
         )
     document = _inspect(reference)
     if _METADATA not in _labels(document):
@@ -114,11 +114,11 @@ def _pack_image(reference: str, run_image: str) -> _Image:
 
 
 def _require_fit(run_image: str, found: Sequence[_Image]) -> None:
-    """Raise NexusError unless what was built for the present base can run on the image `run_image`."""
+    """Raise NexusError unless images built for the current base can run on the image `run_image`."""
     if docker.image_id(run_image) is None:
         raise NexusError(
             f"{run_image} cannot be the base image",
-            "there is no image of that name here",
+            "no such image",
             "load it (`docker load --input FILE`) or pull it, then run the same command again",
         )
     offered = {**_traits(_inspect(run_image)), "Python": _python(run_image)}
@@ -133,7 +133,7 @@ def _require_fit(run_image: str, found: Sequence[_Image]) -> None:
         raise NexusError(
             f"{run_image} cannot be the base image",
             "\n         ".join(faults.values()),
-            "give a base of the same kind; or build the images for the new one: change docker/base, then `make build`",
+            "use a base of the same kind, or change docker/base and build the images for the new one (`make build`)",
         )
 
 
@@ -157,7 +157,7 @@ def _python(image: str) -> str:
 
 @contextmanager
 def _standing_in(run_image: str, name: str) -> Iterator[None]:
-    """Give an image the name that pack has recorded for the base; if that leads nowhere, the former one has it again."""
+    """Tag an image with the base name that pack has recorded; on an error the former image gets the tag back."""
     former = docker.image_id(name)
     shell.run(["docker", "tag", run_image, name], log="rebase")
     try:
@@ -169,7 +169,7 @@ def _standing_in(run_image: str, name: str) -> Iterator[None]:
 
 
 def _move(steps: Steps, found: Sequence[_Image]) -> None:
-    """Rebase all under another tag; only when all are made do they get their own."""
+    """Rebase all under a temporary tag, and move the tags once all succeeded."""
     outdated = [image for image in found if image.base_id != docker.image_id(image.base)]
     try:
         seconds = {image.reference: _rebase(steps, image) for image in outdated}
@@ -191,7 +191,7 @@ def _rebase(steps: Steps, image: _Image) -> float:
 
 
 def _publish(found: Sequence[_Image], outdated: Sequence[_Image]) -> None:
-    # The former ones first, of all images: together they are the stack to go back to.
+    # All former images are tagged first: together they are the stack to roll back to.
     for image in found:
         shell.run(["docker", "tag", image.document["Id"], image.previous], log="rebase")
     try:

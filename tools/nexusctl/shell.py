@@ -1,4 +1,4 @@
-"""Runs commands: output goes to a log under .nexus/logs, and the end of it into the error when one fails."""
+"""Running commands: their output goes to a log under .nexus/logs, and its end into the error if one fails."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from nexusctl.workspace import ROOT, STATE
 
 LOGS = STATE / "logs"
 _TAIL_LINES = 15
-# Debian's packages of programs that are called otherwise.
+# Debian packages whose name differs from the program's.
 _PACKAGES = {
     "docker": "docker.io docker-cli",
     "dockerd": "docker.io",
@@ -20,7 +20,7 @@ _PACKAGES = {
     "newuidmap": "uidmap",
 }
 _DISK_FULL = os.strerror(errno.ENOSPC).lower()
-# How the client, pack and compose say that nobody listens any more, or that the talk broke off.
+# Messages of the client, pack and compose if the engine does not listen or the connection broke.
 _ENGINE_GONE = re.compile(
     r"^.*(Cannot connect to the Docker daemon|Couldn.t connect to Docker daemon|error during connect|docker daemon is not running"
     r"|docker\.sock: connect: (?:connection refused|no such file)|unexpected EOF|Connection aborted).*$",
@@ -76,18 +76,18 @@ def capture(command: Sequence[str | Path]) -> str:
 
 
 def failed(command: str, output: str, status: int | None = None) -> NexusError:
-    """Return the error for a command that failed, from what it wrote; an engine that went away is named as such."""
+    """Return the error for a command that failed, from its output; a lost engine is reported as such."""
     if match := _ENGINE_GONE.search(output):
         return _engine_gone(match[0])
     return NexusError(
         f"`{command}` failed" + ("" if status is None else f" with exit status {status}"),
         output,
-        "mend what the message names, then run the command again",
+        "fix what the message names, then run the command again",
     )
 
 
 def succeeds(command: Sequence[str | Path]) -> bool:
-    """Whether a command exits 0; its output is dropped."""
+    """Return whether a command exits with status 0; its output is discarded."""
     try:
         return subprocess.run([str(part) for part in command], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -100,12 +100,12 @@ def missing_program(name: str) -> NexusError:
     return NexusError(
         f"{name} is needed and is not installed",
         "no such program on PATH",
-        f"as root on Debian: `apt-get install {package}`; elsewhere: install the like",
+        f"as root on Debian: `apt-get install {package}`; elsewhere: install the equivalent",
     )
 
 
 def failure(what: str, log: Path, remedy: str | None = None) -> NexusError:
-    """Return the error for a command that failed and wrote into `log`; a full disk and a lost engine are named as such."""
+    """Return the error for a command that failed and wrote into `log`; a full disk and a lost engine are reported as such."""
     text = log.read_text(errors="replace")
     full = [line.strip() for line in text.splitlines() if _DISK_FULL in line.lower()]
     if full:
@@ -116,7 +116,7 @@ def failure(what: str, log: Path, remedy: str | None = None) -> NexusError:
     return NexusError(
         what,
         f"{tail}\n    (all of it: {log.relative_to(ROOT)})",
-        remedy or "mend what the message names, then run the same command again",
+        remedy or "fix what the message names, then run the same command again",
     )
 
 

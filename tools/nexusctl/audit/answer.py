@@ -1,4 +1,4 @@
-"""Services that know of vulnerabilities, and what they answer."""
+"""Advisory services and their answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Subject:
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One known vulnerability. `fixed_in` is "" where there is no fix, `rating` what the service says of its weight."""
+    """One known vulnerability. `fixed_in` is "" if there is no fix, `rating` is the service's severity."""
 
     subject: Subject
     identifier: str
@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Silence:
-    """Of which subjects a service said nothing, and what came back instead."""
+    """The subjects that a service did not answer for, and what it sent instead."""
 
     subjects: tuple[Subject, ...]
     found: str
@@ -34,7 +34,7 @@ class Silence:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found; and `silence`, where some subjects could not be asked about."""
+    """What was found, and `silence` if some subjects could not be checked."""
 
     findings: tuple[Finding, ...] = ()
     silence: Silence | None = None
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Service:
-    """A service that knows of vulnerabilities; `remedy` is what to do about one."""
+    """An advisory service; `remedy` is what to do about a vulnerability."""
 
     name: str
     address: str

@@ -1,25 +1,23 @@
-"""`nexusctl audit`: known vulnerabilities of what images hold, and a clear word where a service could not be asked."""
+"""`nexusctl audit`: known vulnerabilities of the contents of images, and which services could not be reached."""
 
-import tomllib
 from collections.abc import Iterable, Sequence
 
 from packaging.utils import canonicalize_name
 from rich.markup import escape
 
-from nexusctl import docker
+from nexusctl import chassis, docker
 from nexusctl.audit import advisories, tracker
 from nexusctl.audit.answer import Answer, Service, Silence, Subject
 from nexusctl.console import out, table
 from nexusctl.sbom.command import inventories
 from nexusctl.sbom.inventory import Inventory
-from nexusctl.wheels import CHASSIS
 
 NOTHING_FOUND, FOUND, INCOMPLETE = 0, 1, 3
-"""Exit statuses; 2 is that of a command line that was not understood."""
+"""Exit statuses; 2 is a usage error."""
 
 
 def run(references: Sequence[str]) -> int:
-    """Ask about all that these images hold (all that are built, if none is named); print it, return the exit status."""
+    """Check the contents of these images (all built ones if none is named); print the result, return the exit status."""
     docker.require_engine()
     found = list(inventories(references))
     answers = []
@@ -39,14 +37,13 @@ def run(references: Sequence[str]) -> int:
 
 
 def _distributions(found: Sequence[Inventory]) -> list[Subject]:
-    # PyPI doesn't know the chassis, and need not learn of it.
-    own = canonicalize_name(tomllib.loads((CHASSIS / "pyproject.toml").read_text())["project"]["name"])
     held = (
         (canonicalize_name(item["name"]), item["version"], "", inventory.reference)
         for inventory in found
         for item in inventory.distributions
     )
-    return _subjects(item for item in held if item[0] != own)
+    # PyPI doesn't know the chassis, and need not learn of it.
+    return _subjects(item for item in held if item[0] != chassis.NAME)
 
 
 def _packages(found: Sequence[Inventory]) -> list[Subject]:
@@ -58,7 +55,7 @@ def _packages(found: Sequence[Inventory]) -> list[Subject]:
 
 
 def _subjects(held: Iterable[tuple[str, str, str, str]]) -> list[Subject]:
-    """Gather (name, version, release, image): one subject for each version, with its images."""
+    """Group (name, version, release, image) into one subject per version, with its images."""
     images: dict[tuple[str, str, str], dict[str, None]] = {}
     for name, version, release, image in held:
         images.setdefault((name, version, release), {})[image] = None

@@ -17,7 +17,7 @@ from nexusctl.audit.answer import Answer, Finding, Service, Silence, Subject
 # The document has some 70 MB.
 _SECONDS = 300
 _SECONDS_WITHOUT_A_BYTE = 30
-# Debian's word for what is no security issue in the packages as they are built.
+# Debian's rating of what is not a security issue in the packages as built.
 _NO_ISSUE = "unimportant"
 
 
@@ -39,7 +39,7 @@ _READER = TypeAdapter(_Data)
 
 
 def ask(packages: Sequence[Subject]) -> Answer:
-    """Return the open vulnerabilities of these source packages, but for those that Debian rates as unimportant."""
+    """Return the open vulnerabilities of these source packages, except those that Debian rates unimportant."""
     try:
         data = _READER.validate_json(_fetch())
     except ValidationError as error:
@@ -74,7 +74,7 @@ def _findings(package: Subject, data: _Data) -> Iterator[Finding]:
 
 
 def _is_affected(version: str, state: _State) -> bool:
-    # What is "undetermined", or fixed in no version that can be compared, counts as open: nobody has said that it isn't.
+    # What is "undetermined", or fixed in no version that can be compared, is treated as open.
     try:
         return state.status != "resolved" or Version(version) < Version(state.fixed_version)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The allow list: differences that are meant, each with its reason. Format: docs/parity.md."""
+"""The allow list: intended differences, each with its reason. Format: docs/parity.md."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ _EVERY_IMAGE = "*"
 
 @dataclass(frozen=True)
 class Same:
-    """A path of the left image that is the right one's `right` under another name."""
+    """A path of the left image that corresponds to `right` in the right image."""
 
     left: str
     right: str
@@ -29,13 +29,13 @@ class Same:
     only: str = _EVERY_IMAGE
 
     def rename(self, text: str) -> str:
-        """Return `text` with the path by its right name."""
+        """Return `text` with the path replaced by its name in the right image."""
         return re.sub(rf"{re.escape(self.left)}(?![\w.-])", self.right, text)
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """A difference that is meant: `key` is a glob over the keys of `point`, `only` one over left images' names.
+    """An intended difference: `key` is a glob over the keys of `point`, `only` one over left images' names.
 
     With a `side`, the key may be in the image of that side alone.
     """
@@ -47,14 +47,14 @@ class Allowance:
     side: str = ""
 
     def covers(self, point: str, difference: Difference) -> bool:
-        """Whether this is the difference that is meant."""
+        """Return whether this entry allows the difference."""
         missing = {"left": difference.right, "right": difference.left}.get(self.side)
         return point == self.point and missing is None and fnmatchcase(difference.key, self.key)
 
 
 @dataclass
 class Allowances:
-    """The list, which remembers what was of use for the images it has been asked about."""
+    """The list, which records which entries were used."""
 
     same: Sequence[Same] = ()
     allowed: Sequence[Allowance] = ()
@@ -62,7 +62,7 @@ class Allowances:
     _used: set[Same | Allowance] = field(default_factory=set)
 
     def begin(self, left_image: str) -> "Allowances":
-        """Return the list for one pair of images; what was of use for it counts for the whole list."""
+        """Return the list for one pair of images; entries used there are recorded in the whole list."""
         of_image = Allowances(
             [same for same in self.same if fnmatchcase(left_image, same.only)],
             [entry for entry in self.allowed if fnmatchcase(left_image, entry.only)],
@@ -73,11 +73,11 @@ class Allowances:
         return of_image
 
     def rename(self, facts: Facts) -> Facts:
-        """Return the left image's facts with the right image's names for paths that are the same."""
+        """Return the left image's facts with corresponding paths renamed as in the right image."""
         return {point: {self._rename(k): self._rename(v) for k, v in keys.items()} for point, keys in facts.items()}
 
     def judge(self, point: str, difference: Difference) -> Difference:
-        """Return the difference with the reason for which it is allowed, if it is."""
+        """Return the difference, with its reason if it is allowed."""
         for entry in self.allowed:
             if entry.covers(point, difference):
                 self._used.add(entry)
@@ -85,7 +85,7 @@ class Allowances:
         return difference
 
     def stale(self) -> list[str]:
-        """Return a line for each entry that was of no use for the images it is there for."""
+        """Return a line for each entry that was not used by the images it applies to."""
         return [_describe(entry) for entry in (*self.same, *self.allowed) if entry in self._asked - self._used]
 
     def _rename(self, text: str) -> str:
@@ -98,11 +98,11 @@ class Allowances:
 
 
 def load(path: Path = FILE) -> Allowances:
-    """Read the list; raise NexusError where it is not as it should be."""
+    """Read the list; raise NexusError if it is invalid."""
     try:
         document = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise NexusError(f"{path.name} cannot be read", str(error), "mend the line that it names") from error
+        raise NexusError(f"{path.name} cannot be read", str(error), "fix the line that it names") from error
     for name in document:
         if name not in _ENTRIES:
             raise _malformed(path, f"[[{name}]]")
@@ -125,7 +125,7 @@ def _malformed(path: Path, found: str) -> NexusError:
         f"{path.name} has an entry that is not understood",
         found,
         "write [[same]] with left, right and reason, or [[allow]] with point, key and reason, all of them text; "
-        "docs/parity.md tells what else they may have",
+        "docs/parity.md lists the optional keys",
     )
 
 

@@ -1,4 +1,4 @@
-"""What an image does: it runs as the compose file has it run, is looked at from inside, is started again and stopped."""
+"""Behaviour of an image: run as in the compose file, observed from inside, restarted and stopped."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ from nexusctl.stack import port_variable
 from nexusctl.workspace import ROOT, STATE, load
 
 _PROBE = Path(__file__).with_name("probe.py").read_text()
-# Of this tree: comparisons of two trees on one engine don't meet.
+# Named after this tree, so that comparisons of two trees on one engine do not conflict.
 PROJECT = f"nexus-parity-{sha256(bytes(ROOT)).hexdigest()[:8]}"
 # As in docker-compose.production.yml, but with the image's own user.
 _HARDENED = {
@@ -51,15 +51,15 @@ class Side:
         shell.run([*self.command, *arguments], log=self.project, env=self.environment)
 
     def container(self, service: str) -> str:
-        """Return the id of a service's container."""
+        """Return the id of a service's container, of the first of its replicas."""
         label = f"label=com.docker.compose.project={self.project}"
         ids = ["docker", "ps", "--all", "--quiet", "--filter", label]
-        return shell.capture([*ids, "--filter", f"label=com.docker.compose.service={service}"])
+        return shell.capture([*ids, "--filter", f"label=com.docker.compose.service={service}"]).partition("\n")[0]
 
 
 @dataclass(frozen=True)
 class Start:
-    """The seconds from a container's start to the first 200, and the memory in MB that it then has."""
+    """The seconds from a container's start to the first 200, and its memory in MB at that point."""
 
     seconds: float | None
     memory: float | None
@@ -83,7 +83,7 @@ def stack(name: str, tag: str, images: Mapping[str, str]) -> Side:
 
 
 def plain(name: str, images: Mapping[str, str]) -> Side:
-    """Return the project that runs images by themselves, service -> image, as tightly held as a service."""
+    """Return the project that runs images alone, service -> image, under the same restrictions as a service."""
     command, environment = docker.compose(tag="latest")
     services = {service: {"image": image, **_HARDENED} for service, image in images.items()}
     file = _write(name, {"services": services, "networks": {"inside": {"internal": True}}})
@@ -104,7 +104,7 @@ def _write(name: str, document: Mapping[str, Any]) -> Path:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the one place for comparisons of this tree; raise NexusError if another is under way."""
+    """Take the lock for comparisons in this tree; raise NexusError if another one is running."""
     path = STATE / "parity" / "lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("w") as stream:
@@ -112,15 +112,15 @@ def alone() -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise NexusError(
-                "another comparison is under way", f"a process holds {path.relative_to(ROOT)}", "wait until it is done"
+                "another comparison is running", f"a process holds {path.relative_to(ROOT)}", "wait until it is done"
             ) from error
         yield
 
 
 @contextmanager
 def running(side: Side, services: list[str]) -> Iterator[None]:
-    """Start services with what they depend on, and wait until they are healthy; remove all of it at the end."""
-    side.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")  # what an interrupted run has left
+    """Start services with their dependencies, and wait until they are healthy; remove everything at the end."""
+    side.compose("down", "--volumes", "--remove-orphans", "--timeout", "0")  # left by an interrupted run
     try:
         side.compose("up", "--detach", "--no-build", *services)
         for service in services:
@@ -131,7 +131,7 @@ def running(side: Side, services: list[str]) -> Iterator[None]:
 
 
 def observe(side: Side, service: str) -> Facts:
-    """Return the facts of a service's container; of one that does not run, how it ended."""
+    """Return the facts of a service's container; if it is not running, how it ended."""
     container = side.container(service)
     state = _state(container)
     if state["Status"] != "running":
@@ -140,7 +140,7 @@ def observe(side: Side, service: str) -> Facts:
 
 
 def start(side: Side, service: str) -> Start:
-    """Start a service's running container once more."""
+    """Restart a service's container."""
     container = side.container(service)
     if _state(container)["Status"] != "running":
         return Start(None, None)
@@ -162,7 +162,7 @@ def stop(side: Side, service: str) -> Facts:
 
 
 def _probe(container: str, task: str, seconds: float) -> dict[str, Any] | None:
-    """Return what the probe prints; None where the image has no Python to run it."""
+    """Return the probe's output; None if the image has no Python to run it."""
     command = ["docker", "exec", container, "python3", "-c", _PROBE, task, str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode in {126, 127}:
@@ -174,7 +174,7 @@ def _probe(container: str, task: str, seconds: float) -> dict[str, Any] | None:
 
 
 def _probe_failed(container: str, task: str, status: int, said: str) -> NexusError:
-    """Return the error for a probe that did not come to its end; a container that ended has ended the probe too."""
+    """Return the error for a probe that did not finish; it also ends when its container does."""
     log = subprocess.run(
         ["docker", "logs", "--tail", str(_LOG_LINES), container],
         stdout=subprocess.PIPE,

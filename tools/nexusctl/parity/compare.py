@@ -1,4 +1,4 @@
-"""Comparing pairs of images: both are observed, then judged point by point."""
+"""Comparison of pairs of images: both are observed, then compared point by point."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that ought to be the same, and the service of the compose file as which they run."""
+    """Two images that should be equal, and the service of the compose file that they run as."""
 
     service: str
     images: tuple[str, str]
 
 
 def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowances) -> dict[Pair, list[Row]]:
-    """Observe both images of each pair, by themselves and as they run on both sides; return a row for each point.
+    """Observe both images of each pair, at rest and running on both sides; return a row for each point.
 
     Raises:
         NexusError: the engine failed, or what the services depend on did not become healthy.
@@ -39,12 +39,12 @@ def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowan
     services = [pair.service for pair in pairs]
     with behaviour.alone(), ExitStack() as stack, ThreadPoolExecutor(len(sides)) as pool:
         started = [pool.submit(stack.enter_context, behaviour.running(side, services)) for side in sides]
-        # Meanwhile: reading file systems takes less of the processors than starting does.
+        # Meanwhile: reading file systems uses less CPU than starting.
         for_pair = {pair: allowances.begin(pair.images[0]) for pair in pairs}
         rows = {pair: compare_contents(pair, for_pair[pair]) for pair in pairs}
         for future in started:
             future.result()
-        # All are looked at before any is started again, and that before any is stopped: one service needs the other.
+        # All are observed before any is restarted, and restarted before any is stopped: services depend on each other.
         seen = [_both(behaviour.observe, service, sides, pool) for service in services]
         starts = [[_both(behaviour.start, service, sides, pool) for _ in range(STARTS)] for service in services]
         ends = [_both(behaviour.stop, service, sides, pool) for service in services]
@@ -56,12 +56,12 @@ def compare(pairs: Sequence[Pair], sides: tuple[Side, Side], allowances: Allowan
 def _both(
     task: Callable[[Side, str], _Found], service: str, sides: Sequence[Side], pool: ThreadPoolExecutor
 ) -> list[_Found]:
-    """Do a task on both sides at the same time: what disturbs one disturbs the other."""
+    """Run a task on both sides at the same time, so that both see the same load."""
     return list(pool.map(task, sides, [service] * len(sides)))
 
 
 def compare_contents(pair: Pair, allowances: Allowances) -> list[Row]:
-    """Return the rows for what two images hold and say of themselves; neither is started."""
+    """Return the rows for content and metadata of two images; neither is started."""
     (left, left_size), (right, right_size) = (_contents(image, allowances) for image in pair.images)
     return [*_rows(left, right, allowances), SIZE.compare(left_size, right_size)]
 

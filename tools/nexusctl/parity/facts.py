@@ -1,4 +1,4 @@
-"""What is known of an image, and how two such sets of facts are compared."""
+"""Facts about an image, and their comparison."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Facts = Mapping[str, Mapping[str, str]]
 
 
 class Verdict(StrEnum):
-    """What became of a point."""
+    """The verdict on a point."""
 
     EQUAL = "equal"
     ALLOWED = "allowed"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """One key of a point whose values differ; None where an image has no such key. `reason` is why that is allowed."""
+    """One key of a point whose values differ; None if an image lacks the key. `reason` is why that is allowed."""
 
     key: str
     left: str | None
@@ -32,7 +32,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """One point of the comparison: each side in short, and every difference; of two numbers, left over right."""
+    """One point of the comparison: a summary of each side, every difference, and for numbers the ratio left / right."""
 
     point: str
     left: str
@@ -55,7 +55,7 @@ class Measure:
     margin: float = 0
 
     def compare(self, left: float | None, right: float | None) -> Row:
-        """Return the row; None is a number that could not be taken."""
+        """Return the row; None is a number that could not be measured."""
         ratio = round(left / right, 3) if left and right else None
         return Row(self.point, self._show(left), self._show(right), self._verdict(left, right), ratio=ratio)
 
@@ -72,14 +72,14 @@ class Measure:
 
 
 def differences(left: Mapping[str, str], right: Mapping[str, str]) -> Iterator[Difference]:
-    """Give each key whose values differ, in order."""
+    """Return each key whose values differ, in order."""
     for key in sorted(left.keys() | right.keys()):
         if left.get(key) != right.get(key):
             yield Difference(key, left.get(key), right.get(key))
 
 
 def in_short(values: Mapping[str, str]) -> str:
-    """Return one line for a point's values: themselves where they are few, else their number and a digest."""
+    """Return one line for a point's values: the values if they are few, else their number and a digest."""
     if not values:
         return "none"
     text = ", ".join(_entry(key, value) for key, value in sorted(values.items()))

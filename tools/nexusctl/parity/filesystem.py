@@ -1,4 +1,4 @@
-"""What an image holds: one pass over its exported file system."""
+"""The content of an image: one pass over its exported file system."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from nexusctl import contents, docker
 from nexusctl.parity.facts import Facts
 
-# What the engine itself puts into each container that it exports.
+# Added by the engine to each exported container.
 _OF_ENGINE = re.compile(r"/(\.dockerenv|etc/(hosts|hostname|resolv\.conf|mtab)|dev|dev/.*|proc|sys)?$")
 _ACCOUNTS = ("/etc/passwd", "/etc/group")
 _PACKAGE_RECORDS = "/var/lib/dpkg/status"

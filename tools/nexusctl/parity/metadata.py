@@ -1,4 +1,4 @@
-"""What an image says of itself: the engine's document of it."""
+"""The metadata of an image: the engine's document of it."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from nexusctl.parity.facts import Facts
 
 
 def observe(document: dict[str, Any]) -> Facts:
-    """Return the facts in what `docker image inspect` says of an image."""
+    """Return the facts in the output of `docker image inspect`."""
     config = document["Config"]
     return {
         "platform": {f"{document['Os']}/{document['Architecture']}": ""},

@@ -1,6 +1,6 @@
 """Runs inside a container, by `docker exec CONTAINER python3 -c <this text> TASK SECONDS`, and prints JSON.
 
-`observe` tells what the application's process is like, `await` when /health first answered 200. The standard library
+`observe` tells what the application's process is like, `await` when it was first healthy. The standard library
 only; it is read as text and never imported, except by its tests.
 """
 
@@ -26,6 +26,10 @@ Facts = dict[str, dict[str, str]]
 
 _LISTENING = "0A"
 _ENGINE_RESOLVER = "127.0.0.11"  # Docker's own name server listens there, at another port each time
+# As docker/probe has them.
+_HEARTBEAT = Path("/tmp/heartbeat")
+_HEARTBEAT_SECONDS = "NEXUS_HEARTBEAT_SECONDS"
+_BEATING = "beating"
 _VOLATILE = ("_ms", "_seconds")
 _KEPT_OUT = {"/proc", "/sys", "/dev"}
 _STATUS = {
@@ -36,7 +40,7 @@ _STATUS = {
 
 
 def main() -> None:
-    """Do the task that the command line names."""
+    """Run the task given on the command line."""
     task, seconds = sys.argv[1], float(sys.argv[2])
     pids = application_processes()
     environment = read_environment(pids[0])
@@ -44,13 +48,13 @@ def main() -> None:
         print(json.dumps(first_answer(environment, seconds)))
     elif "_PARITY_PROBE" in os.environ:
         print(json.dumps(observe(pids, environment, seconds)))
-    else:  # again, as the application's Python sees the world
+    else:  # once more, in the environment of the application
         os.chdir(f"/proc/{pids[0]}/cwd")
         os.execve(sys.executable, sys.orig_argv, environment | {"_PARITY_PROBE": "1"})  # noqa: S606
 
 
 def application_processes() -> list[int]:
-    """Return the ids of the processes that the container was started for: not the engine's init, not this one."""
+    """Return the ids of the container's own processes: without the engine's init and this one."""
     parents = {}
     for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()):
         with suppress(OSError):  # health checks come and go
@@ -125,7 +129,7 @@ def listening() -> dict[str, str]:
             # In words of four bytes, each in the processor's order.
             packed = b"".join(bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8))
             address = ipaddress.ip_address(packed)
-            # The engine gives out other addresses each time.
+            # The engine assigns other addresses each time.
             place = str(address) if address.is_unspecified or address.is_loopback else "own address"
             if fields[3] == _LISTENING and place != _ENGINE_RESOLVER:
                 found[f"{place}:{int(port, 16)}"] = table
@@ -133,7 +137,7 @@ def listening() -> dict[str, str]:
 
 
 def health(environment: dict[str, str], seconds: float) -> dict[str, str]:
-    """Return status and body of /health once all is well, or the last of them after `seconds`.
+    """Return status and body of /health once everything is healthy, or the last answer after `seconds`.
 
     Empty where no port is told.
     """
@@ -146,15 +150,20 @@ def health(environment: dict[str, str], seconds: float) -> dict[str, str]:
 
 
 def is_well(answer: dict[str, str]) -> bool:
-    """Whether a service does its job and, in the body that services give, misses nothing that it depends on.
+    """Return whether a service is ready and, in a body of our services' form, all of its dependencies are.
 
     One that was just started, or whose neighbour was, may be degraded for a moment.
     """
-    return answer["status"] == "200" and '"status": "degraded"' not in answer["body"]
+    return answer["status"] in {"200", _BEATING} and '"status": "degraded"' not in answer["body"]
 
 
 def ask(environment: dict[str, str]) -> dict[str, str]:
-    """Return status and body of /health now, without what differs at each call; empty where no port is told."""
+    """Return status and body of /health now, without what differs at each call; empty if no port is known.
+
+    A worker has no port: its status is "beating" or "none".
+    """
+    if _HEARTBEAT_SECONDS in environment:
+        return {"status": _BEATING if is_beating(int(environment[_HEARTBEAT_SECONDS])) else "none", "body": ""}
     port = environment.get("THC_PORT") or environment.get("PORT")
     if not port:
         return {}
@@ -167,6 +176,14 @@ def ask(environment: dict[str, str]) -> dict[str, str]:
         return {"status": "none", "body": type(error).__name__}
 
 
+def is_beating(limit: int) -> bool:
+    """Whether the heartbeat file was modified at most `limit` seconds ago."""
+    try:
+        return time.time() - _HEARTBEAT.stat().st_mtime <= limit
+    except OSError:
+        return False
+
+
 def steady(body: bytes) -> str:
     """Return a body without its durations, keys in order."""
     try:
@@ -177,7 +194,7 @@ def steady(body: bytes) -> str:
 
 
 def writable(folder: str) -> Iterator[str]:
-    """Yield the uppermost folders that the process may write to."""
+    """Yield the topmost folders that the process may write to."""
     try:
         folders = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
     except OSError:
@@ -198,9 +215,9 @@ def certificates() -> dict[str, str]:
 
 
 def first_answer(environment: dict[str, str], seconds: float) -> dict[str, float | None]:
-    """Return the time (seconds since 1970) of the first 200, or None, and the processes' memory in MB (10^6 bytes)."""
+    """Return the time (seconds since 1970) when it was first healthy, or None, and its memory in MB (10^6 bytes)."""
     deadline = time.monotonic() + seconds
-    while ask(environment).get("status") != "200":
+    while ask(environment).get("status") not in {"200", _BEATING}:
         if time.monotonic() > deadline:
             return {"answered": None, "memory": None}
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What people and programs see of a comparison."""
+"""Reports of a comparison, for people and programs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ def failed(rows: Mapping[Pair, Sequence[Row]]) -> list[Pair]:
 
 
 def show(rows: Mapping[Pair, Sequence[Row]], stale: Sequence[str]) -> None:
-    """Print a table for each pair, every difference that is not allowed, and what it comes to."""
+    """Print a table for each pair, every difference that is not allowed, and the result."""
     for pair, of_pair in rows.items():
         reasons = list(dict.fromkeys(reason for row in of_pair for reason in _reasons(row)))
         lines = [[row.point, row.left, row.right, _verdict(row, reasons)] for row in of_pair]

@@ -1,1 +1,1 @@
-"""Whether the same tree gives the same image layers, whoever builds it, when, and wherever it lies."""
+"""Reproducible builds: the same tree results in the same image layers, whoever builds it, when and where."""

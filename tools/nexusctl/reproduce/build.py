@@ -1,4 +1,4 @@
-"""One build of everything from nothing but the tracked files, under circumstances that must not show in any image."""
+"""One build of everything from only the tracked files, in an environment that must not affect any image."""
 
 import os
 import re
@@ -31,7 +31,7 @@ for path in --pack --no-pack; do
     setpriv --reuid "$user" --regid "$user" --clear-groups tools/nexus build $path "$@"
 done
 """
-# What would lead a build to another build's caches, files or engine.
+# Variables that would point a build to another build's caches, files or engine.
 _LEFT_OUT = re.compile(
     r"XDG_.*|DOCKER_.*|COMPOSE_.*|PYTHON.*|VIRTUAL_ENV|LANGUAGE|LC_.*|TMP|TEMP|GO(TMPDIR|PATH|CACHE|MODCACHE|ENV)|(PIP|UV)_CACHE_DIR"
 )
@@ -39,7 +39,7 @@ _LEFT_OUT = re.compile(
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What differs from one build to the other.
+    """The environment of a build, which differs between the two.
 
     `folder` is where the tree lies below the build's own folder, which has a home and a folder for temporary files too;
     `umask` is octal, `delay` in seconds.
@@ -56,20 +56,20 @@ class Circumstances:
 
 
 FIRST = Circumstances("first", "nexus", 0, "077", "first", "UTC0", "C", 0)
-# The clocks are apart, so that no moment of one is the same in the other.
+# The clocks differ, so that no timestamp of one build occurs in the other.
 SECOND = Circumstances("second", "another folder/nexus", 12345, "002", "second.example", "NZST-12", "C.UTF-8", 30)
 
 
 @dataclass(frozen=True)
 class Build:
-    """A build that runs, and how it may fail."""
+    """A running build."""
 
     engine: Engine
     process: subprocess.Popen[bytes]
     log: Path
 
     def is_done(self) -> bool:
-        """Whether the build has succeeded; raise NexusError where it, or its engine, has failed."""
+        """Return whether the build has succeeded; raise NexusError if it or its engine has failed."""
         self.engine.require_running()
         status = self.process.poll()
         if status:
@@ -79,7 +79,7 @@ class Build:
 
 @contextmanager
 def started(circumstances: Circumstances, folder: Path, names: Sequence[str]) -> Iterator[Build]:
-    """Build the named services by both paths in the new `folder`, with an engine of its own; give the build while it runs."""
+    """Build the named services by both paths in the new `folder`, with an engine of its own; yield the running build."""
     name, user = circumstances.name, circumstances.user
     tree, home, temporary = folder / circumstances.folder, folder / "home", folder / "tmp"
     _copy_tracked_files(tree, int(circumstances.umask, 8))
@@ -99,8 +99,8 @@ def started(circumstances: Circumstances, folder: Path, names: Sequence[str]) ->
 
 
 def _copy_tracked_files(tree: Path, umask: int) -> None:
-    """Copy what git tracks, as it is now, to the new folder `tree`, with the modes of a checkout under `umask`."""
-    # Root may build a tree that is another user's.
+    """Copy the tracked files, as they are now, to the new folder `tree`, with the modes of a checkout under `umask`."""
+    # Root may build a tree that belongs to another user.
     listed = shell.capture(["git", "-c", "safe.directory=*", "ls-files", "-z"])
     for name in filter(None, listed.split("\0")):
         if os.path.lexists(ROOT / name):  # else: removed, but not yet committed

@@ -1,4 +1,4 @@
-"""`nexusctl reproduce`: two builds from cold, and a verdict on each image."""
+"""`nexusctl reproduce`: two builds from scratch, and a verdict on each image."""
 
 import math
 import os
@@ -30,7 +30,7 @@ def run(steps: Steps, names: Sequence[str]) -> bool:
     """
     images.select(names)
     _require_machine()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is begun is taken away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that everything started is removed
     started = time.monotonic()
     _show_circumstances()
     with tempfile.TemporaryDirectory(prefix="nexus-reproduce-", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:

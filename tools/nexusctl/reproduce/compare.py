@@ -1,4 +1,4 @@
-"""What two engines hold, image by image."""
+"""Comparison of the images of two engines."""
 
 import json
 import tempfile
@@ -12,13 +12,13 @@ from nexusctl import shell
 from nexusctl.reproduce.engine import Engine
 from nexusctl.reproduce.layer import Difference, first_difference
 
-# What the engine's own builder writes into a configuration: the container and the image that a step began with.
+# Written by the engine's own builder: the container and the image of the last step.
 _OF_BUILDER = {"Hostname", "Image"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One image of both builds; `difference` is None where layers and configuration are equal."""
+    """One image of both builds; `difference` is None if layers and configuration are equal."""
 
     image: str
     layers: int
@@ -27,7 +27,7 @@ class Verdict:
 
 
 def compare(engines: tuple[Engine, Engine], scratch: Path) -> list[Verdict]:
-    """Compare all images that two engines hold; `scratch` is for what must be unpacked."""
+    """Compare all images of two engines; `scratch` is a folder for unpacked layers."""
     held = [_images(engine) for engine in engines]
     return [_verdict(image, engines, held, scratch) for image in sorted({*held[0], *held[1]})]
 

@@ -1,4 +1,4 @@
-"""A Docker engine for one build: it has neither images nor cache nor network, and shares nothing with the machine's own."""
+"""A Docker engine for one build: without images, cache or network, and separate from the machine's own."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from nexusctl.reproduce.isolation import isolated
 from nexusctl.workspace import ROOT
 
 _START_SECONDS = 60
-# pack's containers look for the engine at its usual place. Under /run are also the machine's containerd and Docker engine.
+# pack's containers expect the engine at its usual path. Under /run are also the machine's containerd and Docker engine.
 _SCRIPT = """
 mount -t tmpfs tmpfs /run
 exec dockerd --config-file "$1/daemon.json" --data-root "$1/data" --bridge none --iptables=false \
@@ -32,22 +32,22 @@ class Engine:
     log: Path
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the docker command that asks this engine."""
+        """Return the docker command for this engine."""
         return ["docker", "--host", self.address, *arguments]
 
     def require_running(self) -> None:
-        """Raise NexusError where the engine has ended."""
+        """Raise NexusError if the engine has ended."""
         if self.process.poll() is not None:
             raise NexusError(
                 f"the Docker engine of the {self.name} build went away",
-                (self.log.read_text(errors="replace").splitlines() or ["it said nothing"])[-1],
+                (self.log.read_text(errors="replace").splitlines() or ["it printed nothing"])[-1],
                 f"see {self.log.relative_to(ROOT)}, then run the same command again (the machine's own engine is another one)",
             )
 
 
 @contextmanager
 def running(name: str, folder: Path, user: int) -> Iterator[Engine]:
-    """Start an engine that keeps its data in `folder` and that `user` may use; give it when it answers."""
+    """Start an engine that keeps its data in `folder` and that `user` may use; yield it when it answers."""
     folder.mkdir()
     (folder / "daemon.json").write_text("{}")  # not the machine's settings
     log = shell.LOGS / f"reproduce-{name}-engine.log"

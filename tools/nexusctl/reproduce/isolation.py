@@ -1,12 +1,12 @@
-"""Programs in namespaces of their own (unshare(1)): what they mount, start and rename is seen nowhere else, and ends with them."""
+"""Programs in namespaces of their own (unshare(1)): their mounts and processes are invisible elsewhere, and end with them."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# The first process of its namespace, so that everything ends with it. Standard input is its lifeline: it closes when the
-# context ends, and also when this process is killed.
+# The first process of its namespace, so that everything ends with it. It ends when its standard input closes: at the end
+# of the context, and also when this process is killed.
 _FIRST_PROCESS = """
 exec 3<&0
 sh -euc "$0" sh "$@" </dev/null &
@@ -20,7 +20,7 @@ wait $script
 def isolated(
     script: str, arguments: Sequence[str | Path], *, env: Mapping[str, str], log: Path, network: bool
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a shell script as root of namespaces of its own; kill all that it has started when the context ends.
+    """Run a shell script as root in namespaces of its own; kill all of its processes when the context ends.
 
     Args:
         script: for sh, with `arguments`.

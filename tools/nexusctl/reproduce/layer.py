@@ -16,7 +16,7 @@ _KINDS = {tarfile.REGTYPE: "file", tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs, in a line; `detail` is diffoscope's text on it, where there is one."""
+    """What differs, in a line; `detail` is diffoscope's output, if any."""
 
     what: str
     detail: str = ""
@@ -24,7 +24,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What a layer says of one path."""
+    """The entry of one path in a layer."""
 
     kind: str
     content: str
@@ -91,7 +91,7 @@ def _between(path: str, left: _Entry, right: _Entry, layers: Mapping[str, Path])
 
 
 def _diffoscope(path: str, layers: Mapping[str, Path]) -> str:
-    """Return what diffoscope says of a file, or "" where there is no diffoscope on PATH."""
+    """Return diffoscope's output for a file, or "" if diffoscope is not on PATH."""
     if shutil.which("diffoscope") is None:
         return ""
     with tempfile.TemporaryDirectory() as folder:

@@ -1,1 +1,1 @@
-"""Bills of materials of images: which Debian packages and Python distributions they hold, under which licences."""
+"""Bills of materials of images: their Debian packages and Python distributions, with licences."""

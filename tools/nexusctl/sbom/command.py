@@ -15,7 +15,7 @@ FOLDER = STATE / "sbom"
 
 
 def run(references: Sequence[str], folder: Path) -> None:
-    """Write a CycloneDX document for each image (all that are built, if none is named), and print what is in them."""
+    """Write a CycloneDX document for each image (all built ones if none is named), and print a summary."""
     docker.require_engine()
     rows = []
     for inventory in inventories(references):
@@ -25,7 +25,7 @@ def run(references: Sequence[str], folder: Path) -> None:
 
 
 def write_notice() -> None:
-    """Put the tables of licences into NOTICE."""
+    """Write the tables of licences into NOTICE."""
     docker.require_engine()
     notice.write(list(inventories(in_notice())))
 
@@ -41,7 +41,7 @@ def in_notice() -> list[str]:
 
 
 def inventories(references: Sequence[str]) -> Iterator[Inventory]:
-    """Look into each image (all that are built, if none is named).
+    """Return the inventory of each image (of all built ones if none is named).
 
     Raises:
         NexusError: see `inventory.read`; or none is named, and none is built.

@@ -22,13 +22,13 @@ _LICENCE_LENGTH = 250
 # Debian's short names that differ from SPDX's: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/#license-short-name
 _GNU = re.compile(r"([AL]?GPL)-(\d)(\.\d)?(\+?)")
 _OR = re.compile(r" or ", re.IGNORECASE)
-# It would print a line for each file that names an older form of the format.
+# It would log a line for each file that names an older version of the format.
 logging.getLogger("debian.copyright").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
 class Release:
-    """Which Debian an image is made of: `id` "debian", `version` "13", `codename` "trixie"."""
+    """The Debian release of an image: `id` "debian", `version` "13", `codename` "trixie"."""
 
     id: str
     version: str
@@ -58,7 +58,7 @@ class Package:
 
 
 def read_release(os_release: str) -> Release | None:
-    """Return what an os-release file says, https://www.freedesktop.org/software/systemd/man/os-release.html."""
+    """Return the content of an os-release file, https://www.freedesktop.org/software/systemd/man/os-release.html."""
     pairs = (line.partition("=") for line in os_release.splitlines())
     fields = {name: value.strip("\"'") for name, _, value in pairs}
     try:
@@ -122,7 +122,7 @@ def read_licences(content: bytes) -> tuple[str, ...]:
 
 def _names(licence: License) -> list[str]:
     synopsis = " ".join(licence.synopsis.split())
-    if not synopsis:  # it is told by its text
+    if not synopsis:  # identified by its text
         return [shorten(licence.text, _LICENCE_LENGTH).rstrip(".")]
     if len(choices := _OR.split(synopsis)) > 1:
         return [" OR ".join(map(_name, choices))]

@@ -36,7 +36,7 @@ def save(path: Path, text: str) -> None:
         if error.errno == errno.ENOSPC:
             partial.unlink()
             raise
-        raise NexusError(f"{path} cannot be written", str(error), "mend that, or name another folder") from error
+        raise NexusError(f"{path} cannot be written", str(error), "fix that, or choose another folder") from error
 
 
 def document(inventory: Inventory) -> str:

@@ -1,4 +1,4 @@
-"""What an image holds, from its own file system: Debian packages, Python distributions, and the bills made with them."""
+"""The contents of an image, from its file system: Debian packages, Python distributions, and their bills of materials."""
 
 import json
 import re
@@ -42,10 +42,10 @@ class Inventory:
 
 
 def read(reference: str) -> Inventory:
-    """Look into a local image.
+    """Return the inventory of a local image.
 
     Raises:
-        NexusError: there is no such image, it is not made of Debian packages, or its bill of materials is not true.
+        NexusError: there is no such image, it is not made of Debian packages, or its bill of materials does not match it.
     """
     image_id = docker.image_id(reference)
     if image_id is None:
@@ -69,7 +69,7 @@ def read(reference: str) -> Inventory:
         raise NexusError(
             f"{reference} does not say what it is made of",
             f"no record of Debian packages in {STATUS}, {STATUS}.d and {OS_RELEASE}",
-            "name an image that stands on one of `make base`",
+            "choose an image that is based on one of `make base`",
         )
     return Inventory(reference, image_id, release, tuple(packages), tuple(_distributions(reference, files)))
 
@@ -90,7 +90,7 @@ def _read_files(image_id: str) -> tuple[dict[str, bytes], dict[str, str]]:
 
 
 def _distributions(reference: str, files: Mapping[str, bytes]) -> list[Component]:
-    """Return the components of the bills that were made at the build, once they are known to be true."""
+    """Return the components of the bills written at build time, after checking them against the image."""
     held = {
         _purl(content)
         for path, content in files.items()
@@ -131,7 +131,7 @@ def _check(reference: str, held: set[str], listed: Iterable[str]) -> None:
     found = [f"{what}: {', '.join(sorted(purls))}" for what, purls in differences.items() if purls]
     if found:
         raise NexusError(
-            f"the bill of materials that {reference} was built with is not true",
+            f"the bill of materials of {reference} does not match the image",
             "; ".join(found),
             "find out who changed the image, or build it again (`make build`, `make build PACK=0`)",
         )

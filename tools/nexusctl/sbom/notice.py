@@ -1,4 +1,4 @@
-"""The table in NOTICE: what images hold of others' works, and under which licences."""
+"""The table in NOTICE: third-party works in the images, and their licences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class _Work:
 
 
 def write(inventories: Sequence[Inventory]) -> None:
-    """Put the table of these images into NOTICE."""
+    """Write the table of these images into NOTICE."""
     before, _, after = _parts(NOTICE.read_text())
     save(NOTICE, f"{before}{_BEGIN}{tables(inventories)}{_END}{after}")
 
@@ -82,13 +82,13 @@ def _in_short(images: list[str]) -> str:
 
 
 def _parts(text: str) -> tuple[str, str, str]:
-    """Return what stands before, between and after the two marks."""
+    """Return the text before, between and after the two marks."""
     before, begin, rest = text.partition(_BEGIN)
     between, end, after = rest.partition(_END)
     if not (begin and end):
         raise NexusError(
             "NOTICE has no place for the table of licences",
             "one of its two marks is missing",
-            f"put these lines where it belongs:\n{_BEGIN}{_END}",
+            f"insert these lines where it belongs:\n{_BEGIN}{_END}",
         )
     return before, between, after

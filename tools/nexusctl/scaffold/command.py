@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
-from nexusctl import wheels
+from nexusctl import locks
 from nexusctl.console import Steps, out
 from nexusctl.scaffold.insertions import into_tree
 from nexusctl.scaffold.service import NewService, checked
@@ -17,7 +17,7 @@ _STAGING = STATE / "new"
 
 
 def run(steps: Steps, name: str, port: int | None) -> None:
-    """Make a service, on the first free port if none is given; raise NexusError and change nothing if that cannot be."""
+    """Make a service, on the first free port if none is given; raise NexusError and change nothing if that is not possible."""
     service = checked(name, port)
     values = _values(service)
     texts, by_hand = into_tree(values)
@@ -26,11 +26,11 @@ def run(steps: Steps, name: str, port: int | None) -> None:
     folder = _STAGING / name
     try:
         _render(folder, service, values)
-        wheels.lock_app(steps, folder)
+        locks.lock_app(steps, folder)
         _publish(folder, service, texts)
     finally:
         shutil.rmtree(_STAGING, ignore_errors=True)
-    _tell(service, list(texts), by_hand)
+    _report(service, list(texts), by_hand)
 
 
 def _values(service: NewService) -> dict[str, str]:
@@ -42,6 +42,7 @@ def _values(service: NewService) -> dict[str, str]:
         "last": last.name,
         "last_port": str(last.port),
         "version": load().version,
+        "chassis": f"{load().version.rpartition('.')[0]}.*",
         "python": load().python,
         "target": f"py{load().python.replace('.', '')}",
     }
@@ -98,14 +99,14 @@ def _publish(folder: Path, service: NewService, texts: Mapping[Path, str]) -> No
         partial.replace(path)
 
 
-def _tell(service: NewService, paths: Sequence[Path], by_hand: Sequence[str]) -> None:
+def _report(service: NewService, paths: Sequence[Path], by_hand: Sequence[str]) -> None:
     lines = [f"{service.name} listens on port {service.port}. Made and changed:"]
     lines += [f"  {path.relative_to(ROOT)}" for path in (service.folder, *sorted(paths))]
     if by_hand:
-        lines += ["These documents have no place for it in the usual form; add by hand:"]
+        lines += ["These documents have another form than expected; add to them by hand:"]
         lines += [f"  {line}" for line in by_hand]
     lines += [
         f"Next: `make unit SERVICES={service.name}`, then `make up`; it is reached at /v1/{service.name} of the gateway.",
-        "docs/adding-a-service.md tells how to go on.",
+        "Next steps: docs/adding-a-service.md.",
     ]
     out.print("\n".join(lines), soft_wrap=True, markup=False)

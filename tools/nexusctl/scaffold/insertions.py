@@ -23,7 +23,8 @@ _NEEDED = (
     Insertion(
         "project.toml",
         r"^\[nexus\.services\.${last}\]\n(?:\S.*\n)+",
-        '\n[nexus.services.${name}]\nkind = "app"\nport = ${port}\nbudget-mb = 110\nstart-seconds = 1.5\n',
+        '\n[nexus.services.${name}]\nkind = "app"\nport = ${port}\nbudget-mb = 110\nstart-seconds = 1.5\n'
+        'memory = "512m"\ncpus = 1\npids = 100\n',
     ),
     Insertion(
         COMPOSE_FILE.name,

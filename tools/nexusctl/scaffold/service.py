@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusctl import unit, wheels
+from nexusctl import unit_tests as unit
+from nexusctl import wheels
 from nexusctl.errors import NexusError
 from nexusctl.workspace import APPS, ROOT, load
 
@@ -47,7 +48,7 @@ class NewService:
 
 
 def checked(name: str, port: int | None) -> NewService:
-    """Return the service of that name, at the first free port if none is given; raise NexusError if it cannot be."""
+    """Return the service of that name, at the first free port if none is given; raise NexusError if it is not allowed."""
     fault = next(_faults(name, name.replace("-", "_")), None)
     if fault:
         raise NexusError(
@@ -61,18 +62,18 @@ def checked(name: str, port: int | None) -> NewService:
 def _faults(name: str, module: str) -> Iterator[str]:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         yield f"it is not lower-case words of letters and digits joined by dashes, at most {_LONGEST_NAME} characters"
-    if name in {service.name for service in load().services} | {flavour.name for flavour in load().flavours}:
-        yield "project.toml has a service or a flavour of that name"
+    if name in {item.name for item in (*load().processes, *load().flavours)}:
+        yield "project.toml has a service, a flavour or a worker of that name"
     yield from (f"{path.relative_to(ROOT)} is there already" for path in _places(name) if path.exists())
     if name in GATEWAY_NAMES:
         yield "the gateway has a path, a service or a scope of that name"
     if name in {Path(suite.folder).name for suite in unit.suites()}:
         yield "`make unit` has a suite of that name"
     if keyword.iskeyword(module) or keyword.issoftkeyword(module):
-        yield f"its Python package would be called {module}, which is a word of the language"
+        yield f"its Python package would be called {module}, which is a keyword of Python"
     locked = {pin.replace("-", "_").lower() for lock in wheels.app_locks() for pin, _ in wheels.pins(lock)}
     if module in sys.stdlib_module_names | _OWN_MODULES | locked:
-        yield f"its Python package would be called {module}, as one that services import"
+        yield f"its Python package would be called {module}, like one that services import"
 
 
 def _places(name: str) -> tuple[Path, ...]:

@@ -6,4 +6,4 @@ from nexus_testkit.readme import assert_settings_documented
 from nexus_testkit.serving import serving
 
 __all__ = ["Issuer", "ServiceProcess", "assert_settings_documented", "serving"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,16 +1,14 @@
 """pytest plugin: fixtures with real servers. Load it with `-p nexus_testkit.plugin`."""
 
-import asyncio
 import os
-import secrets
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import pytest
 from redis import Redis
 
 from nexus_testkit.issuer import Issuer, running_issuer
+from nexus_testkit.schemas import Superuser
 
 _DATABASES = range(1, 16)
 _LEASE_SECONDS = 1800
@@ -23,15 +21,6 @@ def _server(variable: str) -> str:
     return url
 
 
-async def _execute(url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @pytest.fixture(scope="session")
 def postgres_admin_url() -> str:
     """URL of the PostgreSQL server as superuser."""
@@ -39,21 +28,17 @@ def postgres_admin_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(postgres_admin_url: str) -> Iterator[str]:
-    """URL of a role of its own, with password, whose search path is a schema of its own; both go after the session."""
-    name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(12)
-    asyncio.run(
-        _execute(
-            postgres_admin_url,
-            f"CREATE ROLE {name} LOGIN PASSWORD '{password}'",
-            f"CREATE SCHEMA {name} AUTHORIZATION {name}",
-            f"ALTER ROLE {name} SET search_path = {name}",
-        )
-    )
-    server = urlsplit(postgres_admin_url)
-    address = f"{name}:{password}@{server.hostname}:{server.port or 5432}"
-    yield urlunsplit(server._replace(netloc=address))
-    asyncio.run(_execute(postgres_admin_url, f"DROP SCHEMA {name} CASCADE", f"DROP ROLE {name}"))
+def _superuser(postgres_admin_url: str) -> Iterator[Superuser]:
+    superuser = Superuser(postgres_admin_url)
+    yield superuser
+    superuser.close()
+
+
+@pytest.fixture
+def postgres_url(_superuser: Superuser) -> Iterator[str]:
+    """URL of a role of its own, with password, whose search path is an empty schema of its own; both go after the test."""
+    with _superuser.temporary_schema() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

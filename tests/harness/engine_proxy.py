@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import engine
 
 
-class FrailEngine(socketserver.ThreadingUnixStreamServer):
+class EngineProxy(socketserver.ThreadingUnixStreamServer):
     """Passes on what clients and engine say to each other, until it is cut."""
 
     daemon_threads = True
@@ -33,7 +33,7 @@ class FrailEngine(socketserver.ThreadingUnixStreamServer):
 
 
 class _Talk(socketserver.BaseRequestHandler):
-    server: FrailEngine
+    server: EngineProxy
 
     def handle(self) -> None:
         with socket.socket(socket.AF_UNIX) as upstream:
@@ -54,11 +54,11 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def frail_engine() -> Iterator[FrailEngine]:
+def proxied_engine() -> Iterator[EngineProxy]:
     """Give this machine's engine by another address, that of `host`."""
     address = engine.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
     folder = Path(tempfile.mkdtemp(prefix="nexus-"))  # the path of a socket must be short
-    server = FrailEngine(folder / "docker.sock", address.removeprefix("unix://"))
+    server = EngineProxy(folder / "docker.sock", address.removeprefix("unix://"))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield server

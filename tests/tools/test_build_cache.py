@@ -11,7 +11,7 @@ import pytest
 from harness import engine
 from harness.clone import WHEELS_AT_HAND, edit, nexusctl, share_all_but_wheelhouse
 
-from nexusctl import docker, stamps, wheels
+from nexusctl import build_cache, chassis, docker, wheels
 from nexusctl.console import Steps
 from nexusctl.workspace import load
 
@@ -20,45 +20,45 @@ IMAGE = "nexus-test/determinism"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stamps take for the tree, with one file in it."""
-    monkeypatch.setattr(stamps, "ROOT", tmp_path)
-    monkeypatch.setattr(stamps, "_STAMPS", tmp_path / "stamps")
+    """A folder that the build cache takes for the tree, with one file in it."""
+    monkeypatch.setattr(build_cache, "ROOT", tmp_path)
+    monkeypatch.setattr(build_cache, "_FOLDER", tmp_path / "build-cache")
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "a").write_text("one")
     return tmp_path / "source"
 
 
 def test_stamp_is_current_only_with_the_same_inputs(folder: Path) -> None:
-    value = stamps.digest([folder], "3.13")
-    assert not stamps.is_current("step", value)
-    stamps.finish("step", value)
-    assert stamps.is_current("step", value)
-    assert not stamps.is_current("step", stamps.digest([folder], "3.14"))
+    value = build_cache.digest([folder], "3.13")
+    assert not build_cache.is_current("step", value)
+    build_cache.finish("step", value)
+    assert build_cache.is_current("step", value)
+    assert not build_cache.is_current("step", build_cache.digest([folder], "3.14"))
 
 
 def test_digest_sees_content_name_and_right_to_run(folder: Path) -> None:
-    seen = [stamps.digest([folder])]
+    seen = [build_cache.digest([folder])]
     (folder / "a").write_text("two")
-    seen.append(stamps.digest([folder]))
+    seen.append(build_cache.digest([folder]))
     (folder / "a").rename(folder / "b")
-    seen.append(stamps.digest([folder]))
+    seen.append(build_cache.digest([folder]))
     (folder / "b").chmod(0o755)
-    seen.append(stamps.digest([folder]))
+    seen.append(build_cache.digest([folder]))
     (folder / "c").touch()
-    seen.append(stamps.digest([folder]))
+    seen.append(build_cache.digest([folder]))
     assert len(set(seen)) == len(seen)
 
 
 def test_digest_does_not_see_times_order_and_bytecode(folder: Path) -> None:
-    before = stamps.digest([folder, folder / "a"])
+    before = build_cache.digest([folder, folder / "a"])
     os.utime(folder / "a", (0, 0))
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "a.pyc").touch()
-    assert stamps.digest([folder / "a", folder]) == before
+    assert build_cache.digest([folder / "a", folder]) == before
 
 
 def test_digest_keeps_values_apart(folder: Path) -> None:
-    assert stamps.digest([folder], "ab", "c") != stamps.digest([folder], "a", "bc")
+    assert build_cache.digest([folder], "ab", "c") != build_cache.digest([folder], "a", "bc")
 
 
 def test_pins_of_a_lock(tmp_path: Path) -> None:
@@ -132,20 +132,20 @@ def test_wheel_that_is_not_the_locked_one_is_not_taken(tree: Path) -> None:
 @pytest.mark.usefixtures("bases")
 def test_lock_from_before_a_change_of_the_chassis_is_refused(tree: Path) -> None:
     share_all_but_wheelhouse(tree)
-    (chassis,) = (tree / ".nexus" / "wheels" / "internal").glob("*.whl")
+    (wheel,) = (tree / ".nexus" / "wheels" / "internal").glob("*.whl")
     lock = tree / "apps" / load().apps[0].name / "requirements.txt"
-    edit(lock, stamps.file_sha256(chassis), "0" * 64)
+    edit(lock, build_cache.file_sha256(wheel), "0" * 64)
     outcome = nexusctl(tree, "base", env=WHEELS_AT_HAND)
-    name, version = chassis.name.split("-")[:2]
+    name, version = wheel.name.split("-")[:2]
     assert outcome.err == (
         f"nexusctl: {lock.relative_to(tree)} was made for another {name.replace('_', '-')} {version}\n"
-        f"  found: {chassis.name} has sha256 {stamps.file_sha256(chassis)}, which the lock does not name\n"
+        f"  found: {wheel.name} has sha256 {build_cache.file_sha256(wheel)}, which the lock does not name\n"
         "  to do: run `make lock`, then commit the lock with the change\n"
     )
 
 
 def test_internal_wheel_is_the_same_wherever_it_is_built(tree: Path) -> None:
-    build = ["-c", "from nexusctl import wheels; from nexusctl.console import Steps; wheels.build_internal(Steps())"]
+    build = ["-c", "from nexusctl import chassis; from nexusctl.console import Steps; chassis.build(Steps())"]
     subprocess.run(
         [sys.executable, *build],
         env={**os.environ, "PYTHONPATH": str(tree / "tools"), "TZ": "Asia/Tokyo"},
@@ -154,5 +154,5 @@ def test_internal_wheel_is_the_same_wherever_it_is_built(tree: Path) -> None:
         capture_output=True,
     )
     made = {path.name: path.read_bytes() for path in (tree / ".nexus" / "wheels" / "internal").iterdir()}
-    wheels.build_internal(Steps())
-    assert made == {path.name: path.read_bytes() for path in wheels.INTERNAL.iterdir()}
+    chassis.build(Steps())
+    assert made == {path.name: path.read_bytes() for path in chassis.FOLDER.iterdir()}

@@ -1,4 +1,4 @@
-"""What a step was last made from: a step whose inputs have not changed is not run again."""
+"""The inputs of each step when it last finished: a step whose inputs have not changed is skipped."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nexusctl.workspace import ROOT, STATE
 
-_STAMPS = STATE / "stamps"
+_FOLDER = STATE / "build-cache"
 
 
 def digest(paths: Iterable[Path], *values: str) -> str:
@@ -27,8 +27,8 @@ def file_sha256(path: Path) -> str:
 
 
 def is_current(step: str, value: str) -> bool:
-    """Whether the step was last finished with these inputs; if not, it counts as unfinished from now on."""
-    path = _STAMPS / step
+    """Return whether the step last finished with these inputs; if not, forget that it ever finished."""
+    path = _FOLDER / step
     if path.exists() and path.read_text() == value:
         return True
     path.unlink(missing_ok=True)
@@ -36,9 +36,9 @@ def is_current(step: str, value: str) -> bool:
 
 
 def finish(step: str, value: str) -> None:
-    """Remember that the step is finished with these inputs."""
-    _STAMPS.mkdir(parents=True, exist_ok=True)
-    (_STAMPS / step).write_text(value)
+    """Record that the step has finished with these inputs."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    (_FOLDER / step).write_text(value)
 
 
 def _files(paths: Iterable[Path]) -> Iterable[Path]:

@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import quote
 
 from harness import engine
 
@@ -52,7 +53,7 @@ def distribution(name: str, version: str) -> dict[str, str]:
 def bill(*distributions: tuple[str, str], path: str = "packages/sbom.cdx.json") -> dict[str, str]:
     """Return a bill of materials, as a build leaves it, of these names and versions."""
     components = [
-        {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
+        {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{quote(version)}"}
         for name, version in distributions
     ]
     return {path: json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.5", "components": components})}
