@@ -4,9 +4,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from fastapi import FastAPI
+from mcp_clients import CLIENTS, McpClient
 from stack import SECRET, Stack, running
 
 from mcp_server.app import create_app
+from mcp_server.limits import MAX_MESSAGE_BYTES
 from mcp_server.settings import Settings
 from nexus_testkit import Issuer, serving
 
@@ -36,10 +39,16 @@ def make_settings(tmp_path: Path, issuer: Issuer) -> MakeSettings:
 
 
 @pytest.fixture
-async def service(make_settings: MakeSettings, stack: Stack) -> AsyncIterator[str]:
-    """Address of the running service."""
+def app(make_settings: MakeSettings, stack: Stack) -> FastAPI:
+    """The application, with the stack behind it; pages of https://agents.example may connect."""
     urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), stack.url)
-    async with serving(create_app(make_settings(allowed_origins="https://agents.example", **urls))) as url:
+    return create_app(make_settings(allowed_origins="https://agents.example", **urls))
+
+
+@pytest.fixture
+async def service(app: FastAPI) -> AsyncIterator[str]:
+    """Address of the running service."""
+    async with serving(app, max_frame_bytes=MAX_MESSAGE_BYTES) as url:
         yield url
 
 
@@ -55,3 +64,11 @@ async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSessio
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
     async with aiohttp.ClientSession(service, headers=headers) as session:
         yield session
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda kind: kind.__name__)
+async def mcp(request: pytest.FixtureRequest, client: aiohttp.ClientSession) -> McpClient:
+    """An open MCP client, of each transport and era."""
+    mcp: McpClient = request.param(client)
+    await mcp.open()
+    return mcp

@@ -1,6 +1,6 @@
 """What mcp-server calls, as small real HTTP servers: the gateway's token endpoint, classification, dataflow.
 
-They check what they are sent as the real ones do, and can be told to misbehave.
+They check what they are sent as the real ones do, and misbehave on request.
 """
 
 import asyncio
@@ -21,12 +21,16 @@ type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Stack:
-    """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path."""
+    """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path.
+
+    `cancelled` are the paths of requests whose client left before the answer.
+    """
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
         self.misbehave: dict[str, Misbehaviour] = {}
         self.requests: dict[str, list[dict[str, Any]]] = {}
+        self.cancelled: list[str] = []
         self.lifetime = 600
         self.delay = 0.0
         self.url = ""
@@ -36,7 +40,11 @@ class Stack:
 
         @web.middleware
         async def perhaps_misbehave(request: web.Request, handler: Misbehaviour) -> web.StreamResponse:
-            return await self.misbehave.get(request.path, handler)(request)
+            try:
+                return await self.misbehave.get(request.path, handler)(request)
+            except asyncio.CancelledError:
+                self.cancelled.append(request.path)
+                raise
 
         app = web.Application(middlewares=[perhaps_misbehave])
         app.router.add_post("/oauth/token", self._token)
@@ -62,6 +70,14 @@ class Stack:
         token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=caller.subject)
         kind = {"token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
         return web.json_response({"access_token": token, "expires_in": self.lifetime, **kind})
+
+    async def quick_token(self, request: web.Request) -> web.StreamResponse:
+        """Answer /oauth/token without the delay."""
+        delay, self.delay = self.delay, 0.0
+        try:
+            return await self._token(request)
+        finally:
+            self.delay = delay
 
     async def _principal(self, audience: str, token: str) -> Principal:
         return await TokenVerifier(self.issuer.url, audience, self.issuer.jwks_url).verify(token)
@@ -96,6 +112,29 @@ class Stack:
         return web.json_response({"status": "ok"})
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once `condition` holds; fails after 10 seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is awaited happens in the server under test
+            await asyncio.sleep(0.02)
+
+
+def answering(status: int = 200, text: str = "", kind: str = "application/json") -> Misbehaviour:
+    """Answer with this instead."""
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=text, content_type=kind)
+
+    return answer
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    """Close the connection instead of answering."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
 def classified(index: int, item: dict[str, Any]) -> dict[str, Any]:
     """The result for one item, in the form of classification-service."""
     candidate = {"code": "31161700", "title": "Nuts", "confidence": 0.75}
@@ -105,7 +144,7 @@ def classified(index: int, item: dict[str, Any]) -> dict[str, Any]:
 @asynccontextmanager
 async def running(stack: Stack, port: int = 0) -> AsyncIterator[Stack]:
     """Serve the stack on 127.0.0.1."""
-    runner = web.AppRunner(stack.application(), shutdown_timeout=0.1)
+    runner = web.AppRunner(stack.application(), shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
