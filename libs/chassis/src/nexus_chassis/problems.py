@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route, get_route_path
+from starlette.routing import Route
 
 from nexus_chassis.limits import MAX_FAULTS
 
@@ -109,7 +109,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 def allowed_methods(request: Request) -> str:
     """The methods of all routes at the path of the request (RFC 9110 section 10.2.1)."""
-    path = get_route_path(request.scope)
+    path = request.scope["path"]
     routes = [route for route in request.app.router.routes if isinstance(route, Route) and route.path_regex.match(path)]
     methods = {method for route in routes for method in route.methods or ()}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, override
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from nexus_chassis.drain import Drain
@@ -74,7 +74,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._raw_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing() or self.parser is None or self._upgraded:
+        if self.transport.is_closing() or self._upgraded:
             return
         if self._in_head:
             self._check_head()
@@ -146,7 +146,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._raw_bytes = self._body_bytes = 0
         self._cancel_deadline()
         super().on_headers_complete()
-        if self._draining and self.cycle is not None:
+        if self._draining and not self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
     def _check_hosts(self) -> None:
@@ -190,7 +190,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer instead of the application, unless it has begun to answer, and close."""
         self._cancel_deadline()
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(_response(problem))
         if cycle is not None and not cycle.response_complete:

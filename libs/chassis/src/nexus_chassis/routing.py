@@ -93,7 +93,7 @@ class StrictRoute(APIRoute):
             await super().handle(scope, receive, send)
 
     def _answers_head(self, scope: "Scope") -> bool:
-        return scope.get("method") == "HEAD" and "GET" in self.methods
+        return scope.get("method") == "HEAD" and "GET" in (self.methods or ())
 
 
 def _route_class(body_limit: int, *, strict_query: bool) -> type[StrictRoute]:

@@ -12,8 +12,9 @@ from nexus_chassis.limits import JsonLimits
 
 JSON_LIMITS = JsonLimits()
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_NOT_A_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STRUCTURE = re.compile(rb'(?:[^"\[\]{},]++|"(?:[^"\\]++|\\.)*+")*+(?:([\[\]{},])|".*|\Z)', re.DOTALL)
+"""Each bracket and comma outside strings; a string that does not end takes the rest, so that no byte is looked at twice."""
+
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BOM = b"\xef\xbb\xbf"
 
@@ -57,24 +58,21 @@ def _check_size(raw: bytes, limits: JsonLimits) -> None:
         raise InvalidJsonError("it is empty")
     if raw.startswith(_BOM):
         raise InvalidJsonError("it begins with a byte order mark; leave that out")
-    skeleton = _STRING.sub(b"", raw)
-    values = skeleton.count(b",") + skeleton.count(b"[") + skeleton.count(b"{") + 1
-    if values > limits.values:
-        raise InvalidJsonError(f"it has more than {limits.values} values")
-    brackets = skeleton.translate(None, _NOT_A_BRACKET)
-    if len(brackets) > limits.depth and _depth(brackets) > limits.depth:
-        raise InvalidJsonError(f"it is nested more than {limits.depth} deep")
-
-
-def _depth(brackets: bytes) -> int:
-    depth = deepest = 0
-    for bracket in brackets:
-        if bracket in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        else:
+    values, depth = 1, 0
+    for match in _STRUCTURE.finditer(raw):
+        character = match[1]
+        if character is None:
+            return
+        if character in b"]}":
             depth -= 1
-    return deepest
+            continue
+        values += 1
+        if character in b"[{":
+            depth += 1
+        if values > limits.values:
+            raise InvalidJsonError(f"it has more than {limits.values} values")
+        if depth > limits.depth:
+            raise InvalidJsonError(f"it is nested more than {limits.depth} deep")
 
 
 def _decode(text: str, *, decimals: bool, limits: JsonLimits) -> Any:  # noqa: ANN401  any JSON value
