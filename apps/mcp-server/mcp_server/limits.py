@@ -8,5 +8,5 @@ MAX_MESSAGE_BYTES = MIB
 MAX_ANSWER_BYTES = 5 * MIB
 """Bytes of one answer of another service: a page of dataflow-service has at most 4 MiB."""
 
-LIMITS = Limits(body_bytes=16 * MIB)
+LIMITS = Limits(body_bytes=12 * MIB)
 """Messages and answers above 64 KiB share `body_bytes`; one answer must fit into the half that one principal gets."""

@@ -1,3 +1,5 @@
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,13 @@ from fastapi import FastAPI
 from mcp_clients import CLIENTS, McpClient
 from stack import SECRET, Stack, running
 
+import mcp_server
 from mcp_server.app import create_app
 from mcp_server.limits import MAX_MESSAGE_BYTES
 from mcp_server.settings import Settings
 from nexus_testkit import Issuer, serving
 
+ROOT = Path(mcp_server.__file__).parent.parent
 SCOPES = ["tools:call", "classify", "data:read"]
 
 type MakeSettings = Callable[..., Settings]
@@ -36,6 +40,19 @@ def make_settings(tmp_path: Path, issuer: Issuer) -> MakeSettings:
         return Settings(**(values | changes))
 
     return make
+
+
+@pytest.fixture
+def environment(make_settings: MakeSettings) -> dict[str, str]:
+    """Environment of the service as a process."""
+    settings = make_settings()
+    return {
+        "NEXUS_ISSUER": settings.issuer,
+        "NEXUS_JWKS_URL": settings.jwks_url,
+        "NEXUS_CLIENT_SECRET_FILE": str(settings.client_secret_file),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PYTHONWARNINGS": "error",
+    }
 
 
 @pytest.fixture

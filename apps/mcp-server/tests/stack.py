@@ -23,6 +23,7 @@ type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Stack:
     """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path.
 
+    `delay` and `exchange_delay` are seconds of a classification and of a token exchange.
     `cancelled` are the paths of requests whose client left before the answer.
     """
 
@@ -33,6 +34,7 @@ class Stack:
         self.cancelled: list[str] = []
         self.lifetime = 600
         self.delay = 0.0
+        self.exchange_delay = 0.0
         self.url = ""
 
     def application(self) -> web.Application:
@@ -60,7 +62,7 @@ class Stack:
     async def _token(self, request: web.Request) -> web.StreamResponse:
         form = dict(await request.post())
         self._note(request, form=form, traceparent=request.headers.get("traceparent"))
-        await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.exchange_delay)
         expected = "Basic " + base64.b64encode(b"mcp-server:s3cret%2B%2F%25+%3A").decode()
         if request.headers.get("Authorization") != expected:
             return web.json_response({"error": "invalid_client"}, status=401)
@@ -70,14 +72,6 @@ class Stack:
         token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=caller.subject)
         kind = {"token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
         return web.json_response({"access_token": token, "expires_in": self.lifetime, **kind})
-
-    async def quick_token(self, request: web.Request) -> web.StreamResponse:
-        """Answer /oauth/token without the delay."""
-        delay, self.delay = self.delay, 0.0
-        try:
-            return await self._token(request)
-        finally:
-            self.delay = delay
 
     async def _principal(self, audience: str, token: str) -> Principal:
         return await TokenVerifier(self.issuer.url, audience, self.issuer.jwks_url).verify(token)

@@ -102,7 +102,6 @@ async def test_a_client_that_leaves_cancels_the_call_behind(
     client: aiohttp.ClientSession, stack: Stack, body: object, headers: dict[str, str]
 ) -> None:
     stack.delay = 10
-    stack.misbehave["/oauth/token"] = stack.quick_token
     request = asyncio.create_task(client.post("/mcp", json=body, headers=headers))
     await eventually(lambda: "/v1/classify" in stack.requests)
     request.cancel()

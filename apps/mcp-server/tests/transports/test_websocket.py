@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from mcp_clients import INITIALIZE, HandshakeWebSocket, message
 from stack import Stack, eventually
 
-from mcp_server.limits import MAX_MESSAGE_BYTES
+from mcp_server.limits import LIMITS, MAX_MESSAGE_BYTES
 from mcp_server.transports import websocket
 from nexus_chassis.runtime import runtime_of
 from nexus_testkit import Issuer
@@ -80,7 +80,6 @@ async def test_calls_of_one_connection_run_at_the_same_time_up_to_a_limit(
 ) -> None:
     mcp = HandshakeWebSocket(client)
     await mcp.open()
-    await mcp.request("tools/call", _classify(0)["params"])
     stack.delay = 0.3
     started = time.monotonic()
     for number in range(websocket.MAX_CALLS):
@@ -96,7 +95,6 @@ async def test_calls_of_one_connection_run_at_the_same_time_up_to_a_limit(
 async def test_calls_beyond_those_that_may_wait_are_refused(client: aiohttp.ClientSession, stack: Stack) -> None:
     mcp = HandshakeWebSocket(client)
     await mcp.open()
-    await mcp.request("tools/call", _classify(0)["params"])
     stack.delay = 1
     allowed = websocket.MAX_CALLS + websocket.MAX_WAITING
     for number in range(allowed + 1):
@@ -115,7 +113,6 @@ async def test_a_client_that_leaves_cancels_the_calls_behind(
     mcp = HandshakeWebSocket(client)
     await mcp.open()
     stack.delay = 10
-    stack.misbehave["/oauth/token"] = stack.quick_token
     running = min(count, websocket.MAX_CALLS)
     for number in range(count):
         await mcp.socket.send_json(_classify(number))
@@ -124,11 +121,11 @@ async def test_a_client_that_leaves_cancels_the_calls_behind(
     await eventually(lambda: stack.cancelled == ["/v1/classify"] * running)
 
 
-async def test_memory_of_messages_is_given_back(app: FastAPI, client: aiohttp.ClientSession, stack: Stack) -> None:
+async def test_memory_of_messages_is_given_back(client: aiohttp.ClientSession, stack: Stack) -> None:
     mcp = HandshakeWebSocket(client)
     await mcp.open()
     text = "x" * 900_000
     arguments = {"name": "classify_products", "arguments": {"products": [{"text": text}]}}
-    for _ in range(2 * runtime_of(app).admission.limits.body_bytes // len(text)):
+    for _ in range(2 * LIMITS.body_bytes // len(text)):
         assert (await mcp.request("tools/call", arguments))["result"]["isError"] is False
-    assert len(stack.requests["/v1/classify"]) == 2 * 16 * 1024 * 1024 // len(text)
+    assert len(stack.requests["/v1/classify"]) == 2 * LIMITS.body_bytes // len(text)

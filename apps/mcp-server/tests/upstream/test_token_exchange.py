@@ -53,7 +53,7 @@ def _principal(token: str) -> Principal:
 
 
 async def test_calls_at_the_same_time_share_one_exchange(tokens: TokenExchange, stack: Stack, token: str) -> None:
-    stack.delay = 0.1
+    stack.exchange_delay = 0.1
     asked = [tokens.token(_principal(token), "classification-service", "classify") for _ in range(20)]
     assert len(set(await asyncio.gather(*asked))) == 1
     assert len(stack.requests["/oauth/token"]) == 1
@@ -82,7 +82,7 @@ async def test_a_token_near_its_end_is_exchanged_anew(tokens: TokenExchange, sta
 async def test_a_caller_who_leaves_does_not_spoil_the_exchange_for_others(
     tokens: TokenExchange, stack: Stack, token: str
 ) -> None:
-    stack.delay = 0.1
+    stack.exchange_delay = 0.1
     leaves, stays = (
         asyncio.create_task(tokens.token(_principal(token), "classification-service", "classify")) for _ in range(2)
     )
