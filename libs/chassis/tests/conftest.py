@@ -4,11 +4,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from nexus_chassis.settings import PostgresSettings, RedisSettings
 from nexus_testkit import Issuer, serving
+
+sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
 
 
 @pytest.fixture
@@ -33,14 +36,19 @@ def postgres_settings(postgres_url: str, secret: Callable[[str], Path]) -> Postg
     return PostgresSettings(postgres_url=bare, postgres_password_file=secret(str(url.password)))
 
 
+@pytest_asyncio.fixture
+async def connection(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("DROP TABLE IF EXISTS product, schema_migrations")
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture
 def redis_settings(redis_url: str, tmp_path: Path) -> RedisSettings:
     password = tmp_path / "redis_password"
     password.write_text("any")
     return RedisSettings(redis_url=redis_url, redis_password_file=password)
-
-
-sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
 
 
 @pytest_asyncio.fixture

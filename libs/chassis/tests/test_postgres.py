@@ -1,105 +1,90 @@
 import asyncio
-import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from tcp_relay import TcpRelay
 
-from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.postgres import check, create_pool, migrate
+from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
+from nexus_chassis.postgres import migrate, open_database
 from nexus_chassis.settings import PostgresSettings
+from nexus_chassis.unit_of_work import Database
+
+pytestmark = pytest.mark.usefixtures("connection")  # which empties the schema
 
 
-@pytest_asyncio.fixture
-async def pool(postgres_settings: PostgresSettings) -> AsyncIterator[asyncpg.Pool]:
-    pool = await create_pool(postgres_settings)
-    await pool.execute("DROP TABLE IF EXISTS product, schema_migrations")
-    yield pool
-    await pool.close()
+@pytest.fixture
+def relay(postgres_settings: PostgresSettings, unused_tcp_port: int) -> TcpRelay:
+    """Towards the server; not started."""
+    url = urlsplit(postgres_settings.postgres_url)
+    return TcpRelay(unused_tcp_port, str(url.hostname), url.port or 5432)
 
 
-async def tables(pool: asyncpg.Pool) -> list[str]:
-    rows = await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
-    return [row["tablename"] for row in rows]
+@pytest.fixture
+def relayed(postgres_settings: PostgresSettings, relay: TcpRelay) -> PostgresSettings:
+    url = urlsplit(postgres_settings.postgres_url)
+    address = url._replace(netloc=f"{url.username}@127.0.0.1:{relay.port}").geturl()
+    return postgres_settings.model_copy(update={"postgres_url": address})
 
 
-async def test_migrations_are_applied_once_and_recorded(pool: asyncpg.Pool, fixtures: Path) -> None:
-    directory = fixtures / "migrations-good"
-
-    assert await migrate(pool, directory) == ["0001_product.sql", "0002_name.sql"]
-    assert await migrate(pool, directory) == []
-    assert [tuple(row) for row in await pool.fetch("SELECT version, name, checksum FROM schema_migrations")] == [
-        (number, name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
-        for number, name in enumerate(["0001_product.sql", "0002_name.sql"], start=1)
-    ]
+async def count(database: Database) -> int:
+    async with database.read() as connection:
+        return int(await connection.fetchval("SELECT count(*) FROM product"))
 
 
-async def test_processes_that_start_together_migrate_once(pool: asyncpg.Pool, fixtures: Path) -> None:
-    results = await asyncio.gather(*(migrate(pool, fixtures / "migrations-good") for _ in range(4)))
-
-    assert sorted(results) == [[], [], [], ["0001_product.sql", "0002_name.sql"]]
-
-
-async def refusal(pool: asyncpg.Pool, directory: Path) -> str:
-    with pytest.raises(ConfigurationError) as refused:
-        await migrate(pool, directory)
-    return str(refused.value)
+async def until_opened(database: Database) -> None:
+    async with asyncio.timeout(5):
+        while not database.opened:  # noqa: ASYNC110  it has no event
+            await asyncio.sleep(0.02)
 
 
-async def test_a_migration_changed_afterwards(pool: asyncpg.Pool, fixtures: Path) -> None:
-    await migrate(pool, fixtures / "migrations-good")
-
-    assert await refusal(pool, fixtures / "migrations-changed") == (
-        "The migration 0001_product.sql was changed after it was applied as 0001_product.sql. "
-        "Restore its former text and put the change into a new migration."
-    )
-
-
-async def test_a_failing_migration_leaves_nothing_behind(pool: asyncpg.Pool, fixtures: Path) -> None:
-    assert await refusal(pool, fixtures / "migrations-failing") == (
-        'The migration 0001_half.sql failed and left nothing behind: relation "half" already exists. '
-        "Mend the file and start again."
-    )
-    assert await tables(pool) == ["schema_migrations"]
-
-
-async def test_a_migration_may_take_longer_than_a_query(
-    pool: asyncpg.Pool, postgres_settings: PostgresSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_database_is_migrated_and_prepared_before_it_is_opened(
+    postgres_settings: PostgresSettings, fixtures: Path
 ) -> None:
-    (tmp_path / "0001_slow.sql").write_text("SELECT pg_sleep(1)")
-    monkeypatch.setattr("nexus_chassis.postgres._COMMAND_SECONDS", 0.5)
-    hasty = await create_pool(postgres_settings)
+    prepared = []
 
-    assert await migrate(hasty, tmp_path) == ["0001_slow.sql"]
-    assert await tables(pool) == ["schema_migrations"]
-    await hasty.close()
+    async def prepare(database: Database) -> None:
+        prepared.append((database.opened, await count(database)))
 
-
-async def test_a_misnamed_migration(pool: asyncpg.Pool, fixtures: Path) -> None:
-    directory = fixtures / "migrations-misnamed"
-
-    assert await refusal(pool, directory) == (
-        f"{directory}/product.sql is not named like a migration. Call it NNNN_name.sql."
-    )
+    async with open_database(postgres_settings, fixtures / "migrations-good", prepare=prepare) as database:
+        assert (database.opened, prepared, await count(database)) == (True, [(False, 0)], 0)
 
 
-async def test_no_migrations(pool: asyncpg.Pool, fixtures: Path) -> None:
-    directory = fixtures / "migrations-none"
+async def test_a_service_starts_without_postgresql_and_opens_it_later(
+    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path
+) -> None:
+    async with open_database(relayed, fixtures / "migrations-good") as database:
+        assert not database.opened
+        with pytest.raises(DatabaseUnavailableError):
+            await count(database)
+        async with relay:
+            await until_opened(database)
+            assert await count(database) == 0
 
-    assert await refusal(pool, directory) == (
-        f"There are no migrations in {directory}. The image lacks them; build it again."
-    )
+
+async def test_a_wrong_password_found_later_stops_the_service(
+    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path, secret: Callable[[str], Path]
+) -> None:
+    secret("wrong")
+    with pytest.raises(ConfigurationError, match="refuses the role"):
+        async with open_database(relayed, fixtures / "migrations-good"), relay:
+            await asyncio.sleep(5)
 
 
-async def test_a_refused_password(postgres_settings: PostgresSettings, secret: Callable[[str], Path]) -> None:
+async def test_a_refused_password(
+    postgres_settings: PostgresSettings, secret: Callable[[str], Path], fixtures: Path
+) -> None:
     path = secret("wrong")
     role = postgres_settings.postgres_url.partition("//")[2].partition("@")[0]
     address = postgres_settings.postgres_url.partition("@")[2].partition("/")[0]
 
     with pytest.raises(ConfigurationError) as refused:
-        await create_pool(postgres_settings)
+        async with open_database(postgres_settings, fixtures / "migrations-good"):
+            pass
 
     assert str(refused.value) == (
         f"PostgreSQL at {address} refuses the role '{role}': "
@@ -109,27 +94,81 @@ async def test_a_refused_password(postgres_settings: PostgresSettings, secret: C
     )
 
 
-async def test_a_server_that_does_not_answer(secret: Callable[[str], Path], unused_tcp_port: int) -> None:
-    settings = PostgresSettings(
-        postgres_url=f"postgresql://example@127.0.0.1:{unused_tcp_port}/nexus",
-        postgres_password_file=secret("x"),
-    )
+async def test_an_address_that_is_not_one_of_postgresql(secret: Callable[[str], Path], fixtures: Path) -> None:
+    settings = PostgresSettings(postgres_url="http://db/nexus", postgres_password_file=secret("x"))
 
     with pytest.raises(ConfigurationError) as refused:
-        await create_pool(settings, start_seconds=0.3)
+        await migrate(settings, fixtures / "migrations-good")
 
     assert str(refused.value) == (
-        f"PostgreSQL at 127.0.0.1:{unused_tcp_port} gave no connection within 0.3 s: "
-        f"[Errno 111] Connect call failed ('127.0.0.1', {unused_tcp_port}). "
-        "See that it runs, and that NEXUS_POSTGRES_URL names it."
+        'NEXUS_POSTGRES_URL is not usable: invalid DSN: scheme is expected to be either "postgresql" or "postgres", '
+        "got 'http'."
     )
 
 
-async def test_the_pool_outlives_its_connections(pool: asyncpg.Pool, postgres_admin_url: str) -> None:
-    admin = await asyncpg.connect(postgres_admin_url)
-    role = await pool.fetchval("SELECT current_user")
-    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role)
-    await admin.close()
-    await asyncio.sleep(0.1)
+async def test_the_pool_outlives_its_connections(
+    postgres_settings: PostgresSettings, fixtures: Path, postgres_admin_url: str
+) -> None:
+    async with open_database(postgres_settings, fixtures / "migrations-good") as database:
+        admin = await asyncpg.connect(postgres_admin_url)
+        role = urlsplit(postgres_settings.postgres_url).username
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role)
+        await admin.close()
+        await asyncio.sleep(0.1)
 
-    await check(pool)
+        assert await count(database) == 0
+        await database.check()
+
+
+@pytest_asyncio.fixture
+async def owner(
+    postgres_admin_url: str, postgres_settings: PostgresSettings, tmp_path: Path
+) -> AsyncIterator[PostgresSettings]:
+    """Settings with an owner role of its own, whose schema the service's role may use."""
+    role = urlsplit(postgres_settings.postgres_url).username
+    name, password = f"{role}_owner", tmp_path / "owner_password"
+    password.write_text("owner\r\n")
+    admin = await asyncpg.connect(postgres_admin_url)
+    await admin.execute(f"""
+        CREATE ROLE {name} LOGIN PASSWORD 'owner'; CREATE SCHEMA {name} AUTHORIZATION {name};
+        ALTER ROLE {name} SET search_path = {name}; GRANT USAGE ON SCHEMA {name} TO {role};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {name} IN SCHEMA {name} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
+    """)
+    url = urlsplit(postgres_settings.postgres_url)
+    yield postgres_settings.model_copy(
+        update={
+            "postgres_url": f"{postgres_settings.postgres_url}?search_path={name}",
+            "postgres_owner_url": url._replace(netloc=f"{name}@{url.hostname}:{url.port}").geturl(),
+            "postgres_owner_password_file": password,
+        }
+    )
+    await admin.execute(f"DROP SCHEMA {name} CASCADE; DROP ROLE {name}")
+    await admin.close()
+
+
+async def test_migrations_are_applied_by_the_owner_role(owner: PostgresSettings, fixtures: Path) -> None:
+    async with open_database(owner, fixtures / "migrations-good") as database:
+        assert await count(database) == 0
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with database.read() as connection:
+                await connection.execute("DROP TABLE product")
+
+
+async def test_more_connections_than_the_server_has_are_reported(
+    postgres_settings: PostgresSettings,
+    fixtures: Path,
+    connection: asyncpg.Connection,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limit = int(await connection.fetchval("SHOW max_connections"))
+    enough, large = (postgres_settings.model_copy(update={"postgres_pool_size": size}) for size in (10, limit))
+    for settings in (enough, large):
+        async with open_database(settings, fixtures / "migrations-good", workers=2):
+            pass
+
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert record.getMessage() == (
+        f"This service may open {2 * limit + 2} connections (WEB_CONCURRENCY 2 x (NEXUS_POSTGRES_POOL_SIZE {limit} + 1 "
+        f"for health)), but PostgreSQL takes {limit - 3} (max_connections {limit} - 3 reserved). Lower one of the two "
+        "settings or raise max_connections."
+    )

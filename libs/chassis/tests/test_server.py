@@ -1,13 +1,17 @@
+import json
 import os
 import signal
 import socket
+import ssl
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import trustme
 
 from nexus_chassis import server
 from nexus_chassis.settings import ServiceSettings
@@ -140,3 +144,71 @@ def test_of_a_name_that_replicas_share_the_own_address_is_taken(monkeypatch: pyt
     settings = ServiceSettings(admin_host="replicas", admin_port=0)
     with server.listen_for_admin(settings) as listener:
         assert listener.getsockname()[0] == "127.0.0.2"
+
+
+def test_after_sigterm_the_service_goes_on_serving_while_it_is_not_ready(start: Callable[..., ServiceProcess]) -> None:
+    service = start(NEXUS_DRAIN_SECONDS=1)
+    service.wait_until_it_answers()
+    with socket.create_connection(("127.0.0.1", service.port)) as client:
+        client.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert client.recv(4096).startswith(b"HTTP/1.1 101")
+        service.process.terminate()
+        time.sleep(0.3)
+        with urllib.request.urlopen(f"{service.url}/things/7", timeout=5) as response:  # noqa: S310  the test's own
+            assert (response.status, response.headers["Connection"]) == (200, "close")
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            service.get("/readyz")
+        service.get("/livez")
+    assert service.outcome()[0] == 0
+
+
+def test_a_service_listens_on_all_addresses_of_both_kinds(start: Callable[..., ServiceProcess]) -> None:
+    service = start(HOST="::")
+    service.wait_until_it_answers()  # at 127.0.0.1: health probes ask there
+
+    assert json.loads(service.get("/health", service.admin_port))["service"] == "example"
+    assert "serves at http://[::]:" in service.stop()[1][0]["message"]
+
+
+def test_a_certificate_makes_the_service_speak_https_and_sighup_reads_it_again(
+    start: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+
+    def issue(name: str) -> None:
+        issued = authority.issue_cert(name, "127.0.0.1")
+        certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        issued.private_key_pem.write_to_path(key)
+
+    def names() -> set[str]:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        with (
+            socket.create_connection(("127.0.0.1", service.port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+        ):
+            found = client.getpeercert()
+            assert found is not None
+            return {str(value) for kind, value in found["subjectAltName"] if kind == "DNS"}
+
+    issue("first.example")
+    service = start(NEXUS_TLS_CERT_FILE=certificate, NEXUS_TLS_KEY_FILE=key)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            seen = names()
+            break
+        except OSError:
+            time.sleep(0.05)
+    assert seen == {"first.example"}
+
+    issue("second.example")
+    service.process.send_signal(signal.SIGHUP)
+    while time.monotonic() < deadline and (seen := names()) != {"second.example"}:
+        time.sleep(0.1)
+    assert seen == {"second.example"}
+    assert service.stop()[0] == 0

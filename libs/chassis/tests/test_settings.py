@@ -65,6 +65,45 @@ def test_a_secret_is_read_without_its_line_end(secret: Callable[[str], Path]) ->
     assert read_secret(secret("opens sesame\n"), "NEXUS_X_FILE") == "opens sesame"
 
 
+@pytest.mark.parametrize("content", ["pass word\r\n", " pass word\t", "\v\fpass word\n\n"])
+def test_white_space_at_the_ends_of_a_secret_is_cut_off(secret: Callable[[str], Path], content: str) -> None:
+    assert read_secret(secret(content), "NEXUS_X_FILE") == "pass word"
+
+
+def test_other_characters_at_the_ends_of_a_secret_are_part_of_it(secret: Callable[[str], Path]) -> None:
+    assert read_secret(secret("\xa0pass\u2003\n"), "NEXUS_X_FILE") == "\xa0pass\u2003"
+
+
+def test_a_secret_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigurationError) as refused:
+        read_secret(path, "NEXUS_X_FILE")
+
+    assert str(refused.value) == (
+        f"The secret file {path} is not UTF-8 text. "
+        "Write the secret to that file, or point NEXUS_X_FILE at the file that holds it."
+    )
+
+
+def test_an_owner_role_needs_its_address_and_its_password(
+    monkeypatch: pytest.MonkeyPatch, secret: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NEXUS_POSTGRES_URL", "postgresql://example@db/nexus")
+    monkeypatch.setenv("NEXUS_POSTGRES_PASSWORD_FILE", str(secret("x")))
+    monkeypatch.setenv("NEXUS_POSTGRES_OWNER_URL", "postgresql://example_owner@db/nexus")
+
+    with pytest.raises(SystemExit) as stopped:
+        load(Settings)
+
+    assert stopped.value.code == 78
+    assert capsys.readouterr().err == (
+        "The service cannot start: these settings need mending.\n"
+        "  (all)  NEXUS_POSTGRES_OWNER_URL and NEXUS_POSTGRES_OWNER_PASSWORD_FILE belong together. Set both or none.\n"
+    )
+
+
 def test_an_empty_secret_is_refused(secret: Callable[[str], Path]) -> None:
     path = secret(" \n")
 

@@ -15,6 +15,7 @@ from nexus_chassis.problems import ProblemMap, install_problem_handlers
 from nexus_chassis.routing import Router, StrictRoute
 from nexus_chassis.runtime import Runtime
 from nexus_chassis.settings import ServiceSettings
+from nexus_chassis.store_problems import STORE_PROBLEMS
 from nexus_chassis.telemetry import TelemetryMiddleware, configure_tracing
 from nexus_chassis.tokens import TokenVerifier
 
@@ -47,12 +48,12 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    runtime = Runtime(settings=settings, admission=Admission(limits), drain=Drain(), verifier=verifier)
+    runtime = Runtime(settings=settings, health=health, admission=Admission(limits), drain=Drain(), verifier=verifier)
     app.state.runtime = runtime
     health.drain = runtime.drain
     app.add_middleware(CorsMiddleware, origins=origins)
     app.add_middleware(AdmissionMiddleware, admission=runtime.admission)
-    install_problem_handlers(app, problems)
+    install_problem_handlers(app, [*STORE_PROBLEMS, *problems])
     app.add_middleware(TelemetryMiddleware)
     for router in (health.router(), *routers):
         _include(app, router)

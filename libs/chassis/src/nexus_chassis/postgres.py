@@ -1,172 +1,199 @@
-"""PostgreSQL: the connection pool of a service and the migrations of its schema."""
+"""PostgreSQL of a service: its connections, the migration of its schema, and the wait for a server that is away."""
 
 import asyncio
-import hashlib
 import logging
-import re
-import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import asyncpg
 
-from nexus_chassis.errors import ConfigurationError
+from nexus_chassis.connection_pool import ConnectionPool
+from nexus_chassis.database_errors import translate_database_errors
+from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError, PoolExhaustedError
+from nexus_chassis.migrations import apply_migrations
 from nexus_chassis.settings import PostgresSettings, read_secret
+from nexus_chassis.unit_of_work import Database
 
-START_SECONDS = 60.0
-"""How long to wait at start-up for a server that does not answer yet."""
-
-_RETRY_SECONDS = 0.25
+_RETRY_SECONDS = 0.5
+_CONNECT_SECONDS = 5.0
 _COMMAND_SECONDS = 30.0
-_MIGRATION_SECONDS = 3600.0  # of a large table, and as long the wait for another process that migrates
-_NOT_YET = (
-    OSError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ConnectionDoesNotExistError,
+_REFUSED = (
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
 )
-_REFUSED = (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+_SESSION = {"idle_in_transaction_session_timeout": "60s"}
 _log = logging.getLogger(__name__)
 
+type Prepare = Callable[[Database], Awaitable[None]]
+"""What a service does once the schema is there, and before it takes traffic."""
 
-async def create_pool(settings: PostgresSettings, *, start_seconds: float = START_SECONDS) -> asyncpg.Pool:
-    """A connection pool, once the server answers.
 
-    Raises ConfigurationError when the server refuses the role, or does not answer within `start_seconds`.
+@asynccontextmanager
+async def open_database(
+    settings: PostgresSettings, migrations: Path, *, workers: int = 1, prepare: Prepare | None = None
+) -> AsyncIterator[Database]:
+    """The service's database, whose schema is migrated before `prepare` is called with it.
+
+    While PostgreSQL is away the Database is yielded all the same, not `opened`; migration and `prepare` follow when
+    the server answers. Raises ConfigurationError for wrong settings; where they turn out wrong later, the block is
+    cancelled first. `workers` is the number of processes that each open one.
     """
-    password = read_secret(settings.postgres_password_file, "NEXUS_POSTGRES_PASSWORD_FILE")
-    deadline = time.monotonic() + start_seconds
-    announced = False
-    while True:
-        try:
-            return await _open(settings, password)
-        except _REFUSED as error:
-            raise ConfigurationError(_refused(settings, error)) from None
-        except _NOT_YET as error:
-            if time.monotonic() > deadline:
-                raise ConfigurationError(_silent(settings, error, start_seconds)) from None
-            if not announced:
-                _log.warning("waiting for PostgreSQL at %s: %s", _address(settings), error)
-                announced = True
+    pool = create_pool(settings)
+    opening = _Opening(settings, migrations, workers, prepare, Database(pool, usable=False))
+    try:
+        if await opening.attempt():
+            yield opening.database
+        else:
+            async with _in_background(opening.keep_trying()):
+                yield opening.database
+    finally:
+        await opening.database.close()
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `work` beside the block; when it fails, cancel the block and raise its error."""
+    block = cast("asyncio.Task[None]", asyncio.current_task())
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda ended: None if _failure(ended) is None else block.cancel())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if (failure := _failure(task)) is None:
+            raise
+        block.uncancel()
+        raise failure from None
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
+
+
+@dataclass
+class _Opening:
+    settings: PostgresSettings
+    migrations: Path
+    workers: int
+    prepare: Prepare | None
+    database: Database
+    announced: bool = False
+
+    async def keep_trying(self) -> None:
+        while True:
             await asyncio.sleep(_RETRY_SECONDS)
+            if await self.attempt():
+                break
+        _log.info("PostgreSQL at %s answers", _address(self.settings.postgres_url))
+
+    async def attempt(self) -> bool:
+        """Whether the database is open now."""
+        try:
+            with translate_database_errors():
+                await self._open()
+        except (DatabaseUnavailableError, PoolExhaustedError) as error:
+            if not self.announced:
+                _log.warning("waiting for PostgreSQL at %s: %s", _address(self.settings.postgres_url), error)
+                self.announced = True
+            return False
+        return True
+
+    async def _open(self) -> None:
+        await migrate(self.settings, self.migrations)
+        self.database.usable = True
+        async with self.database.read() as connection:
+            await _check_connections(connection, self.settings, self.workers)
+        if self.prepare is not None:
+            await self.prepare(self.database)
+        self.database.opened = True
 
 
-async def _open(settings: PostgresSettings, password: str) -> asyncpg.Pool:
-    return await asyncpg.create_pool(
-        settings.postgres_url,
-        password=password,
-        min_size=1,
-        max_size=settings.postgres_pool_size,
-        timeout=5.0,
-        command_timeout=_COMMAND_SECONDS,
+async def migrate(settings: PostgresSettings, directory: Path) -> list[str]:
+    """Apply the migrations that the schema lacks, as the owner role where one is set; returns their names.
+
+    Raises ConfigurationError for wrong settings or migrations, DatabaseUnavailableError while PostgreSQL is away.
+    """
+    with translate_database_errors():
+        connection = await _connect_as_owner(settings)
+        try:
+            return await apply_migrations(connection, directory)
+        finally:
+            await connection.close(timeout=_CONNECT_SECONDS)
+
+
+async def _connect_as_owner(settings: PostgresSettings) -> asyncpg.Connection:
+    if settings.postgres_owner_url is None or settings.postgres_owner_password_file is None:
+        return await _connect(settings.postgres_url, settings.postgres_password_file, "NEXUS_POSTGRES_PASSWORD_FILE")
+    return await _connect(
+        settings.postgres_owner_url, settings.postgres_owner_password_file, "NEXUS_POSTGRES_OWNER_PASSWORD_FILE"
     )
 
 
-def _refused(settings: PostgresSettings, error: Exception) -> str:
-    role = urlsplit(settings.postgres_url).username
+def create_pool(settings: PostgresSettings) -> ConnectionPool:
+    """A pool with the service's own role, whose connections are opened when they are needed."""
+    file = settings.postgres_password_file
+    return ConnectionPool(
+        lambda: _connect(settings.postgres_url, file, "NEXUS_POSTGRES_PASSWORD_FILE"), settings.postgres_pool_size
+    )
+
+
+async def _connect(url: str, password_file: Path, setting: str) -> asyncpg.Connection:
+    password = read_secret(password_file, setting)
+    try:
+        return await asyncpg.connect(
+            url,
+            password=password,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=_COMMAND_SECONDS,
+            server_settings=_SESSION,
+        )
+    except _REFUSED as error:
+        raise ConfigurationError(_refused(url, password_file, error)) from None
+    except asyncpg.ClientConfigurationError as error:
+        raise ConfigurationError(f"{setting.removesuffix('_PASSWORD_FILE')}_URL is not usable: {error}.") from None
+
+
+def _refused(url: str, password_file: Path, error: Exception) -> str:
+    role = urlsplit(url).username
     return (
-        f"PostgreSQL at {_address(settings)} refuses the role {role!r}: {error}. "
-        f"The database volume may be older than the secret in {settings.postgres_password_file}: put the former password "
+        f"PostgreSQL at {_address(url)} refuses the role {role!r}: {error}. "
+        f"The database volume may be older than the secret in {password_file}: put the former password "
         f"back into that file, or set the new one with ALTER ROLE {role} PASSWORD as superuser."
     )
 
 
-def _silent(settings: PostgresSettings, error: Exception, seconds: float) -> str:
-    return (
-        f"PostgreSQL at {_address(settings)} gave no connection within {seconds:g} s: {error}. "
-        "See that it runs, and that NEXUS_POSTGRES_URL names it."
-    )
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}"
 
 
-def _address(settings: PostgresSettings) -> str:
-    url = urlsplit(settings.postgres_url)
-    return f"{url.hostname}:{url.port or 5432}"
+async def _check_connections(connection: asyncpg.Connection, settings: PostgresSettings, workers: int) -> None:
+    """Warn when the workers of this one service can use up the connections of the server."""
+    ((limit, reserved),) = await connection.fetch(_LIMITS)
+    wanted = workers * (settings.postgres_pool_size + 1)
+    if wanted > limit - reserved:
+        _log.warning(
+            "This service may open %d connections (WEB_CONCURRENCY %d x (NEXUS_POSTGRES_POOL_SIZE %d + 1 for health)), "
+            "but PostgreSQL takes %d (max_connections %d - %d reserved). Lower one of the two settings or raise "
+            "max_connections.",
+            wanted,
+            workers,
+            settings.postgres_pool_size,
+            limit - reserved,
+            limit,
+            reserved,
+        )
 
 
-async def check(pool: asyncpg.Pool) -> None:
-    """One round trip, for a health check; raises when the database does not answer."""
-    await pool.execute("SELECT 1")
-
-
-@dataclass(frozen=True)
-class _Migration:
-    version: int
-    name: str
-    sql: str
-    checksum: str
-
-
-_LEDGER = """
-CREATE TABLE IF NOT EXISTS schema_migrations (
-    version integer PRIMARY KEY,
-    name text NOT NULL,
-    checksum text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
-)
+_LIMITS = """
+SELECT current_setting('max_connections')::int AS max_connections,
+       current_setting('superuser_reserved_connections')::int + current_setting('reserved_connections')::int AS reserved
 """
-
-
-async def migrate(pool: asyncpg.Pool, directory: Path) -> list[str]:
-    """Apply the migrations NNNN_name.sql of `directory` that the schema lacks, each in its own transaction.
-
-    Gives the names of those applied. Several processes may call it at once: one works, the others wait.
-    Raises ConfigurationError when an applied file was changed afterwards, or a file fails.
-    """
-    migrations = _read_migrations(directory)
-    async with pool.acquire() as connection:
-        lock = await connection.fetchval("SELECT hashtext('migrate ' || current_schema())")
-        await connection.execute("SELECT pg_advisory_lock($1)", lock, timeout=_MIGRATION_SECONDS)
-        try:
-            return await _apply_missing(connection, migrations)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock($1)", lock)
-
-
-def _read_migrations(directory: Path) -> list[_Migration]:
-    migrations = []
-    for path in sorted(directory.glob("*.sql")):
-        number = re.match(r"(\d{4})_\w+\.sql$", path.name)
-        if number is None:
-            raise ConfigurationError(f"{path} is not named like a migration. Call it NNNN_name.sql.")
-        sql = path.read_text(encoding="utf-8")
-        migrations.append(_Migration(int(number[1]), path.name, sql, hashlib.sha256(sql.encode()).hexdigest()))
-    if not migrations:
-        raise ConfigurationError(f"There are no migrations in {directory}. The image lacks them; build it again.")
-    return migrations
-
-
-async def _apply_missing(connection: "asyncpg.pool.PoolConnectionProxy", migrations: list[_Migration]) -> list[str]:
-    await connection.execute(_LEDGER)
-    applied = {
-        row["version"]: row for row in await connection.fetch("SELECT version, name, checksum FROM schema_migrations")
-    }
-    done = []
-    for migration in migrations:
-        if (row := applied.get(migration.version)) is None:
-            await _apply(connection, migration)
-            done.append(migration.name)
-        elif row["checksum"] != migration.checksum:
-            raise ConfigurationError(
-                f"The migration {migration.name} was changed after it was applied as {row['name']}. "
-                "Restore its former text and put the change into a new migration."
-            )
-    return done
-
-
-async def _apply(connection: "asyncpg.pool.PoolConnectionProxy", migration: _Migration) -> None:
-    try:
-        async with connection.transaction():
-            await connection.execute(migration.sql, timeout=_MIGRATION_SECONDS)
-            await connection.execute(
-                "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
-                migration.version,
-                migration.name,
-                migration.checksum,
-            )
-    except (asyncpg.PostgresError, TimeoutError) as error:
-        reason = str(error) or f"it took longer than {_MIGRATION_SECONDS:g} s"
-        raise ConfigurationError(
-            f"The migration {migration.name} failed and left nothing behind: {reason}. Mend the file and start again."
-        ) from error
-    _log.info("applied migration %s", migration.name)

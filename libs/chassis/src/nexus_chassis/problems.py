@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -145,6 +146,8 @@ class UnhandledErrorMiddleware:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            return  # nobody waits for an answer
         except Exception:
             if started:
                 raise

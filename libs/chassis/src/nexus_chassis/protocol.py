@@ -23,6 +23,7 @@ BODY_SECONDS = 10.0
 """A body is looked at every so many seconds: since the last look it must have brought MIN_BODY_RATE bytes a second."""
 
 MIN_BODY_RATE = 1 * KIB
+LINGER_SECONDS = 1.0
 _FRAMING_BYTES = 16 * KIB
 _FRAMING_RATIO = 8  # a chunk of one byte takes six, and some clients add an extension
 _VERSIONS = frozenset({"1.0", "1.1"})
@@ -56,6 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._seen_bytes = 0
         self._upgraded = False
+        self._refused = False
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -72,9 +74,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         self._raw_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing() or self._upgraded:
+        if self._done or self.transport.is_closing():
             return
         if self._in_head:
             self._check_head()
@@ -83,6 +87,10 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._cancel_deadline()
 
+    @property
+    def _done(self) -> bool:
+        return self._refused or self._upgraded
+
     def _check_head(self) -> None:
         if self._raw_bytes > MAX_HEAD_BYTES:
             self._refuse(_head_too_large())
@@ -90,7 +98,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
     def _check_body(self) -> None:
-        if self._raw_bytes - self._body_bytes > _FRAMING_BYTES + _FRAMING_RATIO * self._body_bytes:
+        framing = self._raw_bytes - self._head_bytes - self._body_bytes
+        if framing > _FRAMING_BYTES + _FRAMING_RATIO * self._body_bytes:
             self._refuse(_problem(400, "bad-chunks", "The chunks of the body have too much besides their content."))
         elif self._deadline is None:
             self._seen_bytes = 0
@@ -143,7 +152,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._check_hosts()
         self._in_head = False
         self._in_body = True
-        self._raw_bytes = self._body_bytes = 0
+        self._body_bytes = 0
         self._cancel_deadline()
         super().on_headers_complete()
         if self._draining and not self.parser.should_upgrade():
@@ -188,15 +197,23 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(self._refusal or _problem(400, "bad-request", "The request is not valid HTTP/1.1."))
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer instead of the application, unless it has begun to answer, and close."""
+        """Answer instead of the application, unless it has begun to answer, and close.
+
+        What the client still sends is discarded for a moment: closing at once would reset the connection, and the answer
+        with it.
+        """
+        self._refused = True
         self._cancel_deadline()
+        self._unset_keepalive_if_required()
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(_response(problem))
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 def _problem(status: int, slug: str, detail: str) -> Problem:

@@ -12,14 +12,16 @@ from nexus_chassis.settings import ServiceSettings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from nexus_chassis.health import Health
     from nexus_chassis.tokens import TokenVerifier
 
 
 @dataclass(slots=True, kw_only=True)
 class Runtime:
-    """One application's settings, admission, drain and token verifier."""
+    """One application's settings, health, admission, drain and token verifier."""
 
     settings: ServiceSettings
+    health: "Health"
     admission: Admission
     drain: Drain
     verifier: "TokenVerifier | None" = None

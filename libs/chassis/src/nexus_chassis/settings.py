@@ -3,26 +3,30 @@
 import sys
 from os import EX_CONFIG
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexus_chassis.errors import ConfigurationError
 
+_WHITE_SPACE = " \t\n\v\f\r"  # what docker/postgres and docker/redis cut off the same files
+
 
 def read_secret(path: Path, setting: str) -> str:
-    """The secret in the file that `setting` names, without surrounding white space.
+    """The secret in the file that `setting` names, without ASCII white space at its ends (POSIX class `space`).
 
     Raises ConfigurationError when the file is missing, unreadable or empty.
     """
     remedy = f"Write the secret to that file, or point {setting} at the file that holds it."
     try:
-        secret = path.read_text(encoding="utf-8").strip()
+        secret = path.read_text(encoding="utf-8").strip(_WHITE_SPACE)
     except FileNotFoundError:
         raise ConfigurationError(f"The secret file {path} does not exist. {remedy}") from None
     except OSError as error:
         raise ConfigurationError(f"The secret file {path} cannot be read: {error.strerror}. {remedy}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"The secret file {path} is not UTF-8 text. {remedy}") from None
     if not secret:
         raise ConfigurationError(f"The secret file {path} is empty. {remedy}")
     return secret
@@ -109,8 +113,27 @@ class PostgresSettings(_Settings):
         default=10,
         validation_alias="NEXUS_POSTGRES_POOL_SIZE",
         ge=1,
-        description="most PostgreSQL connections of one worker process",
+        description="maximum number of PostgreSQL connections of one worker process, apart from that of its health check",
     )
+    postgres_owner_url: str | None = Field(
+        default=None,
+        validation_alias="NEXUS_POSTGRES_OWNER_URL",
+        description="PostgreSQL address with the role that owns the schema and applies the migrations, "
+        "without password; `None` means the service's role",
+    )
+    postgres_owner_password_file: SecretFile | None = Field(
+        default=None,
+        validation_alias="NEXUS_POSTGRES_OWNER_PASSWORD_FILE",
+        description="file that holds the password of the owner role; set it together with NEXUS_POSTGRES_OWNER_URL",
+    )
+
+    @model_validator(mode="after")
+    def _owner_is_whole(self) -> Self:
+        if (self.postgres_owner_url is None) != (self.postgres_owner_password_file is None):
+            raise ValueError(
+                "NEXUS_POSTGRES_OWNER_URL and NEXUS_POSTGRES_OWNER_PASSWORD_FILE belong together. Set both or none."
+            )
+        return self
 
 
 class RedisSettings(_Settings):
@@ -138,6 +161,11 @@ class TokenSettings(_Settings):
         default="http://nexus-gateway:8000/.well-known/jwks.json",
         validation_alias="NEXUS_JWKS_URL",
         description="address of the issuer's public keys",
+    )
+    revocations_url: str = Field(
+        default="http://nexus-gateway:8000/oauth/revocations",
+        validation_alias="NEXUS_REVOCATIONS_URL",
+        description="address of the sessions that were ended before their tokens expire",
     )
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import importlib
+import json
 import logging
 import os
 import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from types import FrameType
-from typing import Any, ClassVar, override
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -24,6 +26,9 @@ from nexus_chassis.protocol import BoundedProtocol, ConnectionState
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.server import address
 from nexus_chassis.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from nexus_chassis.health import Health
 
 _FORCED_SECONDS = 2
 _log = logging.getLogger(__name__)
@@ -160,10 +165,11 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
     async def _serve_opened(self) -> None:
         self._serving = True
         self.config.app = self.wsgi
-        admin = await asyncio.start_server(_answer_admin, sock=self.admin)
+        runtime = runtime_of(self.wsgi)
+        admin = await asyncio.start_server(partial(_answer_admin, runtime.health), sock=self.admin)
         _log.info("worker %d serves at %s", os.getpid(), ", ".join(map(str, self.sockets)))
         try:
-            await _Server(self.config, runtime_of(self.wsgi).drain, self.drain_seconds).serve(sockets=self.sockets)
+            await _Server(self.config, runtime.drain, self.drain_seconds).serve(sockets=self.sockets)
         finally:
             admin.close()
 
@@ -176,26 +182,40 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         signal.raise_signal(signal.SIGTERM)
 
 
-async def _answer_admin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer_admin(health: "Health", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         async with asyncio.timeout(5):
             request = await reader.readuntil(b"\r\n\r\n")
-            writer.write(_admin_response(request.split(b" ", 2)[:2]))
+            writer.write(await _admin_response(health, request.split(b" ", 2)[:2]))
             await writer.drain()
     writer.close()
 
 
-def _admin_response(request: list[bytes]) -> bytes:
+async def _admin_response(health: "Health", request: list[bytes]) -> bytes:
+    match request:
+        case [b"GET", b"/metrics"]:
+            return _response("200 OK", "text/plain; version=0.0.4; charset=utf-8", _metrics())
+        case [b"GET", b"/health"]:
+            body = json.dumps(await health.details()).encode()
+            return _response("200 OK", "application/json", body)
+        case _:
+            return _response("404 Not Found", "text/plain", b"")
+
+
+def _response(status: str, media_type: str, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _metrics() -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415  not in the supervisor
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
-    if request != [b"GET", b"/metrics"]:
-        return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    body = generate_latest(registry)
-    head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+    return generate_latest(registry)
 
 
 def _forget_metrics(_arbiter: Arbiter, worker: UvicornWorker) -> None:
