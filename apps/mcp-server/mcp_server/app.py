@@ -28,6 +28,7 @@ from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.origins import Origins
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.tokens import TokenVerifier
 
@@ -46,27 +47,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; without `settings` they are read from the environment."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
+    revocations = Revocations(settings.revocations_url)
+    verifier = TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations)
     return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan(settings, health),
+        lifespan=_lifespan(settings, health, verifier, revocations),
         health=health,
         routers=[http.router, websocket.router, tool_endpoints.router, discovery_endpoints.router],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
-        verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url),
+        verifier=verifier,
     )
 
 
-def _lifespan(settings: Settings, health: Health) -> Lifespan:
+def _lifespan(settings: Settings, health: Health, verifier: TokenVerifier, revocations: Revocations) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with create_http_session() as session:
+        async with create_http_session() as session, revocations.following():
             gateway, classification, dataflow = upstreams(settings, session)
             for upstream in (classification, dataflow, gateway):
                 health.add(upstream.name, upstream.check, critical=False)
-            app.state.context = _context(settings, classification, dataflow)
+            app.state.context = _context(settings, verifier, classification, dataflow)
             yield
 
     return lifespan
@@ -85,12 +88,12 @@ def upstreams(settings: Settings, session: aiohttp.ClientSession) -> tuple[Upstr
     )
 
 
-def _context(settings: Settings, classification: Upstream, dataflow: Upstream) -> Context:
+def _context(settings: Settings, verifier: TokenVerifier, classification: Upstream, dataflow: Upstream) -> Context:
     registry = ToolRegistry([*classification_tools(classification), *product_tools(dataflow)])
     tools = ToolService(registry)
     metadata = ResourceMetadata(settings.public_url, settings.issuer, {SCOPE, *registry.scopes})
     return Context(
-        authenticator=Authenticator(Origins.parse(settings.allowed_origins), metadata.address),
+        authenticator=Authenticator(verifier, Origins.parse(settings.allowed_origins), metadata.address),
         metadata=metadata,
         methods=_methods(ToolHandlers(tools)),
         tools=tools,

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from fastapi import FastAPI
-from mcp_clients import CLIENTS, McpClient
+from mcp_clients import CLIENTS, McpClient, http_client
 from stack import SECRET, Stack, running
 
 import mcp_server
@@ -17,6 +17,7 @@ from mcp_server.settings import Settings
 from nexus_testkit import Issuer, serving
 
 ROOT = Path(mcp_server.__file__).parent.parent
+PAGE = "https://agents.example"
 SCOPES = ["tools:call", "classify", "data:read"]
 
 type MakeSettings = Callable[..., Settings]
@@ -59,7 +60,8 @@ def environment(make_settings: MakeSettings) -> dict[str, str]:
 def app(make_settings: MakeSettings, stack: Stack) -> FastAPI:
     """The application, with the stack behind it; pages of https://agents.example may connect."""
     urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), stack.url)
-    return create_app(make_settings(allowed_origins="https://agents.example", **urls))
+    revocations = f"{stack.url}/oauth/revocations"
+    return create_app(make_settings(allowed_origins=PAGE, revocations_url=revocations, **urls))
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def token(issuer: Issuer) -> str:
 async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client of the running service that sends the token."""
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
-    async with aiohttp.ClientSession(service, headers=headers) as session:
+    async with http_client(service, headers=headers) as session:
         yield session
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -41,6 +42,18 @@ def modern_headers(method: str, params: Mapping[str, Any]) -> dict[str, str]:
     """What a client of 2026-07-28 sends along on HTTP."""
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
     return {**headers, "Mcp-Name": params["name"]} if method == "tools/call" else headers
+
+
+async def _read_whole(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    response = await send(request)
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        await response.read()
+    return response
+
+
+def http_client(url: str, headers: Mapping[str, str] | None = None) -> aiohttp.ClientSession:
+    """An HTTP client that reads each answer, so that no connection is left open."""
+    return aiohttp.ClientSession(url, headers=headers, middlewares=[_read_whole])
 
 
 def error_response(code: int, text: str, message_id: object = 1, **data: object) -> dict[str, Any]:
@@ -179,7 +192,7 @@ async def text_of_failure(client: aiohttp.ClientSession) -> str:
 async def refusals_of(service: str, headers: dict[str, str]) -> list[tuple[int, str | None, str]]:
     """Status, challenge and problem type with which HTTP and then WebSocket refuse."""
     refusals = []
-    async with aiohttp.ClientSession(service, headers=headers) as client:
+    async with http_client(service, headers=headers) as client:
         response = await client.post("/mcp", json=message("initialize", INITIALIZE))
         body = await response.json(content_type="application/problem+json")
         refusals.append((response.status, response.headers.get("WWW-Authenticate"), body["type"]))

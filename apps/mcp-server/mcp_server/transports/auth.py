@@ -6,8 +6,7 @@ from starlette.requests import HTTPConnection
 
 from nexus_chassis.origins import Origins
 from nexus_chassis.problems import Problem
-from nexus_chassis.runtime import runtime_of
-from nexus_chassis.tokens import InvalidTokenError, Principal, authenticate, forbidden, unauthorized
+from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier, authenticate, forbidden, unauthorized
 
 SCOPE = "tools:call"
 
@@ -17,7 +16,8 @@ _TOKEN_PREFIX = "bearer."  # noqa: S105 - browsers cannot set headers of a WebSo
 class Authenticator:
     """Authenticates connections. Refusals point to the metadata at `metadata_address` (RFC 9728 section 5.1)."""
 
-    def __init__(self, origins: Origins, metadata_address: str) -> None:
+    def __init__(self, verifier: TokenVerifier, origins: Origins, metadata_address: str) -> None:
+        self._verifier = verifier
         self._origins = origins
         self._metadata_address = metadata_address
 
@@ -29,12 +29,25 @@ class Authenticator:
         """
         self._origins.require(connection)
         try:
-            principal = await _authenticate(connection)
+            principal = await self._verify(connection)
             if SCOPE not in principal.scopes:
                 raise forbidden([SCOPE])
         except Problem as problem:
             raise self._with_metadata(problem) from None
         return principal
+
+    async def still_valid(self, principal: Principal) -> bool:
+        """Return whether the token of an open connection is still valid."""
+        return await self._verifier.still_valid(principal)
+
+    async def _verify(self, connection: HTTPConnection) -> Principal:
+        token = _subprotocol_token(connection)
+        if token is None or "authorization" in connection.headers:
+            return await authenticate(connection)
+        try:
+            return await self._verifier.verify(token)
+        except InvalidTokenError as error:
+            raise unauthorized(str(error)) from None
 
     def challenge(self, scopes: Iterable[str]) -> dict[str, str]:
         """Return the headers that name all scopes a call needs, for clients that can ask for more (RFC 6750 section 3.1)."""
@@ -45,17 +58,6 @@ class Authenticator:
             parameter = f'resource_metadata="{self._metadata_address}"'
             problem.headers["WWW-Authenticate"] = f"{challenge}{',' if '=' in challenge else ''} {parameter}"
         return problem
-
-
-async def _authenticate(connection: HTTPConnection) -> Principal:
-    token = _subprotocol_token(connection)
-    verifier = runtime_of(connection).verifier
-    if token is None or verifier is None or "authorization" in connection.headers:
-        return await authenticate(connection)
-    try:
-        return await verifier.verify(token)
-    except InvalidTokenError as error:
-        raise unauthorized(str(error)) from None
 
 
 def _subprotocol_token(connection: HTTPConnection) -> str | None:

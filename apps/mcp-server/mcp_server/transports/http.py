@@ -33,6 +33,7 @@ _STATUS = {
     errors.HEADER_MISMATCH: 400,
     errors.UNSUPPORTED_REVISION: 400,
     errors.INSUFFICIENT_SCOPE: 403,
+    errors.OVERLOADED: 503,
 }
 """HTTP status of errors in the stateless era. The handshake era answers 200, except for the errors below."""
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from mcp_clients import CLIENTS, McpClient, call_tool, failure_of
+from mcp_clients import CLIENTS, McpClient, call_tool, failure_of, http_client
 from stack import Stack
 
 from nexus_testkit import Issuer
@@ -71,7 +71,7 @@ async def test_a_tool_needs_its_own_scope_too(
     service: str, issuer: Issuer, stack: Stack, kind: Callable[[aiohttp.ClientSession], McpClient]
 ) -> None:
     headers = {"Authorization": f"Bearer {issuer.mint('mcp-server', ['tools:call', 'data:read'])}"}
-    async with aiohttp.ClientSession(service, headers=headers) as client:
+    async with http_client(service, headers=headers) as client:
         mcp = kind(client)
         await mcp.open()
         assert await call_tool(mcp, "classify_products", products=[{"text": "x"}]) == {

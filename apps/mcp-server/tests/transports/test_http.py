@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from mcp_clients import MODERN_META, message, modern_headers
+from mcp_clients import MODERN_META, http_client, message, modern_headers
 from stack import Stack, eventually
 
 from mcp_server.limits import MAX_MESSAGE_BYTES
@@ -66,7 +66,7 @@ async def test_no_path_is_redirected(client: aiohttp.ClientSession) -> None:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/.well-known/oauth-protected-resource"])
 async def test_head_is_answered_like_get_without_a_body(service: str, path: str) -> None:
-    async with aiohttp.ClientSession(service) as client:
+    async with http_client(service) as client:
         response = await client.head(path)
         assert (response.status, await response.read()) == (200, b"")
 

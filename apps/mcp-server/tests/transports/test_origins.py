@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 from conftest import MakeSettings
-from mcp_clients import message, refusals_of
+from mcp_clients import http_client, message, refusals_of
 from pydantic import ValidationError
 
 from mcp_server.app import create_app
@@ -39,7 +39,7 @@ async def test_a_preflight_of_an_allowed_origin_is_answered(service: str) -> Non
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type,mcp-protocol-version",
     }
-    async with aiohttp.ClientSession(service) as client:
+    async with http_client(service) as client:
         response = await client.options("/mcp", headers=headers)
     assert response.status == 204
     assert response.headers["Access-Control-Allow-Origin"] == PAGE
@@ -51,7 +51,7 @@ async def test_a_preflight_of_an_allowed_origin_is_answered(service: str) -> Non
 async def test_pages_of_an_allowed_origin_can_read_answers_and_refusals(
     service: str, client: aiohttp.ClientSession
 ) -> None:
-    async with aiohttp.ClientSession(service) as stranger:
+    async with http_client(service) as stranger:
         for sender, status in ((client, 200), (stranger, 401)):
             response = await sender.post("/mcp", json=message("ping"), headers={"Origin": PAGE})
             assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (status, PAGE)
@@ -61,7 +61,7 @@ async def test_pages_of_an_allowed_origin_can_read_answers_and_refusals(
 
 async def test_a_preflight_of_another_origin_is_not_answered(service: str) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
-    async with aiohttp.ClientSession(service) as client:
+    async with http_client(service) as client:
         response = await client.options("/mcp", headers=headers)
     assert (response.status, response.headers["Allow"]) == (405, "POST")
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -73,7 +73,7 @@ async def test_origins_are_separated_by_spaces_or_commas(
 ) -> None:
     settings = make_settings(allowed_origins=separator.join(["https://a.example", "http://b.example:8080"]))
     headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving(create_app(settings)) as url, http_client(url, headers=headers) as client:
         for origin in ("https://a.example", "http://b.example:8080"):
             response = await client.post("/mcp", json=message("ping"), headers={"Origin": origin})
             assert response.headers["Access-Control-Allow-Origin"] == origin

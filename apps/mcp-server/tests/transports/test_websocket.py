@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 from conftest import SCOPES
 from fastapi import FastAPI
-from mcp_clients import INITIALIZE, HandshakeWebSocket, message
+from mcp_clients import INITIALIZE, HandshakeWebSocket, http_client, message
 from stack import Stack, eventually
 
 from mcp_server.limits import LIMITS, MAX_MESSAGE_BYTES
@@ -54,7 +54,7 @@ async def test_a_message_has_at_most_one_mebibyte(client: aiohttp.ClientSession)
 
 async def test_an_idle_connection_ends_with_its_token(service: str, issuer: Issuer) -> None:
     token = issuer.mint("mcp-server", SCOPES, lifetime=3)
-    async with aiohttp.ClientSession(service, headers={"Authorization": f"Bearer {token}"}) as client:
+    async with http_client(service, headers={"Authorization": f"Bearer {token}"}) as client:
         socket = await client.ws_connect("/mcp", protocols=["mcp"])
         started = time.monotonic()
         assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE

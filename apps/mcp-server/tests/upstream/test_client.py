@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from conftest import MakeSettings
-from mcp_clients import NO_TOKEN, message, text_of_failure
+from mcp_clients import NO_TOKEN, http_client, message, text_of_failure
 from stack import Misbehaviour, Stack, answering, hang_up, running
 
 from mcp_server import app
@@ -94,7 +94,7 @@ async def test_a_call_that_takes_too_long_fails(
     stack.misbehave["/v1/classify"] = _late
     urls = dict.fromkeys(("gateway_url", "classification_url"), stack.url)
     headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(make_settings(**urls))) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving(create_app(make_settings(**urls))) as url, http_client(url, headers=headers) as client:
         text = "The call to classification-service failed: it did not answer in time. Try again later."
         assert await text_of_failure(client) == text
 
@@ -105,7 +105,7 @@ async def test_health_is_degraded_while_a_service_behind_is_away_and_heals_by_it
     urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), f"http://127.0.0.1:{unused_tcp_port}")
     headers = {"Authorization": f"Bearer {token}"}
     app = create_app(make_settings(**urls))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving(app) as url, http_client(url, headers=headers) as client:
         assert await _health(client) == (200, "degraded", {"failed"})
         assert await text_of_failure(client) == NO_TOKEN.format("it could not be reached (ClientConnectorError)")
         async with running(Stack(issuer), unused_tcp_port):

@@ -8,8 +8,8 @@ from mcp_server.tools.builtin.upstream import Upstream
 from mcp_server.tools.registry import Arguments, Tool
 from mcp_server.tools.request import Request
 
-MAX_DEPTH = 32
-"""Levels of a row, as dataflow-service limits them."""
+MAX_LEVELS = 33
+"""Levels of a row: itself, and the 32 that dataflow-service allows in a field."""
 
 _PRODUCT = {
     "type": "object",
@@ -106,7 +106,7 @@ def _present(row: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _can_be_shown(row: object) -> bool:
-    return _depth_within(row, MAX_DEPTH) and _row.is_valid(row)
+    return _depth_within(row, MAX_LEVELS) and _row.is_valid(row)
 
 
 def _depth_within(value: object, levels: int) -> bool:

@@ -33,7 +33,7 @@ def _page(*rows: str) -> str:
 @pytest.mark.parametrize(
     ("row", "omitted"),
     [
-        (f'{{"id": 2, "name": "deep", "attributes": {_nested(32)}}}', "2"),
+        (f'{{"id": 2, "name": "deep", "attributes": {_nested(33)}}}', "2"),
         (f'{{"id": 2, "name": "deeper", "attributes": {_nested(500)}}}', "2"),
         ('{"id": 2, "name": 7}', "2"),
         ('{"name": "without id"}', "unknown"),
@@ -43,7 +43,7 @@ def _page(*rows: str) -> str:
 async def test_a_row_that_cannot_be_shown_does_not_hide_the_others(
     mcp: McpClient, stack: Stack, row: str, omitted: str
 ) -> None:
-    allowed = json.loads(_nested(31))
+    allowed = json.loads(_nested(32))
     last = {"id": 3, "name": "Bolt", "attributes": allowed}
     stack.misbehave["/v1/product"] = answering(200, _page(json.dumps(NUT), row, json.dumps(last)))
     content = {"items": [NUT, last], "next": "3", "omitted": [omitted]}
