@@ -134,7 +134,7 @@ class HandshakeWebSocket:
     async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request and return the response."""
         await self.socket.send_json(message(method, params))
-        return dict(await self.socket.receive_json())
+        return dict(await self.socket.receive_json(timeout=60))
 
 
 class ModernWebSocket:
@@ -152,7 +152,7 @@ class ModernWebSocket:
     async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request and return the response."""
         await self.socket.send_json(message(method, {**(params or {}), "_meta": MODERN_META}))
-        return dict(await self.socket.receive_json())
+        return dict(await self.socket.receive_json(timeout=60))
 
 
 type McpClient = HandshakeHttp | ModernHttp | HandshakeWebSocket | ModernWebSocket

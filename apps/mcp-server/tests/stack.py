@@ -69,37 +69,37 @@ class Stack:
         expected = "Basic " + base64.b64encode(b"mcp-server:s3cret%2B%2F%25+%3A").decode()
         if request.headers.get("Authorization") != expected:
             return web.json_response({"error": "invalid_client"}, status=401)
-        caller = await self._principal("mcp-server", str(form["subject_token"]))
-        if form["scope"] not in caller.scopes:
+        principal = await self._principal("mcp-server", str(form["subject_token"]))
+        if form["scope"] not in principal.scopes:
             return web.json_response({"error": "invalid_scope", "error_description": "The token lacks it."}, status=400)
-        token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=caller.subject)
+        token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=principal.subject)
         kind = {"token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
         return web.json_response({"access_token": token, "expires_in": self.lifetime, **kind})
 
     async def _principal(self, audience: str, token: str) -> Principal:
         return await TokenVerifier(self.issuer.url, audience, self.issuer.jwks_url).verify(token)
 
-    async def _caller(self, request: web.Request, audience: str) -> Principal:
+    async def _principal_of(self, request: web.Request, audience: str) -> Principal:
         try:
             return await self._principal(audience, request.headers["Authorization"].removeprefix("Bearer "))
         except InvalidTokenError as error:
             raise web.HTTPUnauthorized(text=str(error)) from None
 
     async def _classify(self, request: web.Request) -> web.StreamResponse:
-        caller = await self._caller(request, "classification-service")
+        principal = await self._principal_of(request, "classification-service")
         body = await request.json()
-        self._note(request, subject=caller.subject, body=body, traceparent=request.headers.get("traceparent"))
+        self._note(request, subject=principal.subject, body=body, traceparent=request.headers.get("traceparent"))
         await asyncio.sleep(self.delay)
         items = [classified(index, item) for index, item in enumerate(body["items"])]
         return web.json_response({"taxonomy": body["taxonomy"], "version": "starter", "items": items})
 
     async def _products(self, request: web.Request) -> web.StreamResponse:
-        caller = await self._caller(request, "dataflow-service")
-        self._note(request, subject=caller.subject, query=dict(request.query))
+        principal = await self._principal_of(request, "dataflow-service")
+        self._note(request, subject=principal.subject, query=dict(request.query))
         return web.json_response({"items": [PRODUCT], "next": None})
 
     async def _product(self, request: web.Request) -> web.StreamResponse:
-        await self._caller(request, "dataflow-service")
+        await self._principal_of(request, "dataflow-service")
         if request.match_info["id"] == "1":
             return web.json_response(PRODUCT)
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}

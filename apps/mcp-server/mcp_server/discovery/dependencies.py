@@ -1,4 +1,4 @@
-"""What the endpoints of this folder are given."""
+"""Dependencies of the endpoints in this folder."""
 
 from typing import Annotated
 

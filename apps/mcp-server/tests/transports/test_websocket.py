@@ -57,9 +57,9 @@ async def test_an_idle_connection_ends_with_its_token(service: str, issuer: Issu
     async with http_client(service, headers={"Authorization": f"Bearer {token}"}) as client:
         socket = await client.ws_connect("/mcp", protocols=["mcp"])
         started = time.monotonic()
-        assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
+        assert (await socket.receive(timeout=15)).type == aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 4401
-        assert 1 < time.monotonic() - started < 10
+        assert time.monotonic() - started > 1
 
 
 async def test_clients_are_asked_to_reconnect_when_the_service_drains(
@@ -67,7 +67,7 @@ async def test_clients_are_asked_to_reconnect_when_the_service_drains(
 ) -> None:
     socket = await client.ws_connect("/mcp", protocols=["mcp"])
     runtime_of(app).drain.start()
-    assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
+    assert (await socket.receive(timeout=15)).type == aiohttp.WSMsgType.CLOSE
     assert socket.close_code == 1012
 
 
