@@ -10,7 +10,7 @@ import pytest
 
 BUILDPACKS = Path(__file__).parent
 APPLICATION = BUILDPACKS / "python" / "tests" / "application"
-sys.path[:0] = [str(BUILDPACKS / folder) for folder in ("tests", "python/lib", "healthcheck/lib", "accelerator/lib")]
+sys.path[:0] = [str(BUILDPACKS / folder) for folder in ("tests", "python/lib", "python/launch", "accelerator/lib")]
 
 from lifecycle import Lifecycle  # noqa: E402  the path above comes first
 from wheels import make_wheelhouse  # noqa: E402
@@ -33,3 +33,12 @@ def application(lifecycle: Lifecycle) -> Lifecycle:
     """Return a lifecycle whose application builds."""
     shutil.copytree(APPLICATION, lifecycle.app, dirs_exist_ok=True)
     return lifecycle
+
+
+@pytest.fixture
+def probe_buildpack(tmp_path: Path) -> Path:
+    """Return nexus/healthcheck as it is in a builder: with the compiled probe beside its executables."""
+    folder = tmp_path / "probe-buildpack"
+    shutil.copytree(BUILDPACKS / "healthcheck", folder)
+    (folder / "bin" / "health-probe").write_bytes(b"\x7fELF stands for the compiled probe")
+    return folder

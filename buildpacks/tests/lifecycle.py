@@ -40,6 +40,7 @@ class Lifecycle:
         self.plan = root / "plan.toml"
         self.wheelhouse = wheelhouse
         self.target = dict(TARGET)
+        self.path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
         for folder in (self.app, self.layers, self.platform / "env"):
             folder.mkdir(parents=True)
         self.plan.touch()
@@ -57,6 +58,15 @@ class Lifecycle:
         """Set variables of the platform, as `pack build --env` and project.toml do."""
         for name, value in variables.items():
             (self.platform / "env" / name).write_text(value, "utf-8")
+
+    def leave_out_python(self, folder: Path) -> None:
+        """Give the executables a PATH like that of a build image without Python: `folder` with links to other programs."""
+        folder.mkdir()
+        programs = (path for place in os.defpath.split(os.pathsep) for path in sorted(Path(place).glob("*")))
+        for program in programs:
+            if not program.name.startswith("py") and not (folder / program.name).is_symlink():
+                (folder / program.name).symlink_to(program)
+        self.path = str(folder)
 
     def detect(self, buildpack: str) -> Result:
         """Run bin/detect."""
@@ -98,9 +108,8 @@ class Lifecycle:
 
     def _environ(self) -> dict[str, str]:
         platform = {path.name: path.read_text("utf-8") for path in (self.platform / "env").iterdir()}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
         return {
-            "PATH": path,
+            "PATH": self.path,
             "CNB_PLATFORM_DIR": str(self.platform),
             "PIP_CONFIG_FILE": str(self.pip_conf),
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -80,7 +80,7 @@ def test_cuda_is_refused_where_there_are_no_cuda_wheels(
         "nexus/accelerator 0.1.0\n\n"
         "ERROR: There are no CUDA wheels\n\n"
         "What happened\n"
-        "  BP_NEXUS_ACCELERATOR=cuda asks for the layer of CUDA libraries. Their wheels are no part of the builder.\n\n"
+        "  BP_NEXUS_ACCELERATOR=cuda asks for the layer of CUDA libraries. Their wheels are not part of the builder.\n\n"
         f"What was found\n  no wheel in {wheels_cuda}\n\n"
         "What to do\n"
         "  Run `make image-cuda`, which fetches them, or give the build a folder that has them:\n"
@@ -98,7 +98,7 @@ def test_any_other_value_is_an_error_that_lists_the_values(lifecycle: Lifecycle,
 
     assert result.output == (
         "nexus/accelerator 0.1.0\n\n"
-        "ERROR: BP_NEXUS_ACCELERATOR has a value that it doesn't take\n\n"
+        "ERROR: BP_NEXUS_ACCELERATOR has an unsupported value\n\n"
         "What happened\n  BP_NEXUS_ACCELERATOR must be one of: cpu, cuda.\n\n"
         "What was found\n  BP_NEXUS_ACCELERATOR=gpu\n\n"
         "What to do\n  Correct the value, or remove the variable to get the default.\n"

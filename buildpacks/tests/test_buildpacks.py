@@ -5,10 +5,7 @@ import tomllib
 
 import pytest
 from lifecycle import BUILDPACKS
-from nexus_accelerator import VARIABLE as ACCELERATOR
 from nexus_accelerator import VERSION as ACCELERATOR_VERSION
-from nexus_healthcheck import VARIABLE as HEALTHCHECK
-from nexus_healthcheck import VERSION as HEALTHCHECK_VERSION
 from nexus_python import __version__
 from nexus_python.environment import ACTIONS
 from nexus_python.settings import SIBLING_VARIABLES, VARIABLES
@@ -16,17 +13,32 @@ from nexus_python.settings import SIBLING_VARIABLES, VARIABLES
 README = (BUILDPACKS / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("name", "version"),
-    [("python", __version__), ("healthcheck", HEALTHCHECK_VERSION), ("accelerator", ACCELERATOR_VERSION)],
-)
-def test_descriptor_and_code_agree(name: str, version: str) -> None:
+SHELL_EXECUTABLES = [path for name in ("healthcheck", "accelerator") for path in (BUILDPACKS / name / "bin").iterdir()]
+
+
+@pytest.mark.parametrize("name", ["python", "healthcheck", "accelerator"])
+def test_descriptors_are_of_the_api_that_the_executables_follow(name: str) -> None:
     descriptor = tomllib.loads((BUILDPACKS / name / "buildpack.toml").read_text("utf-8"))
 
     assert descriptor["api"] == "0.10"
     assert descriptor["buildpack"]["id"] == f"nexus/{name}"
-    assert descriptor["buildpack"]["version"] == version
     assert descriptor["targets"] == [{"os": "linux"}]
+
+
+@pytest.mark.parametrize(("name", "version"), [("python", __version__), ("accelerator", ACCELERATOR_VERSION)])
+def test_descriptor_and_code_agree(name: str, version: str) -> None:
+    descriptor = tomllib.loads((BUILDPACKS / name / "buildpack.toml").read_text("utf-8"))
+
+    assert descriptor["buildpack"]["version"] == version
+
+
+@pytest.mark.parametrize("name", ["healthcheck", "accelerator"])
+def test_executables_in_shell_write_the_version_of_the_descriptor(name: str) -> None:
+    version = tomllib.loads((BUILDPACKS / name / "buildpack.toml").read_text("utf-8"))["buildpack"]["version"]
+
+    written = re.findall(rf"\bnexus/{name} (\d\S*\d)", (BUILDPACKS / name / "bin" / "build").read_text("utf-8"))
+
+    assert set(written) == {version}
 
 
 @pytest.mark.parametrize("name", ["python", "accelerator"])
@@ -44,4 +56,6 @@ def test_the_readme_lists_just_the_variables_that_are_read() -> None:
 
 
 def test_the_siblings_variables_are_those_the_siblings_read() -> None:
-    assert set(SIBLING_VARIABLES) == {ACCELERATOR, HEALTHCHECK}
+    text = "".join(path.read_text("utf-8") for path in SHELL_EXECUTABLES if path.name in {"build", "detect"})
+
+    assert set(re.findall(r"\bBP_\w+", text)) == set(SIBLING_VARIABLES)

@@ -1,19 +1,7 @@
-import shutil
 from pathlib import Path
 
 import pytest
-from lifecycle import BUILDPACKS, Lifecycle
-
-PROBE_CONTENT = b"\x7fELF stands for the compiled probe"
-
-
-@pytest.fixture
-def packaged(tmp_path: Path) -> Path:
-    """Return the buildpack as it lies in a builder: with the compiled probe beside its executables."""
-    folder = tmp_path / "buildpack"
-    shutil.copytree(BUILDPACKS / "healthcheck", folder)
-    (folder / "bin" / "health-probe").write_bytes(PROBE_CONTENT)
-    return folder
+from lifecycle import Lifecycle
 
 
 @pytest.mark.parametrize(
@@ -40,10 +28,12 @@ def test_it_takes_part_where_the_run_image_lacks_the_probe(
     assert result.status == status
 
 
-def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(lifecycle: Lifecycle, packaged: Path) -> None:
+def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(
+    lifecycle: Lifecycle, probe_buildpack: Path
+) -> None:
     lifecycle.set(BP_NEXUS_HEALTHCHECK="true")
 
-    result = lifecycle.build("healthcheck", packaged)
+    result = lifecycle.build("healthcheck", probe_buildpack)
 
     installed = lifecycle.layers / "probe" / "bin" / "health-probe"
     assert result.output == (
@@ -53,16 +43,16 @@ def test_the_probe_becomes_a_launch_layer_with_a_link_in_the_application(lifecyc
         f'  Name it where the container is defined, as HEALTHCHECK CMD ["{installed}"]\n'
     )
     assert result.status == 0
-    assert installed.read_bytes() == PROBE_CONTENT
+    assert installed.read_bytes() == (probe_buildpack / "bin" / "health-probe").read_bytes()
     assert installed.stat().st_mode & 0o777 == 0o755
     assert (lifecycle.app / "health-check").readlink() == installed
     assert lifecycle.toml("probe.toml") == {"types": {"launch": True}}
 
 
-def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, packaged: Path) -> None:
+def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, probe_buildpack: Path) -> None:
     lifecycle.write({"health-check": "its own"})
 
-    result = lifecycle.build("healthcheck", packaged)
+    result = lifecycle.build("healthcheck", probe_buildpack)
 
     assert (
         "Note: the application has a health-check of its own, which stays; no link to the probe is made"
@@ -71,14 +61,26 @@ def test_a_health_check_of_the_application_is_left_alone(lifecycle: Lifecycle, p
     assert (lifecycle.app / "health-check").read_text("utf-8") == "its own"
 
 
-def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, packaged: Path) -> None:
+@pytest.mark.parametrize("link", ["absent", "../elsewhere"])
+def test_a_link_of_the_application_that_leads_nowhere_is_left_alone(
+    lifecycle: Lifecycle, probe_buildpack: Path, link: str
+) -> None:
+    (lifecycle.app / "health-check").symlink_to(link)
+
+    result = lifecycle.build("healthcheck", probe_buildpack)
+
+    assert result.status == 0
+    assert str((lifecycle.app / "health-check").readlink()) == link
+
+
+def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, probe_buildpack: Path) -> None:
     lifecycle.set(BP_NEXUS_HEALTHCHECK="yes")
 
-    result = lifecycle.build("healthcheck", packaged)
+    result = lifecycle.build("healthcheck", probe_buildpack)
 
     assert result.output == (
         "nexus/healthcheck 0.1.0\n\n"
-        "ERROR: BP_NEXUS_HEALTHCHECK has a value that it doesn't take\n\n"
+        "ERROR: BP_NEXUS_HEALTHCHECK has an unsupported value\n\n"
         "What happened\n  BP_NEXUS_HEALTHCHECK must be one of: auto, true, false.\n\n"
         "What was found\n  BP_NEXUS_HEALTHCHECK=yes\n\n"
         "What to do\n  Correct the value, or remove the variable to get auto.\n"
@@ -86,11 +88,11 @@ def test_an_unknown_value_is_an_error(lifecycle: Lifecycle, packaged: Path) -> N
     assert result.status == 1
 
 
-def test_a_buildpack_packaged_without_the_probe_is_an_error(lifecycle: Lifecycle, packaged: Path) -> None:
-    probe = packaged / "bin" / "health-probe"
+def test_a_buildpack_packaged_without_the_probe_is_an_error(lifecycle: Lifecycle, probe_buildpack: Path) -> None:
+    probe = probe_buildpack / "bin" / "health-probe"
     probe.unlink()
 
-    result = lifecycle.build("healthcheck", packaged)
+    result = lifecycle.build("healthcheck", probe_buildpack)
 
     assert result.output == (
         "nexus/healthcheck 0.1.0\n\n"

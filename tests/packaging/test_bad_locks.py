@@ -58,7 +58,7 @@ def test_wheel_with_the_wrong_hash(
         "ERROR: A wheel is not the file that was locked\n"
         "\n"
         "What happened\n"
-        "  A wheel's SHA-256 is none of those in the lock, so it was refused.\n"
+        "  A wheel's hash is none of those in the lock, so it was refused.\n"
         "\n"
         "What was found\n"
         f"  {match['pin']}\n"

@@ -2,7 +2,7 @@
 
 import sys
 
-from classification_service.commands import main
+from classification_service.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -8,58 +8,67 @@ from fastapi import FastAPI
 
 from classification_service import __version__
 from classification_service.classify import endpoints as classify_endpoints
-from classification_service.classify.classifier import Classifier
+from classification_service.classify.classifier import Classifier, open_classifier
 from classification_service.classify.service import ClassificationService
-from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
-from classification_service.models import endpoints as models_endpoints
+from classification_service.model_registry import endpoints as model_endpoints
+from classification_service.problems import PROBLEMS
 from classification_service.settings import Settings
-from classification_service.taxonomies import endpoints as taxonomies_endpoints
+from classification_service.taxonomies import endpoints as taxonomy_endpoints
 from classification_service.taxonomies.service import Taxonomies, load_starters
-from nexus_chassis.app import build_app
+from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.health import Health
+from nexus_chassis.limits import Limits
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.settings import load
 from nexus_chassis.tokens import TokenVerifier
 
-_PROBE = "ball bearing"
+LIMITS = Limits(running=16, wait_seconds=60)
+"""A running request holds up to 1000 results; all of them share one processor, so that more at once are not faster."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service; settings come from the environment unless given."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
-    app = build_app(
+    revocations = Revocations(settings.revocations_url)
+    return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan,
+        lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=(classify_endpoints.router, taxonomies_endpoints.router, models_endpoints.router),
+        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router),
+        problems=PROBLEMS,
+        limits=LIMITS,
+        verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
     )
 
-    async def check_model() -> None:
-        await asyncio.to_thread(app.state.classifier.encoder.encode, [_PROBE])
 
-    health.add("model", check_model, critical=True)
-    return app
+def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        taxonomies = load_starters()
+        classifier = await asyncio.to_thread(_open, settings, taxonomies)
+
+        async def check_model() -> None:
+            await asyncio.to_thread(classifier.check)
+
+        health.add("model", check_model, critical=True)
+        app.state.context = Context(
+            taxonomies=taxonomies,
+            classifier=classifier,
+            classification=ClassificationService(classifier, taxonomies),
+        )
+        async with revocations.following():
+            yield
+
+    return lifespan
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings: Settings = app.state.settings
-    state = app.state
-    state.token_verifier = TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url)
-    state.taxonomies = load_starters()
-    state.classifier = await asyncio.to_thread(open_classifier, settings, state.taxonomies)
-    state.classification = ClassificationService(state.classifier, state.taxonomies)
-    yield
-
-
-def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
-    """The classifier, warm; raises ConfigurationError when encoder folder or device are not what they should be."""
+def _open(settings: Settings, taxonomies: Taxonomies) -> Classifier:
     try:
-        encoder = SentenceEncoder(settings.encoder_dir, settings.encoder_threads, settings.device)
+        return open_classifier(settings, taxonomies)
     except ClassificationServiceError as error:
         raise ConfigurationError(str(error)) from None
-    encoder.encode([_PROBE])
-    return Classifier(encoder, taxonomies)

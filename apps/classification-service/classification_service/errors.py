@@ -2,4 +2,4 @@
 
 
 class ClassificationServiceError(Exception):
-    """Something that the person who runs or calls the service can mend; the text says how."""
+    """Something that the person who runs or calls the service can fix; the text says how."""

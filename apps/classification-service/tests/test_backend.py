@@ -5,13 +5,12 @@ from types import ModuleType
 
 import pytest
 
-from classification_service.app import open_classifier
+from classification_service.classify.classifier import open_classifier
 from classification_service.encoder import backend
 from classification_service.encoder.backend import DeviceError, open_backend
 from classification_service.encoder.folder import shipped_folder
 from classification_service.settings import Settings
 from classification_service.taxonomies.service import Taxonomies
-from nexus_chassis.errors import ConfigurationError
 
 NO_TORCH = "this image has no torch"
 NO_DRIVER = "there is no NVIDIA driver: libcuda.so.1 cannot be loaded"
@@ -83,6 +82,6 @@ def test_on_the_cpu_nothing_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_service_does_not_start_without_the_gpu_that_it_was_told_to_use(taxonomies: Taxonomies) -> None:
-    with pytest.raises(ConfigurationError) as refused:
+    with pytest.raises(DeviceError) as refused:
         open_classifier(Settings(device="cuda"), taxonomies)
     assert str(refused.value) == f"NEXUS_DEVICE is cuda, and {NO_TORCH}. {REMEDY}"

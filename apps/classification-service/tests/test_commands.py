@@ -58,8 +58,12 @@ def test_rows_without_text_are_kept_and_counted() -> None:
             "{path} has no column 'text'. It has: no columns at all. Name the column with the product names by --text-column.",
         ),
         ("not-utf8", "{path} is not in UTF-8: byte 6 is 0xe4. Save it as UTF-8."),
-        ("too-many-cells", "{path}, line 3: the row has more cells than the header. Quote cells that have commas."),
+        ("too-many-cells", "{path}, line 3: the row has more cells than the header. Quote cells that have delimiters."),
         ("results-already-there", "{path} has the columns unspsc_code already. Rename or remove them first."),
+        (
+            "repeated-column",
+            "{path} has more than one column named 'note'. Give each column its own name.",
+        ),
         ("absent", "{path} cannot be read: No such file or directory."),
     ],
 )
@@ -69,6 +73,24 @@ def test_a_file_that_cannot_be_classified_is_refused(failure: str, message: str,
     expected = f"classification-service: {message.format(path=path)}\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "coded"),
+    [
+        ("semicolons", ['1;"Claw hammer; 16 oz";27111602;commodity', "2;Ball bearing 6204;31171504;commodity"]),
+        ("tabs", ["1\tClaw hammer, 16 oz\t27111602\tcommodity"]),
+        ("utf-16", ["1,Claw hammer 16 oz,27111602,commodity"]),
+        ("quoted-newline", ["1,Claw hammer 16 oz,27111602,commodity"]),
+    ],
+)
+def test_delimiter_and_encoding_are_found(kind: str, coded: list[str], tmp_path: Path) -> None:
+    path, target = CSV / kind / "products.csv", tmp_path / "coded.csv"
+    done = command("classify", path, "--taxonomy", "unspsc", "--text-column", "name", "--output", target)
+
+    lines = target.read_text("utf-8").splitlines()[-len(coded) :]
+    assert done.returncode == 0
+    assert [line.startswith(start) for line, start in zip(lines, coded, strict=True)] == [True] * len(coded), lines
 
 
 def test_a_target_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

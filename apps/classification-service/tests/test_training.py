@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 from conftest import FIXTURES
 
+from classification_service.errors import ClassificationServiceError
 from classification_service.training.dataset import LabelsError, Row, labels, read_rows, split, starter_rows
 from classification_service.training.features import BUCKETS, ngram_buckets
 from classification_service.training.service import _require_levels
@@ -49,7 +50,7 @@ def test_labels_are_read() -> None:
         ("absent", "{path} cannot be read: No such file or directory."),
         ("no-code-column", "{path} lacks the column code. It has: text, class."),
         ("no-rows", "{path} cannot be trained on: it has no rows."),
-        ("not-utf8", "{path} is not in UTF-8. Save it as UTF-8."),
+        ("not-utf8", "{path} is not in UTF-8: byte 11 is 0xe4. Save it as UTF-8."),
         (
             "bad-codes",
             (
@@ -61,7 +62,7 @@ def test_labels_are_read() -> None:
 )
 def test_labels_that_cannot_be_trained_on_are_refused(failure: str, message: str) -> None:
     path = LABELS / failure / "labels.csv"
-    with pytest.raises(LabelsError) as refused:
+    with pytest.raises(ClassificationServiceError) as refused:
         read_rows(path)
     assert str(refused.value) == message.format(path=path)
 

@@ -1,6 +1,8 @@
 """The installer as the Dockerfiles call it."""
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -176,7 +178,7 @@ def test_a_disk_that_fills_up_under_pip_is_told_as_such(application: Lifecycle, 
     assert result.output == (
         "\nERROR: The disk is full\n\n"
         "What happened\n  There was no space left to write the packages; the image was not changed.\n\n"
-        f"What was found\n  1 MiB of 1 MiB are free where {mount}/new/site-packages lies, once half-written files were removed\n\n"
+        f"What was found\n  1 MiB of 1 MiB are free on the file system of {mount}/new/site-packages, after half-written files were removed\n\n"
         "What to do\n"
         "  Make space (docker system df shows what Docker holds, docker image prune removes unused images), then build again.\n"
     )
@@ -190,9 +192,40 @@ def test_a_crash_of_pip_shows_its_last_lines(tmp_path: Path) -> None:
 
     assert isinstance(error, BuildError)
     assert str(error).splitlines()[3:18] == [
-        "  pip ended with status 2, for a reason this buildpack doesn't know.",
+        "  pip exited with status 2, for a reason that this buildpack does not recognize.",
         "",
         "What was found",
         "  pip's last lines:",
         *(f"    {line}" for line in lines[-12:][:11]),
     ]
+
+
+PIP_ON_SHA512 = """\
+ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.
+    alpha==1.0 from file:///wheels/alpha-1.0-py3-none-any.whl (from -r requirements.txt (line 1)):
+        Expected sha512 {0}
+             Got        {1}
+"""
+
+
+def test_hashes_of_every_kind_that_pip_checks_are_shown(tmp_path: Path) -> None:
+    locked, found = "0" * 128, "f" * 128
+
+    error = explain(1, PIP_ON_SHA512.format(locked, found), tmp_path)
+
+    assert str(error).splitlines()[0] == "ERROR: A wheel is not the file that was locked"
+    assert str(error).splitlines()[6:9] == ["  alpha==1.0", f"    locked {locked}", f"    found  {found}"]
+
+
+def test_upper_case_digits_and_sha512_are_installed(application: Lifecycle, tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, "gamma", "1.0", {"gamma.py": ""})
+    digest = hashlib.sha512(wheel.read_bytes()).hexdigest()
+    lock = (application.app / "requirements.txt").read_text("utf-8").splitlines()
+    upper = [re.sub(r"(?<=sha256:)\w+", lambda match: match[0].upper(), line) for line in lock]
+    application.write({"requirements.txt": "\n".join([*upper, f"gamma==1.0 --hash=sha512:{digest}"])})
+    application.set(BP_PIP_FIND_LINKS=f"file://{tmp_path}")
+
+    result = application.build("python")
+
+    assert "  Packages: 3 distributions installed\n" in result.output
+    assert result.status == 0

@@ -7,11 +7,27 @@ import numpy as np
 
 from classification_service.classify.index import Probabilities, TitleIndex, load_vectors
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.settings import Settings
 from classification_service.taxonomies.repository import Node
 from classification_service.taxonomies.service import Taxonomies, Taxonomy
 
+_PROBE = "ball bearing"
+
 CLEAR_CONFIDENCE = 0.5
 """The answer is the deepest code that is more likely right than wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlModel:
+    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on."""
+
+    id: str
+    taxonomy: str
+    taxonomy_version: str
+    encoder: str
+    dimension: int
+    device: str
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -47,12 +63,40 @@ class Classifier:
         """Names what an answer was made with: it changes when the same text may get another answer."""
         return f"{self.encoder.name}+{taxonomy.name}-{taxonomy.version}"
 
+    def describe(self, taxonomies: Taxonomies) -> list[MlModel]:
+        """One model per taxonomy."""
+        return [
+            MlModel(
+                id=self.model_version(taxonomy),
+                taxonomy=taxonomy.name,
+                taxonomy_version=taxonomy.version,
+                encoder=self.encoder.name,
+                dimension=self.encoder.dimension,
+                device=self.encoder.backend.device,
+                threads=self.encoder.threads,
+            )
+            for taxonomy in taxonomies
+        ]
+
+    def check(self) -> None:
+        """Compute one vector, for a health check."""
+        self.encoder.encode([_PROBE])
+
     def classify(self, taxonomy: Taxonomy, texts: Sequence[str], top_k: int) -> list[Classification]:
         """One answer per text, in the order of `texts`, with up to `top_k` candidates each."""
         index = self._indexes[id(taxonomy)]
         own = index.own(self.encoder.encode(texts))
         total = index.subtree(own)
         return [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(texts))]
+
+
+def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
+    """The classifier, warm; raises ClassificationServiceError when encoder folder or device are not what they should be."""
+    classifier = Classifier(
+        SentenceEncoder(settings.encoder_dir, settings.encoder_threads, settings.device), taxonomies
+    )
+    classifier.check()
+    return classifier
 
 
 def _answer(taxonomy: Taxonomy, own: Probabilities, total: Probabilities, top_k: int) -> Classification:

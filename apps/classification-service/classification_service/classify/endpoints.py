@@ -1,25 +1,25 @@
 """POST /v1/classify."""
 
-from typing import Annotated
+from fastapi import Depends, Request, Response
 
-from fastapi import APIRouter, Depends, Request
-
+from classification_service.classify.dependencies import Classification, ClassifyBody
 from classification_service.classify.schemas import ClassifyRequest, ClassifyResponse
-from classification_service.classify.service import ClassificationService
+from nexus_chassis.disconnect import cancel_on_disconnect
+from nexus_chassis.routing import Router
 from nexus_chassis.tokens import require
 
-router = APIRouter(prefix="/v1", tags=["classify"], dependencies=[Depends(require("classify"))])
+router = Router(prefix="/v1", tags=["classify"], dependencies=[Depends(require("classify"))])
+
+_BODY = {"content": {"application/json": {"schema": ClassifyRequest.model_json_schema()}}, "required": True}
 
 
-def service(request: Request) -> ClassificationService:
-    """The service that classifies."""
-    found: ClassificationService = request.app.state.classification
-    return found
-
-
-@router.post("/classify", summary="Codes for up to 1000 products")
-async def classify(
-    body: ClassifyRequest, classification: Annotated[ClassificationService, Depends(service)]
-) -> ClassifyResponse:
+@router.post(
+    "/classify",
+    summary="Codes for up to 1000 products",
+    response_model=ClassifyResponse,
+    openapi_extra={"requestBody": _BODY},
+)
+async def classify(request: Request, body: ClassifyBody, classification: Classification) -> Response:
     """One result per item, in order: a code with its confidence and alternatives, or an error of its own."""
-    return await classification.classify(body)
+    answer = await cancel_on_disconnect(request, classification.classify(body))
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -2,41 +2,45 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from classification_service.classify.classifier import Classification
+from classification_service.classify.text import MAX_TEXT, has_content, normalise
 from classification_service.taxonomies.schemas import CodeRef
-
-MOST_ITEMS = 1000
-LONGEST_TEXT = 10_000
-MOST_ATTRIBUTES = 50
-
-type Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+from nexus_chassis.schemas import RequestModel
 
 
-class Item(BaseModel):
+def _with_content(text: str) -> str:
+    if not has_content(text):
+        raise ValueError("has no letter and no digit")
+    return text
+
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_ITEMS = 1000
+MAX_ID = 200
+MAX_ATTRIBUTES = 50
+
+type Text = Annotated[str, Field(max_length=MAX_TEXT)]
+
+
+class Item(RequestModel):
     """One product. `text` is its name or description, `language` a BCP 47 tag, English where none is given."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    id: Annotated[str, Field(max_length=200)] | None = None
-    text: Annotated[Text, Field(min_length=1, pattern=r"\S")]
-    attributes: Annotated[dict[str, Text | int | float | bool], Field(max_length=MOST_ATTRIBUTES)] = {}
+    id: Annotated[str, Field(max_length=MAX_ID)] | None = None
+    text: Annotated[Text, AfterValidator(normalise), AfterValidator(_with_content)]
+    attributes: Annotated[dict[str, Text | int | float | bool], Field(default_factory=dict, max_length=MAX_ATTRIBUTES)]
     language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
 
     def full_text(self) -> str:
         """What is classified: the text, then the attributes with their names."""
-        text = " ".join([self.text, *(f"{name} {value}" for name, value in self.attributes.items())])
-        # Names of attributes may hold lone surrogates, which no tokenizer takes: JSON can escape them.
-        return text.encode("utf-8", "replace").decode()
+        return " ".join([self.text, *(f"{name} {value}" for name, value in self.attributes.items())])
 
 
-class ClassifyRequest(BaseModel):
+class ClassifyRequest(RequestModel):
     """Products to classify. `items` are checked one by one, so that a faulty one does not spoil the others."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    items: Annotated[list[Any], Field(min_length=1, max_length=MOST_ITEMS)]
+    items: Annotated[list[Any], Field(min_length=1, max_length=MAX_ITEMS)]
     taxonomy: str
     version: str | None = None
     top_k: Annotated[int, Field(ge=1, le=20)] = 5

@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from classification_service.classify.classifier import Classification, Classifier
-from classification_service.classify.schemas import ClassifyRequest, ClassifyResponse, Item, ItemError, ItemResult
+from classification_service.classify.errors import LlmNotConfiguredError
+from classification_service.classify.schemas import (
+    MAX_ID,
+    ClassifyRequest,
+    ClassifyResponse,
+    Item,
+    ItemError,
+    ItemResult,
+)
 from classification_service.taxonomies.service import Taxonomies, Taxonomy
-from nexus_chassis.problems import Problem
+from nexus_chassis.limits import MAX_FAULTS
+
+_MAX_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,10 @@ class ClassificationService:
         self._turn = asyncio.Lock()  # it is handed on in the order of asking
 
     async def classify(self, request: ClassifyRequest) -> ClassifyResponse:
-        """A result per item; raises Problem when the request as a whole cannot be answered."""
+        """A result per item; raises LlmNotConfiguredError, UnknownTaxonomyError.
+
+        When it is cancelled, the batch that is being computed is the last one.
+        """
         _refuse_llm(request)
         taxonomy = self._taxonomies.get(request.taxonomy, request.version)
         results, valid = _sort_out(request.items)
@@ -50,13 +64,7 @@ class ClassificationService:
 
 def _refuse_llm(request: ClassifyRequest) -> None:
     if request.llm == "always":
-        raise Problem(
-            409,
-            "llm-not-configured",
-            "No language model is configured",
-            "llm='always' needs OPENAI_API_KEY_FILE, which this service does not have. "
-            "Use llm='auto' or llm='never' for the local model.",
-        )
+        raise LlmNotConfiguredError
 
 
 def _sort_out(items: list[Any]) -> tuple[dict[int, ItemResult], list[_Valid]]:
@@ -75,15 +83,20 @@ def _sort_out(items: list[Any]) -> tuple[dict[int, ItemResult], list[_Valid]]:
 
 def _failure(index: int, raw: object, error: ValidationError) -> ItemResult:
     name = raw.get("id") if isinstance(raw, dict) else None
-    faults = [f"{'.'.join(map(str, fault['loc'])) or 'item'}: {fault['msg']}" for fault in error.errors()]
-    detail = _sendable("; ".join(faults))
     return ItemResult(
         index=index,
-        id=_sendable(name) if isinstance(name, str) else None,
-        error=ItemError(type="urn:nexus:problem:invalid-item", title="The item is not valid", detail=detail),
+        id=name[:MAX_ID] if isinstance(name, str) else None,
+        error=ItemError(type="urn:nexus:problem:invalid-item", title="The item is not valid", detail=_faults(error)),
     )
 
 
-def _sendable(text: str) -> str:
-    """The text with a question mark for each lone surrogate: JSON can escape those, UTF-8 has none."""
-    return text.encode("utf-8", "replace").decode()
+def _faults(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    faults = [f"{_place(fault)}: {fault['msg'].removeprefix('Value error, ')}" for fault in found[:MAX_FAULTS]]
+    if (more := len(found) - MAX_FAULTS) > 0:
+        faults.append(f"{more} more faults like these")
+    return "; ".join(faults)
+
+
+def _place(fault: ErrorDetails) -> str:
+    return ".".join(str(part)[:_MAX_NAME] for part in fault["loc"]) or "item"

@@ -17,6 +17,10 @@ MAX_TOKENS = 128
 """Tokens read of a text, as many as the encoder was trained with."""
 
 
+_MAX_CHARACTERS = 4096
+"""Characters that are tokenized: far more than MAX_TOKENS words have, and little enough to be quick."""
+
+
 class SentenceEncoder:
     """Turns texts into vectors of length 1 whose dot product says how near two texts are in meaning."""
 
@@ -36,7 +40,7 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One vector per text, in the order of `texts`."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        encodings = self._tokenizer.encode_batch_fast([text[:_MAX_CHARACTERS] for text in texts])
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for rows in _by_length(encodings, self.backend.batch):
             vectors[rows] = self._embed([encodings[row] for row in rows])

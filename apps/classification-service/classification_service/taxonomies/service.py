@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from classification_service.taxonomies import repository
+from classification_service.taxonomies.errors import UnknownCodeError, UnknownTaxonomyError
 from classification_service.taxonomies.repository import Node, TaxonomyFile
-from nexus_chassis.problems import Problem
 
 
 class Taxonomy:
@@ -25,14 +25,9 @@ class Taxonomy:
             (self.roots if parent is None else self.children[parent]).append(position)
 
     def get(self, code: str) -> int:
-        """Position of a code in `nodes`; raises Problem 404."""
+        """Position of a code in `nodes`; raises UnknownCodeError."""
         if code not in self._positions:
-            raise Problem(
-                404,
-                "unknown-code",
-                "The taxonomy has no such code",
-                f"{self.name} {self.version} has no code {code!r}. It is a starter taxonomy with {len(self.nodes)} codes.",
-            )
+            raise UnknownCodeError(self.name, self.version, code, len(self.nodes))
         return self._positions[code]
 
     def path(self, position: int) -> list[Node]:
@@ -59,23 +54,13 @@ class Taxonomies:
         return iter(self._taxonomies.values())
 
     def get(self, name: str, version: str | None = None) -> Taxonomy:
-        """The taxonomy of that name, by default its latest version; raises Problem 404."""
+        """The taxonomy of that name, by default its latest version; raises UnknownTaxonomyError."""
         found = [taxonomy for taxonomy in self._taxonomies.values() if taxonomy.name == name]
         if version is not None:
             found = [taxonomy for taxonomy in found if taxonomy.version == version]
         if not found:
-            raise self._unknown(name, version)
+            raise UnknownTaxonomyError(name, version, list(self._taxonomies))
         return found[-1]
-
-    def _unknown(self, name: str, version: str | None) -> Problem:
-        wanted = repr(name) if version is None else f"{name!r} in version {version!r}"
-        loaded = ", ".join(f"{taxonomy.name} ({taxonomy.version})" for taxonomy in self._taxonomies.values())
-        return Problem(
-            404,
-            "unknown-taxonomy",
-            "There is no such taxonomy",
-            f"The taxonomy {wanted} is not loaded. Loaded are: {loaded}.",
-        )
 
 
 def load_starters() -> Taxonomies:

@@ -1,11 +1,11 @@
 """Labelled product names."""
 
-import csv
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from classification_service.csv_reader import CsvFile
 from classification_service.errors import ClassificationServiceError
 from classification_service.taxonomies.repository import read_starter
 from classification_service.training.features import normalised
@@ -43,20 +43,14 @@ def starter_rows() -> list[Row]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a CSV file with the columns text and code; raises LabelsError."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if missing := {"text", "code"} - set(reader.fieldnames or ()):
-                raise LabelsError(
-                    f"{path} lacks the column {' and '.join(sorted(missing))}. "
-                    f"It has: {', '.join(reader.fieldnames or ()) or 'no columns at all'}."
-                )
-            numbered = [(reader.line_num, row["text"] or "", row["code"] or "") for row in reader]
-    except OSError as error:
-        raise LabelsError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise LabelsError(f"{path} is not in UTF-8. Save it as UTF-8.") from None
+    """The rows of a CSV file with the columns text and code; raises LabelsError, CsvError."""
+    file = CsvFile(path)
+    if missing := {"text", "code"} - set(file.columns):
+        raise LabelsError(
+            f"{path} lacks the column {' and '.join(sorted(missing))}. "
+            f"It has: {', '.join(file.columns) or 'no columns at all'}."
+        )
+    numbered = [(line, row["text"], row["code"]) for line, row in file.rows()]
     _check(path, numbered)
     return [Row(text, code) for _, text, code in numbered]
 

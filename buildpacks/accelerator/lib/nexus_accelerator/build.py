@@ -13,13 +13,13 @@ from nexus_python.packages_layer import contribute_packages
 
 from nexus_accelerator import VARIABLE, VERSION, cuda
 
-VALUES = ("cpu", "cuda")
+VALUES = ("cpu", "cuda")  # with the first, bin/build is done before it comes here
 LIBRARIES = "cuda"
 HELPER = "device"
 
 
 def build(layers: Path, environ: Mapping[str, str]) -> None:
-    """Contribute what the accelerator that the application asks for needs.
+    """Contribute the libraries of the accelerator that the application asks for.
 
     Raises:
         BuildError: there is no such accelerator, or its libraries cannot be installed.
@@ -28,9 +28,6 @@ def build(layers: Path, environ: Mapping[str, str]) -> None:
     value = environ[VARIABLE]
     if value not in VALUES:
         raise errors.unknown_value(VARIABLE, value, VALUES)
-    if value == "cpu":
-        say(f"{VARIABLE}=cpu: nothing is added, the packages of the lock run on the CPU")
-        return
     # Behind the application's own packages: those win.
     search = {"PYTHONPATH.append": str(layers / LIBRARIES / SITE_PACKAGES), "PYTHONPATH.delim": ":"}
     contribute_packages(layers, LIBRARIES, cuda.install_plan(), environ, search)

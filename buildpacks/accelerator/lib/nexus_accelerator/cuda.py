@@ -38,7 +38,7 @@ def install_plan(wheelhouse: Path = WHEELHOUSE) -> InstallPlan:
 def _no_wheels(wheelhouse: Path) -> BuildError:
     return BuildError(
         "There are no CUDA wheels",
-        happened=f"{VARIABLE}=cuda asks for the layer of CUDA libraries. Their wheels are no part of the builder.",
+        happened=f"{VARIABLE}=cuda asks for the layer of CUDA libraries. Their wheels are not part of the builder.",
         found=f"no wheel in {wheelhouse}",
         todo=(
             f"Run `make image-cuda`, which fetches them, or give the build a folder that has them:\n"

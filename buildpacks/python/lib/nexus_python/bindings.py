@@ -1,22 +1,22 @@
 """CA certificates from service bindings (https://servicebinding.io/spec/core/1.1.0/#workload-projection)."""
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from nexus_certificates import CertificateError, read_certificates
 
 from nexus_python import errors
 
 CERTIFICATE_TYPE = "ca-certificates"
 
-_END = "-----END CERTIFICATE-----"
-_BEGIN = "-----BEGIN CERTIFICATE-----"
-_NOT_CERTIFICATES = {"type", "provider"}
+_TYPE_FILES = ("type", "kind")  # `kind` is the older name
+_NOT_CERTIFICATES = {*_TYPE_FILES, "provider"}
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A CA certificate of a binding: `name` is `<binding>/<key>`, `pem` its text, one certificate or several."""
+    """CA certificates of a binding: `name` is `<binding>/<key>`, `pem` one certificate or several."""
 
     name: str
     pem: str
@@ -25,10 +25,10 @@ class Certificate:
 def find_certificates(environ: Mapping[str, str], platform: Path) -> tuple[Certificate, ...]:
     """Return the CA certificates bound to this build, in the order of their names.
 
-    Bindings lie in $SERVICE_BINDING_ROOT, else in the platform folder's `bindings`.
+    Bindings are folders in $SERVICE_BINDING_ROOT, else in the platform folder's `bindings`.
 
     Raises:
-        BuildError: a key of a ca-certificates binding holds no certificate.
+        BuildError: a key of a ca-certificates binding cannot be trusted as it is.
     """
     root = Path(environ.get("SERVICE_BINDING_ROOT") or platform / "bindings")
     if not root.is_dir():
@@ -38,8 +38,8 @@ def find_certificates(environ: Mapping[str, str], platform: Path) -> tuple[Certi
 
 
 def _type_of(binding: Path) -> str:
-    type_file = binding / "type"
-    return type_file.read_text("utf-8").strip().lower() if type_file.is_file() else ""
+    files = (binding / name for name in _TYPE_FILES)
+    return next((file.read_text("utf-8", "replace").strip().lower() for file in files if file.is_file()), "")
 
 
 def _keys(binding: Path) -> list[Path]:
@@ -50,13 +50,9 @@ def _keys(binding: Path) -> list[Path]:
 
 def _read_certificate(key: Path) -> Certificate:
     name = f"{key.parent.name}/{key.name}"
-    text = key.read_text("utf-8", errors="replace")
-    blocks = [block + _END for block in text.split(_END)[:-1]]
     try:
-        for block in blocks:
-            ssl.PEM_cert_to_DER_cert(block[max(block.find(_BEGIN), 0) :])
-    except ValueError as error:
+        return Certificate(name, read_certificates(key.read_bytes()))
+    except CertificateError as error:
         raise errors.bad_certificate(name, str(error)) from error
-    if not blocks:
-        raise errors.bad_certificate(name, f"there is no {_BEGIN} in it")
-    return Certificate(name, text.rstrip("\n") + "\n")
+    except OSError as error:
+        raise errors.bad_certificate(name, f"it cannot be read: {error.strerror}") from error

@@ -22,7 +22,7 @@ def compile_folder(folder: Path, *, parallel: bool) -> list[str]:
 
     Returns:
         The files that could not be compiled, relative to `folder`. They stay as they are: packages carry files that
-        are no valid Python on purpose (templates, tests of parsers).
+        are deliberately not valid Python (templates, tests of parsers).
 
     Raises:
         OSError: the disk is full.

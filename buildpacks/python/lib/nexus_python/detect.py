@@ -10,7 +10,7 @@ from nexus_python.output import say
 PASS = 0
 FAIL = 100
 
-# Any of these makes it one. What is still missing then is told by the build, where messages are shown in full.
+# Any of these makes it one. What is still missing is reported by the build, where messages are shown in full.
 _SIGNS = ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "*.py")
 
 

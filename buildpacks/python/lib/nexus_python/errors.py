@@ -1,17 +1,17 @@
-"""Every failure of the buildpack: what happened, what was found, what to do next.
+"""Failures of the buildpack: what happened, what was found, what to do next.
 
-All texts lie here, so that they can be read side by side. A function per failure; each returns the error to raise.
+All texts are in this module and in lock_errors.py, so that they can be read side by side. A function per failure; each
+returns the error to raise.
 """
 
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-_LISTED = 12
+LISTED = 12
 
 
 class BuildError(Exception):
-    """A failure that the person who builds can mend; its text is what they read."""
+    """A failure that the person who builds can fix; its text is what they read."""
 
     def __init__(self, title: str, *, happened: str, found: str | Iterable[str], todo: str) -> None:
         found_lines = [found] if isinstance(found, str) else list(found)
@@ -26,72 +26,19 @@ class BuildError(Exception):
         super().__init__("\n".join(lines))
 
 
-def _shorten(lines: Sequence[str]) -> list[str]:
-    if len(lines) <= _LISTED:
+def shorten(lines: Sequence[str]) -> list[str]:
+    """Return the first lines of a long list, with the number of those left out."""
+    if len(lines) <= LISTED:
         return list(lines)
-    return [*lines[:_LISTED], f"and {len(lines) - _LISTED} more"]
+    return [*lines[:LISTED], f"and {len(lines) - LISTED} more"]
 
 
-def _list_folder(folder: Path) -> list[str]:
-    return _shorten(sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir()))
+def list_folder(folder: Path) -> list[str]:
+    """Return the names of a folder's entries; those of folders end in a slash."""
+    return shorten(sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir()))
 
 
-# The lock
-
-
-def missing_lock(app: Path, name: str) -> BuildError:
-    """Name a lock file that BP_PIP_REQUIREMENT or the default asks for and that isn't there."""
-    return BuildError(
-        f"There is no lock file {name}",
-        happened="Packages are installed from a lock file with pinned versions and hashes, and it is missing.",
-        found=["the application's folder holds:", *(f"  {entry}" for entry in _list_folder(app))],
-        todo=(
-            f"Make {name} from your dependencies, for example\n"
-            f"  uv pip compile pyproject.toml --python-version 3.13 --generate-hashes -o {name}\n"
-            "and commit it. An application without dependencies has an empty one. If it exists, check that project.toml\n"
-            "doesn't exclude it. If it has another name, put that into BP_PIP_REQUIREMENT."
-        ),
-    )
-
-
-def unhashed_lock_line(name: str, number: int, line: str, reason: str) -> BuildError:
-    """Show a lock line that pip could not verify."""
-    return BuildError(
-        f"{name} line {number} cannot be installed safely",
-        happened=f"A line of the lock is refused: {reason}.",
-        found=f"line {number}: {line}",
-        todo=(
-            "Lock again with hashes, so that each line reads name==version --hash=sha256:...:\n"
-            "  uv pip compile pyproject.toml --python-version 3.13 --generate-hashes -o requirements.txt"
-        ),
-    )
-
-
-def option_in_lock(name: str, number: int, line: str) -> BuildError:
-    """Show a lock line that is an option for pip."""
-    return BuildError(
-        f"{name} line {number} is an option of pip",
-        happened="The lock may name distributions alone: options would lead pip to other files or to a network.",
-        found=f"line {number}: {line}",
-        todo=(
-            "Remove the line. Lock files beside this one belong into BP_PIP_REQUIREMENT (separated by spaces),\n"
-            "folders with wheels into BP_PIP_FIND_LINKS."
-        ),
-    )
-
-
-def lock_for_another_python(name: str, header: str, python: tuple[int, int]) -> BuildError:
-    """Show the header line of a lock that was made for another Python."""
-    version = ".".join(map(str, python))
-    return BuildError(
-        f"{name} was made for another Python",
-        happened=f"This builder has Python {version}; a lock made for another Python pins other distributions.",
-        found=f"{name} says: {header}",
-        todo=(
-            f"Lock again for Python {version}:\n"
-            f"  uv pip compile pyproject.toml --python-version {version} --generate-hashes -o {name}"
-        ),
-    )
+# Files of the application
 
 
 def not_utf8(name: str, beginning: bytes, position: int) -> BuildError:
@@ -99,7 +46,7 @@ def not_utf8(name: str, beginning: bytes, position: int) -> BuildError:
     return BuildError(
         f"{name} is not UTF-8",
         happened=f"{name} must be a text file in UTF-8; this one is in another encoding.",
-        found=f"the file begins with the bytes {beginning.hex(' ')}; byte {position} is no UTF-8",
+        found=f"the file begins with the bytes {beginning.hex(' ')}; byte {position} is not valid UTF-8",
         todo="Save the file as UTF-8. Windows PowerShell's `>` writes UTF-16: use `| Out-File -Encoding utf8` there.",
     )
 
@@ -127,7 +74,7 @@ def malformed_project(project: Path, reason: str) -> BuildError:
         happened=f"{project.name} must be a project descriptor of schema 0.2, as pack reads it.",
         found=reason,
         todo=(
-            "Correct the file. A descriptor that sets a variable of the build looks so:\n"
+            "Correct the file. A descriptor that sets a build variable looks like this:\n"
             "  [_]\n"
             '  schema-version = "0.2"\n'
             "\n"
@@ -135,6 +82,16 @@ def malformed_project(project: Path, reason: str) -> BuildError:
             '  name = "BP_NEXUS_PRUNE"\n'
             '  value = "*/tests"'
         ),
+    )
+
+
+def other_requirements(wanted: Sequence[str], given: Sequence[str]) -> BuildError:
+    """Say that the installer was called with other locks than the project descriptor names."""
+    return BuildError(
+        "BP_PIP_REQUIREMENT names other locks than --requirements",
+        happened="The project descriptor and the command must name the same locks, so that both ways of building agree.",
+        found=[f"BP_PIP_REQUIREMENT={' '.join(wanted)}", f"--requirements {' '.join(given)}"],
+        todo="Correct one of them; in a Dockerfile the locks must also be copied to where the packages are installed.",
     )
 
 
@@ -155,12 +112,35 @@ def wrong_python(constraint: str, found: str) -> BuildError:
 
 
 def invalid_constraint(constraint: str) -> BuildError:
-    """Say that BP_CPYTHON_VERSION is no version constraint."""
+    """Say that BP_CPYTHON_VERSION is not a version constraint."""
     return BuildError(
         "BP_CPYTHON_VERSION cannot be understood",
         happened="BP_CPYTHON_VERSION must be a version constraint.",
         found=f"BP_CPYTHON_VERSION={constraint}",
-        todo="Write a version or a constraint: 3.13, 3.13.*, 3.x, ~3.13, >=3.12 <3.14, 3.12.* || 3.13.*",
+        todo="Write a version or a constraint: 3.13, 3.13.*, 3.x, ~3.13, >=3.12 <3.14, 3.12 - 3.13, 3.12.* || 3.13.*",
+    )
+
+
+def python_of_file(name: str, place: str, wanted: str, found: str) -> BuildError:
+    """Show where a file of the application asks for a Python that this builder doesn't have."""
+    return BuildError(
+        f"{name} asks for another Python",
+        happened=f"The image gets the Python of this builder, which does not match what {name} asks for.",
+        found=[f"{name}: {place}{wanted}", f"this builder has Python {found} and no other"],
+        todo=(
+            f"Change {name} to a version that includes {found} and lock again, or build with a builder that has the version\n"
+            "you need. A file that only development tools read can be kept out of the build by `exclude` in project.toml."
+        ),
+    )
+
+
+def unreadable_file(name: str, reason: str) -> BuildError:
+    """Say why a file that may name a Python version cannot be read."""
+    return BuildError(
+        f"{name} cannot be understood",
+        happened=f"{name} may say which Python the application needs, and it cannot be read.",
+        found=f"{name}: {reason}",
+        todo=f"Correct the file, or keep it out of the build by `exclude` in project.toml if the application runs without {name}.",
     )
 
 
@@ -190,7 +170,7 @@ def unknown_variable(name: str, known: Sequence[str]) -> BuildError:
 def unknown_value(name: str, value: str, allowed: Sequence[str]) -> BuildError:
     """Name a variable whose value is none of those it takes."""
     return BuildError(
-        f"{name} has a value that it doesn't take",
+        f"{name} has an unsupported value",
         happened=f"{name} must be one of: {', '.join(allowed)}.",
         found=f"{name}={value}",
         todo="Correct the value, or remove the variable to get the default.",
@@ -223,7 +203,7 @@ def malformed_labels(text: str, reason: str) -> BuildError:
         "BP_IMAGE_LABELS cannot be read",
         happened=f"In BP_IMAGE_LABELS {reason}.",
         found=f"BP_IMAGE_LABELS={text}",
-        todo='Write key=value pairs separated by spaces, with quotes around spaces: team=catalogue "title=Product gateway"',
+        todo='Write key=value pairs separated by spaces, with quotes around values with spaces: team=catalogue title="Product gateway"',
     )
 
 
@@ -241,17 +221,17 @@ def missing_find_links(link: str) -> BuildError:
     """Name a folder of BP_PIP_FIND_LINKS that isn't there."""
     return BuildError(
         "A folder of BP_PIP_FIND_LINKS is missing",
-        happened="BP_PIP_FIND_LINKS names folders with wheels, relative to the application; one of them is no folder.",
+        happened="BP_PIP_FIND_LINKS names folders with wheels, relative to the application; one of them is not a folder.",
         found=link,
         todo="Correct the path, or check that project.toml doesn't exclude the folder. Addresses on a network are not used.",
     )
 
 
 def bad_certificate(name: str, reason: str) -> BuildError:
-    """Name a key of a ca-certificates binding that holds no certificate."""
+    """Name a key of a ca-certificates binding that cannot be trusted as it is."""
     return BuildError(
-        f"{name} is no CA certificate",
-        happened="Each key of a service binding of type ca-certificates must hold PEM certificates.",
+        f"{name} is not a CA certificate",
+        happened="Each key of a service binding of type ca-certificates must contain only certificates.",
         found=f"{name}: {reason}",
         todo="Put a certificate that starts with -----BEGIN CERTIFICATE----- there, or remove the key from the binding.",
     )
@@ -265,7 +245,7 @@ def no_procfile(app: Path) -> BuildError:
     return BuildError(
         "There is no Procfile",
         happened="The Procfile says how the application is started, and it is missing.",
-        found=["the application's folder holds:", *(f"  {entry}" for entry in _list_folder(app))],
+        found=["the application's folder holds:", *(f"  {entry}" for entry in list_folder(app))],
         todo="Add a file named Procfile beside requirements.txt, for example with the line\n  web: python3 -m my_package",
     )
 
@@ -304,109 +284,24 @@ def shell_in_procfile(number: int, line: str, feature: str) -> BuildError:
     """Show what in a Procfile line only a shell could carry out."""
     return BuildError(
         f"Procfile line {number} needs a shell",
-        happened=f"The run image has no shell, so commands are started directly and `{feature}` would not be carried out.",
+        happened=f"The run image has no shell, so commands are started directly and `{feature}` would have no effect.",
         found=f"line {number}: {line}",
         todo=(
             "Do it in the program: read variables from the environment, and set them by BPE_DEFAULT_<NAME> in project.toml.\n"
-            "If the characters are meant as they stand, put them in single quotes."
+            "If the characters are meant literally, put them in single quotes."
         ),
     )
 
 
-# Installing
-
-
-def target_not_empty(target: Path) -> BuildError:
-    """Say that the folder to install into holds something already."""
+def unknown_program(process: str, command: Sequence[str], reason: str, programs: Sequence[str]) -> BuildError:
+    """Show a process that cannot start, because its program is not in the image."""
     return BuildError(
-        "The target folder is not empty",
-        happened="Packages are installed into a fresh folder, so that nothing of an earlier install stays behind.",
-        found=[f"{target} holds:", *(f"  {entry}" for entry in _list_folder(target))],
-        todo="Remove the folder, or name another --target.",
-    )
-
-
-def hash_mismatch(mismatches: Sequence[tuple[str, Sequence[str], str]]) -> BuildError:
-    """Show wheels whose contents are not those that were locked: each with the locked digests and the one found."""
-    found = [
-        line
-        for name, locked, got in mismatches
-        for line in (name, *(f"  locked {d}" for d in locked), f"  found  {got}")
-    ]
-    return BuildError(
-        "A wheel is not the file that was locked",
-        happened="A wheel's SHA-256 is none of those in the lock, so it was refused.",
-        found=found,
+        f"The program of the process {process} is not in the image",
+        happened=f"Commands are started directly, without a shell, and {reason}.",
+        found=[f"{process}: {' '.join(command)}", f"programs of the image: {', '.join(programs)}"],
         todo=(
-            "If you replaced the wheel on purpose, lock again. If not, it was changed or damaged on its way: fetch it\n"
-            "again from its source and find out who replaced it before you build."
+            "Begin the command with one of these programs: leave out `exec` and `env`, do what `cd` and `sh` are for in the\n"
+            "program, and set variables by BPE_DEFAULT_<NAME> in project.toml. A script of the application needs its folder\n"
+            "(./start), the mode of a program and the first line #!/usr/bin/python3."
         ),
-    )
-
-
-def wheel_absent(requirement: str, others: Sequence[str], folders: Sequence[str]) -> BuildError:
-    """Name a distribution that no folder with wheels has in the locked version."""
-    return BuildError(
-        f"There is no wheel for {requirement}",
-        happened="Packages are installed from folders with wheels alone, and none of them has this version.",
-        found=[
-            f"searched: {', '.join(folders) or 'no folder at all'}",
-            *_shorten([f"other version: {name}" for name in others]),
-        ],
-        todo=(
-            "Fetch the locked wheels and make the builder again (make builder), or lock again, or put the wheel into a\n"
-            "folder of the application that BP_PIP_FIND_LINKS names."
-        ),
-    )
-
-
-def only_source(requirement: str, files: Sequence[str]) -> BuildError:
-    """Name a distribution that is there as source only."""
-    return BuildError(
-        f"{requirement} is there as source only",
-        happened="Nothing is compiled during a build, so each distribution must be there as a wheel.",
-        found=_shorten(files),
-        todo=(
-            "Build a wheel from the source for this Python and platform (pip wheel --no-deps), put it beside the other wheels\n"
-            "and add its hash to the lock, or choose a version that is published as a wheel."
-        ),
-    )
-
-
-def wheels_for_another_python(requirement: str, files: Sequence[str], python: str) -> BuildError:
-    """Name a distribution whose wheels are made for other Pythons or platforms."""
-    return BuildError(
-        f"No wheel of {requirement} fits this Python",
-        happened=f"This builder has {python}; the wheels of this distribution are made for others.",
-        found=_shorten(files),
-        todo=(
-            "Fetch the wheel for this Python and platform and make the builder again (make builder), or choose a version\n"
-            "that has one. Wheels are fetched for the Python that the root project.toml names."
-        ),
-    )
-
-
-def pip_failed(status: int, output: str) -> BuildError:
-    """Show the end of pip's own output after a failure that has no explanation of its own."""
-    tail = [line for line in output.splitlines() if line.strip()][-_LISTED:]
-    return BuildError(
-        "pip failed",
-        happened=f"pip ended with status {status}, for a reason this buildpack doesn't know.",
-        found=["pip's last lines:", *(f"  {line}" for line in tail)],
-        todo=(
-            "Read pip's lines above. If they name a damaged wheel, fetch it again and make the builder again (make builder).\n"
-            "If pip itself crashed, build again; if it crashes again, report it with these lines."
-        ),
-    )
-
-
-def disk_full(path: Path) -> BuildError:
-    """Say which disk is full, and how full it is."""
-    usage = shutil.disk_usage(path if path.exists() else path.parent)
-    mebibytes = [f"{size // 2**20} MiB" for size in (usage.free, usage.total)]
-    return BuildError(
-        "The disk is full",
-        happened="There was no space left to write the packages; the image was not changed.",
-        found=f"{mebibytes[0]} of {mebibytes[1]} are free where {path} lies, once half-written files were removed",
-        todo="Make space (docker system df shows what Docker holds, docker image prune removes unused images), then build again.",
     )

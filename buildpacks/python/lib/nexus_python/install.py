@@ -5,7 +5,7 @@
 
 The first fills DIR/site-packages with the packages and their bytecode, DIR/bin with the console scripts; what to prune is
 read from the project descriptor, where `pack` reads it too. The second makes the application in DIR ready to run; both can
-be asked for at once. With --date or SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) every file of
+be combined. With --date or SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) every file of
 DIR gets that date, so that a layer of it is the same at each build.
 """
 
@@ -18,14 +18,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexus_python import errors
+from pip._vendor.packaging.utils import canonicalize_name, canonicalize_version
+
+from nexus_python import errors, lock_errors, python_version
 from nexus_python.bytecode import compile_folder
 from nexus_python.lockfile import Lock, read_lock
 from nexus_python.output import count, say
 from nexus_python.pip_install import run_pip
 from nexus_python.project import read_build_variables
 from nexus_python.sbom import bill_of_materials, read_distributions
-from nexus_python.settings import read_settings
+from nexus_python.settings import read_settings, resolve_find_links
 from nexus_python.tidy import move_scripts, prune, rewrite_records, set_dates, set_modes, strip_libraries
 
 SITE_PACKAGES = "site-packages"
@@ -46,30 +48,42 @@ class InstallPlan:
 
 
 def read_locks(app: Path, names: Sequence[str]) -> tuple[Lock, ...]:
-    """Read the locks `names`, which lie in the folder `app`, for the running Python.
+    """Read the locks `names`, files in the folder `app`, for the running Python.
 
     Raises:
-        BuildError: one is missing or cannot be installed as it stands.
+        BuildError: one is missing or cannot be installed as it stands, or a distribution is pinned to several versions.
     """
     for name in names:
         if not (app / name).is_file():
-            raise errors.missing_lock(app, name)
-    return tuple(read_lock(app / name, sys.version_info[:2]) for name in names)
+            raise lock_errors.missing_lock(app, name, sys.version_info[:2])
+    locks = tuple(read_lock(app / name, sys.version_info[:2]) for name in names)
+    _check_conflicts(locks)
+    return locks
+
+
+def _check_conflicts(locks: Sequence[Lock]) -> None:
+    pins = [(lock.path.name, *pin) for lock in locks for pin in lock.applicable]
+    by_name: dict[str, list[tuple[str, str]]] = {}
+    for lock, name, version in pins:
+        by_name.setdefault(canonicalize_name(name), []).append((lock, version))
+    for name, places in by_name.items():
+        if len({canonicalize_version(version) for _, version in places}) > 1:
+            raise lock_errors.conflicting_pins(name, places)
 
 
 def install(plan: InstallPlan, target: Path) -> None:
     """Install `plan` into the folder `target`, which must not exist or be empty, with a bill of materials beside it.
 
     Raises:
-        BuildError: pip failed, the disk is full, or the folder isn't empty.
+        BuildError: pip failed or left something out, the disk is full, or the folder isn't empty.
     """
     if target.is_dir() and any(target.iterdir()):
-        raise errors.target_not_empty(target)
+        raise lock_errors.target_not_empty(target)
     site_packages, scripts, scratch = target / SITE_PACKAGES, target / SCRIPTS, target / ".scratch"
     scratch.mkdir(parents=True)
     site_packages.mkdir()
     if any(lock.requirements for lock in plan.locks):
-        run_pip([lock.path for lock in plan.locks], site_packages, plan.find_links, scratch)
+        run_pip(plan.locks, site_packages, plan.find_links, scratch)
     shutil.rmtree(scratch)
     move_scripts(site_packages, scripts)
     _prune(site_packages, plan.prune)
@@ -82,7 +96,7 @@ def install(plan: InstallPlan, target: Path) -> None:
 
 
 def finish_app(app: Path) -> None:
-    """Make the application's files what every checkout gives, and compile them, so that it starts without compiling any."""
+    """Give the application's files the modes of a fresh checkout and compile them, so that it starts without compiling."""
     set_modes(app)
     _compile(app, "application", parallel=False)
 
@@ -116,12 +130,18 @@ def _some(files: Sequence[str]) -> str:
 
 
 def _plan(requirements: Sequence[str], project: Path | None) -> InstallPlan:
-    settings = read_settings(read_build_variables(project) if project else {})
-    return InstallPlan(read_locks(Path(), requirements), prune=settings.prune)
+    """Return what `pack` would install by the same lock and project descriptor."""
+    variables = read_build_variables(project) if project else {}
+    settings = read_settings(variables)
+    python_version.check_constraint(settings.python)
+    if "BP_PIP_REQUIREMENT" in variables and settings.requirements != tuple(requirements):
+        raise errors.other_requirements(settings.requirements, requirements)
+    find_links = resolve_find_links(Path(), settings.find_links)
+    return InstallPlan(read_locks(Path(), requirements), find_links, settings.prune)
 
 
 def exit_status(work: Callable[[], None], place: Path) -> int:
-    """Do `work`, which writes into `place`; show a failure that people can mend; return the exit status."""
+    """Do `work`, which writes into `place`; show a failure that people can fix; return the exit status."""
     os.umask(0o022)
     try:
         work()
@@ -131,12 +151,14 @@ def exit_status(work: Callable[[], None], place: Path) -> int:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        sys.stderr.write(f"\n{errors.disk_full(place)}\n")
+        sys.stderr.write(f"\n{lock_errors.disk_full(place)}\n")
         return 1
     return 0
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.app:
+        python_version.check_files(options.app)
     if options.target:
         install(_plan(options.requirements, options.project), options.target)
     if options.app:

@@ -33,7 +33,7 @@ _SAYS_NOTHING = {"", "OSI Approved", "UNKNOWN"}
 def licences(metadata: Message) -> Licences:
     """Return what `metadata` says of the licence; an empty list where it names no more than files.
 
-    An expression counts alone. Else it is the field or the classifiers, whichever names a known licence, the field first.
+    An expression takes precedence. Otherwise it is the field or the classifiers, whichever names a known licence, the field first.
     """
     if expression := metadata["License-Expression"]:
         return [{"expression": str(expression).strip()}]

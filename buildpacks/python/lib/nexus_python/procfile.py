@@ -1,19 +1,16 @@
 """The Procfile: one process per line, `type: command`, started without a shell."""
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from nexus_python import errors
+from nexus_python.shellwords import QuotingError, find_comment, find_shell_feature, split_command
 from nexus_python.textfile import read_text
 
 DEFAULT_PROCESS = "web"
 
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_EXPANSION = re.compile(r"\$(?:\{[^}]*\}|\([^)]*\)?|[A-Za-z_][A-Za-z0-9_]*)|`")
-_OPERATOR = re.compile(r"[|&;<>()]+")
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ def read_procfile(app: Path) -> tuple[Process, ...]:
             continue
         process = _parse_line(number, line)
         if process.type in processes:
-            raise errors.malformed_procfile(number, line, f"the process type `{process.type}` is there twice")
+            raise errors.malformed_procfile(number, line, f"the process type `{process.type}` is defined twice")
         processes[process.type] = process
     if not processes:
         raise errors.empty_procfile()
@@ -53,35 +50,15 @@ def _parse_line(number: int, line: str) -> Process:
     if match is None:
         raise errors.malformed_procfile(number, line, "it is not of the form `type: command`")
     process_type, command = match.groups()
+    # What follows a `#` is not part of the command, so it cannot need a shell.
+    comment = find_comment(command)
+    if comment is not None:
+        reason = f"`{comment}` would be passed to the program; put comments on lines of their own"
+        raise errors.malformed_procfile(number, line, reason)
     shell_feature = find_shell_feature(command)
     if shell_feature is not None:
         raise errors.shell_in_procfile(number, line, shell_feature)
     try:
-        words = shlex.split(command)
-    except ValueError as error:
+        return Process(process_type, split_command(command))
+    except QuotingError as error:
         raise errors.malformed_procfile(number, line, f"its quoting is not complete ({error})") from error
-    return Process(process_type, tuple(words))
-
-
-def find_shell_feature(command: str) -> str | None:
-    """Return the first thing in `command` that only a shell could carry out, or None.
-
-    These are operators outside quotes, expansions outside single quotes, and assignments before the program.
-    """
-    if assignment := _ASSIGNMENT.match(command):
-        return assignment.group()
-    quote = ""
-    position = 0
-    while position < len(command):
-        character = command[position]
-        found = None if quote == "'" else _EXPANSION.match(command, position)
-        if not found and not quote:
-            found = _OPERATOR.match(command, position)
-        if found:
-            return found.group()
-        if character == "\\" and quote != "'":
-            position += 1
-        elif character in "'\"" and quote in {"", character}:
-            quote = "" if quote else character
-        position += 1
-    return None

@@ -90,7 +90,7 @@ def resolve_find_links(app: Path, find_links: tuple[str, ...]) -> tuple[Path, ..
     """Return the folders that BP_PIP_FIND_LINKS names, `file://` or relative to the application.
 
     Raises:
-        BuildError: one is no folder.
+        BuildError: one is not a folder.
     """
     folders = tuple((app / link.removeprefix("file://")).resolve() for link in find_links)
     for link, folder in zip(find_links, folders, strict=True):

@@ -1,0 +1,76 @@
+"""The commands: serve (the default), classify, train.
+
+Each imports what it needs when it runs: the server's supervisor must stay small, and only the trainer has torch.
+"""
+
+# ruff: noqa: PLC0415  see above
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from classification_service.errors import ClassificationServiceError
+from classification_service.taxonomies.errors import UnknownTaxonomyError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit status: 0, 1 when it could not be done, 2 for a wrong command line."""
+    options = _parser().parse_args(arguments or ["serve"])
+    try:
+        options.run(options)
+    except (ClassificationServiceError, UnknownTaxonomyError) as error:
+        sys.stderr.write(f"classification-service: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("classification_service", description="Products to UNSPSC and ETIM codes.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the API (the default)")
+    serve.set_defaults(run=_serve)
+    _add_classify(commands.add_parser("classify", help="classify the rows of a CSV file"))
+    _add_train(commands.add_parser("train", help="train a model on labelled names (needs torch)"))
+    return parser
+
+
+def _add_classify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, help="CSV file with a header line, in UTF-8")
+    parser.add_argument("--taxonomy", required=True, help="unspsc or etim")
+    parser.add_argument("--text-column", default="text", help="column with the product names (default: text)")
+    parser.add_argument("--output", type=Path, help="CSV file to write (default: standard output)")
+    parser.set_defaults(run=_classify)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--labels", type=Path, help="CSV file with columns text and code (default: the UNSPSC starter's own texts)"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for model.safetensors and report.json")
+    parser.add_argument("--epochs", type=int, default=20, help="passes over the training rows (default: 20)")
+    parser.add_argument("--seed", type=int, default=1, help="start of the random numbers (default: 1)")
+    parser.set_defaults(run=_train)
+
+
+def _serve(_: argparse.Namespace) -> None:
+    from classification_service.settings import Settings
+    from nexus_chassis.server import run
+    from nexus_chassis.settings import load
+
+    run(load(Settings), "classification_service.app:create_app")
+
+
+def _classify(options: argparse.Namespace) -> None:
+    from classification_service.classify.files import classify_file
+
+    classify_file(options.input, options.output, options.taxonomy, options.text_column)
+
+
+def _train(options: argparse.Namespace) -> None:
+    # Some machines export it, and it then holds torch's OpenBLAS to kernels of an older processor.
+    os.environ.pop("OPENBLAS_CORETYPE", None)
+    from classification_service.training.service import train
+
+    train(options.labels, options.output, epochs=options.epochs, seed=options.seed)

@@ -1,0 +1,30 @@
+"""What the application holds while it runs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from classification_service.classify.classifier import Classifier
+    from classification_service.classify.service import ClassificationService
+    from classification_service.taxonomies.service import Taxonomies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The taxonomies that are loaded, the classifier over them, and the service that answers requests."""
+
+    taxonomies: "Taxonomies"
+    classifier: "Classifier"
+    classification: "ClassificationService"
+
+
+async def get_context(connection: HTTPConnection) -> Context:
+    """The context of the application that got this request."""
+    context: Context = connection.app.state.context
+    return context
+
+
+ContextOfApp = Annotated[Context, Depends(get_context)]
