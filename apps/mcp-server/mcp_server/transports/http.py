@@ -4,7 +4,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from fastapi import Request, Response
-from starlette.requests import ClientDisconnect
 
 from mcp_server.context import Context, get_context
 from mcp_server.dispatch.context import RequestContext
@@ -14,15 +13,14 @@ from mcp_server.protocol import errors, handshake, jsonrpc, stateless
 from mcp_server.protocol.errors import InsufficientScopeError, RpcError
 from mcp_server.protocol.jsonrpc import Batch
 from mcp_server.protocol.messages import Call, MessageId, Result
-from mcp_server.transports.disconnect import run_while_connected
 from mcp_server.transports.errors import JsonNotAcceptedError
 from nexus_chassis.admission import ticket_of
+from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_body, require_json
 from nexus_chassis.routing import Router
 
 router = Router(tags=["mcp"])
 
-_CLIENT_CLOSED_REQUEST = 499  # nobody receives it
 _WAITS = frozenset({"tools/call"})
 _BATCH_VERSIONS = frozenset({None, handshake.BATCH_REVISION})  # only clients of 2025-06-18 and later send the header
 _STATUS = {
@@ -49,11 +47,8 @@ async def exchange(request: Request) -> Response:
     principal = await context.authenticator.authenticate(request)
     _require_json_accepted(request)
     require_json(request)
-    try:
-        body = await read_body(request, MAX_MESSAGE_BYTES)
-        return await _Exchange(request, context, RequestContext(principal, ticket_of(request))).respond(body)
-    except ClientDisconnect:
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)
+    body = await read_body(request, MAX_MESSAGE_BYTES)
+    return await _Exchange(request, context, RequestContext(principal, ticket_of(request))).respond(body)
 
 
 def _require_json_accepted(request: Request) -> None:
@@ -77,7 +72,7 @@ class _Exchange:
         except RpcError as error:
             return self._failure(error.message_id, error, 400)
         if isinstance(message, Batch):
-            return _json(await run_while_connected(self.request, respond_to_batch(message, self._handle_handshake)))
+            return _json(await cancel_on_disconnect(self.request, respond_to_batch(message, self._handle_handshake)))
         return await self._respond_to_call(message, version)
 
     async def _respond_to_call(self, call: Call, version: str | None) -> Response:
@@ -96,7 +91,7 @@ class _Exchange:
         if call.is_notification:  # there is none to act on: a client cancels by closing the connection
             return None
         work = self._handle_stateless(call) if is_stateless else self._handle_handshake(call)
-        return await (run_while_connected(self.request, work) if call.method in _WAITS else work)
+        return await (cancel_on_disconnect(self.request, work) if call.method in _WAITS else work)
 
     async def _handle_handshake(self, call: Call) -> Result:
         return await self.context.methods.handshake(call, self.about)
