@@ -45,6 +45,12 @@ _CANDIDATE = {
     "properties": {"code": {"type": "string"}, "title": {"type": "string"}, "confidence": _CONFIDENCE},
     "required": ["code", "title"],
 }
+_ERROR = {
+    "type": "object",
+    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "detail": {"type": "string"}},
+    "required": ["title", "detail"],
+    "description": "Why this product could not be classified; the others of the call were.",
+}
 _ITEM = {
     "type": "object",
     "properties": {
@@ -55,6 +61,7 @@ _ITEM = {
         "level": {"type": "string"},
         "confidence": _CONFIDENCE,
         "candidates": {"type": "array", "items": _CANDIDATE},
+        "error": _ERROR,
     },
     "required": ["candidates"],
 }

@@ -51,3 +51,12 @@ async def test_what_has_no_code_has_no_member_for_it(mcp: McpClient, stack: Stac
     stack.misbehave["/v1/classify"] = answering(200, json.dumps(answer))
     content = {"taxonomy": "unspsc", "version": "starter", "items": [{"index": 0, "candidates": []}]}
     assert await call_tool(mcp, "classify_products", products=[{"text": "x"}]) == success_of(mcp, content)
+
+
+async def test_a_product_that_cannot_be_classified_does_not_spoil_the_others(mcp: McpClient, stack: Stack) -> None:
+    error = {"type": "urn:nexus:problem:invalid-item", "title": "The item is not valid", "detail": "It has no letter."}
+    items = [{"index": 0, "candidates": [], "error": error}, _without_nulls(classified(1, {"text": "x"}))]
+    answer = {"taxonomy": "unspsc", "version": "starter", "items": items}
+    stack.misbehave["/v1/classify"] = answering(200, json.dumps(answer))
+    products = [{"text": "..."}, {"text": "x"}]
+    assert await call_tool(mcp, "classify_products", products=products) == success_of(mcp, answer)
