@@ -1,6 +1,7 @@
 """The compose file works with docker-compose 1.29.2 and with compose v2, both with the builder that every engine has."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ TAG, TAG_OF_PACK = "compose-test", "latest"
 OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
 HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
+# The pool (NEXUS_POSTGRES_POOL_SIZE), the health check, and a migration.
+CONNECTIONS_OF_A_REPLICA = 10 + 1 + 1
+CONNECTIONS_OF_THE_SUPERUSER = 3  # superuser_reserved_connections
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
 
@@ -36,6 +40,10 @@ class Compose:
     def add(self, override: Path, **settings: str) -> None:
         """Lay another compose file over the first."""
         self._command += ["-f", str(override)]
+        self._environment |= settings
+
+    def set(self, **settings: str) -> None:
+        """Set variables of the compose file."""
         self._environment |= settings
 
     def use_images_of(self, tag: str) -> None:
@@ -79,6 +87,39 @@ def images() -> Iterator[list[str]]:
 def test_compose_file_is_understood_without_a_word_of_complaint(compose: Compose) -> None:
     assert compose("config", "--quiet") == Outcome(0, "", "")
     assert sorted(compose("config", "--services").out.split()) == sorted(service.name for service in load().services)
+
+
+def published(compose: Compose) -> set[tuple[str, str, str]]:
+    """Return address, port of the host and port of the container of all published ports; each version writes its own form."""
+    document = compose("config").out
+    long = re.findall(r"host_ip: (\S+)\n +target: (\d+)\n +published: \"(\d+)\"", document)
+    short = re.findall(r"^ +- (\S+):(\d+):(\d+)/tcp$", document, re.MULTILINE)
+    assert len(document.split("ports:")) - 1 == len(long or short)
+    return {(address, host, container) for address, container, host in long} | set(short)
+
+
+def test_ports_are_published_for_this_machine_only_unless_a_setting_names_an_address(compose: Compose) -> None:
+    assert published(compose) == {("127.0.0.1", "18002", "8000"), ("127.0.0.1", "13002", "3000")}
+    compose.set(NEXUS_PUBLISH_ADDRESS="0.0.0.0")
+    assert published(compose) == {("0.0.0.0", "18002", "8000"), ("0.0.0.0", "13002", "3000")}
+
+
+def test_every_service_has_time_to_drain_and_to_finish_its_work(compose: Compose) -> None:
+    document = compose("config").out
+    drains = [int(seconds) for seconds in re.findall(r"^      NEXUS_DRAIN_SECONDS: ['\"](\d+)", document, re.MULTILINE)]
+    graces = [int(seconds) for seconds in re.findall(r"^    stop_grace_period: (\d+)s$", document, re.MULTILINE)]
+    assert (len(drains), len(graces)) == (len(load().apps), len(load().services))
+    assert min(graces) > max(drains) + 22
+
+
+def test_connections_of_four_replicas_fit_into_the_database(compose: Compose) -> None:
+    document = compose("config").out
+    (limit,) = (int(number) for number in re.findall(r"max_connections=(\d+)$", document, re.MULTILINE))
+    replicas = 4 * document.count("NEXUS_POSTGRES_URL: ")
+    assert replicas == 8
+    assert replicas * CONNECTIONS_OF_A_REPLICA + CONNECTIONS_OF_THE_SUPERUSER + 1 <= limit
+    processes = {int(number) for number in re.findall(r"pids_limit: (\d+)", document)}
+    assert limit + 50 <= max(processes)
 
 
 @pytest.mark.usefixtures("bases")

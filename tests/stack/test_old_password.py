@@ -15,7 +15,8 @@ from nexusctl import secrets
 from nexusctl.workspace import COMPOSE_FILE, ROOT
 
 PROJECT = "nexus-test-password"
-ROLE, FORMER, LATTER = "gateway", "the-former-password", "the-latter-password"
+ROLE, OWNER = "gateway", "gateway_owner"
+FORMER, LATTER = "the-former-password", "the-latter-password"
 LIMIT_SECONDS = 60
 
 pytestmark = [
@@ -35,9 +36,9 @@ class Project:
         secrets.ensure()
         shutil.copytree(secrets.FOLDER, folder / ".nexus" / "secrets")
 
-    def set_password(self, password: str) -> None:
-        """Put another password into the gateway's secret file, in place, as an editor does."""
-        path = self._folder / ".nexus" / "secrets" / f"{ROLE}_db_password"
+    def set_password(self, password: str, role: str = ROLE) -> None:
+        """Put another password into a role's secret file, in place, as an editor does."""
+        path = self._folder / ".nexus" / "secrets" / f"{role}_db_password"
         path.chmod(0o644)
         path.write_text(password)
 
@@ -64,9 +65,9 @@ class Project:
     def wait_until_healthy(self, service: str) -> None:
         self.wait(service, lambda state: state["Health"]["Status"] == "healthy")  # type: ignore[index]
 
-    def query(self, sql: str, password: str) -> Outcome:
-        """Run SQL over TCP as the gateway's role."""
-        address = f"postgresql://{ROLE}@127.0.0.1/nexus"
+    def query(self, sql: str, password: str, role: str = ROLE) -> Outcome:
+        """Run SQL over TCP as a role."""
+        address = f"postgresql://{role}@127.0.0.1/nexus"
         environment = ("--env", f"PGPASSWORD={password}")
         return run(["docker", "exec", *environment, self.container("postgres"), "psql", "-Atc", sql, address], ROOT)
 
@@ -76,24 +77,26 @@ def project(tmp_path: Path) -> Iterator[Project]:
     """PostgreSQL with the former password and a row in it."""
     project = Project(tmp_path)
     project.set_password(FORMER)
+    project.set_password(FORMER, OWNER)
     try:
         project.start("postgres")
         project.wait_until_healthy("postgres")
-        made = project.query("CREATE TABLE kept AS SELECT 'precious' AS value", FORMER)
+        made = project.query("CREATE TABLE kept AS SELECT 'precious' AS value", FORMER, OWNER)
         assert made == Outcome(0, "SELECT 1\n", "")
         yield project
     finally:
         project.compose("down", "--volumes")
 
 
-def test_database_takes_the_new_password_over_when_it_starts_again(project: Project) -> None:
-    project.set_password(LATTER)
+@pytest.mark.parametrize("role", [ROLE, OWNER])
+def test_database_takes_the_new_password_over_when_it_starts_again(project: Project, role: str) -> None:
+    project.set_password(LATTER, role)
     project.compose("restart", "postgres")
     project.wait_until_healthy("postgres")
-    assert project.query("SELECT value FROM kept", LATTER) == Outcome(0, "precious\n", "")
-    refused = project.query("SELECT 1", FORMER)
+    assert project.query("SELECT value FROM kept", LATTER, role) == Outcome(0, "precious\n", "")
+    refused = project.query("SELECT 1", FORMER, role)
     assert (refused.status, refused.out) == (2, "")
-    assert f'FATAL:  password authentication failed for user "{ROLE}"' in refused.err
+    assert f'FATAL:  password authentication failed for user "{role}"' in refused.err
 
 
 def test_gateway_says_what_to_do_and_comes_up_once_the_passwords_agree(project: Project) -> None:

@@ -1,48 +1,27 @@
-"""What PostgreSQL's container needs before it starts, and what it says where it does not get it."""
+"""What PostgreSQL's container needs before it starts, and what it reports otherwise."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import engine
-from harness.clone import Outcome, run
+from harness.clone import Outcome
+from harness.database import DATA, FOLDER, SUPERUSER_PASSWORD, Database, database
 
-from nexusctl.workspace import ROOT, load
+from nexusctl.workspace import load
 
-IMAGE = next(service.image for service in load().stores if service.name == "postgres")
-DATA = "/var/lib/postgresql/data"
 USER = load().user_id
-pytestmark = [
-    pytest.mark.usefixtures("tag"),
-    pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
-]
+pytestmark = pytest.mark.usefixtures("stores")
 
 
 @pytest.fixture
-def volume() -> Iterator[str]:
-    name = engine.docker("volume", "create", "nexus-test-refused")
-    yield name
-    engine.docker("volume", "rm", name)
+def empty(tmp_path: Path) -> Iterator[Database]:
+    """A new volume and the superuser's secret."""
+    with database(tmp_path, "refused") as made:
+        yield made
 
 
-def start(*options: str) -> Outcome:
-    return run(["docker", "run", "--rm", *options, IMAGE], ROOT)
-
-
-def secret(folder: Path, name: str, content: str) -> tuple[str, ...]:
-    """Return the options that mount a secret."""
-    path = folder / name
-    path.write_text(content)
-    return ("--volume", f"{path}:/run/secrets/{name}:ro")
-
-
-def with_password(folder: Path) -> tuple[str, ...]:
-    setting = "POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password"
-    return (*secret(folder, "postgres_password", "secret"), "--env", setting)
-
-
-def test_password_setting_that_is_missing() -> None:
-    assert start() == Outcome(
+def test_password_setting_that_is_missing(empty: Database) -> None:
+    assert empty.refuse("--env", "POSTGRES_PASSWORD_FILE=") == Outcome(
         78,
         "",
         "postgres: the superuser's password is needed\n"
@@ -52,9 +31,11 @@ def test_password_setting_that_is_missing() -> None:
 
 
 @pytest.mark.parametrize("mounted", [True, False], ids=["empty", "missing"])
-def test_password_file_without_password(tmp_path: Path, mounted: bool) -> None:  # noqa: FBT001 # a pytest parameter
-    mount = secret(tmp_path, "postgres_password", "") if mounted else ()
-    assert start(*mount, "--env", "POSTGRES_PASSWORD_FILE=/run/secrets/postgres_password") == Outcome(
+def test_password_file_without_password(empty: Database, mounted: bool) -> None:  # noqa: FBT001 # a pytest parameter
+    empty.write("postgres_password", "")
+    if not mounted:
+        (empty.secrets / "postgres_password").unlink()
+    assert empty.refuse() == Outcome(
         78,
         "",
         "postgres: the superuser's password is needed\n"
@@ -63,21 +44,20 @@ def test_password_file_without_password(tmp_path: Path, mounted: bool) -> None: 
     )
 
 
-def test_password_of_a_role_that_is_empty(tmp_path: Path) -> None:
-    outcome = start(*with_password(tmp_path), *secret(tmp_path, "mcp_db_password", ""))
+def test_password_of_a_role_that_is_empty(empty: Database) -> None:
+    empty.write("mcp_db_password", "")
+    outcome = empty.refuse()
     assert outcome.status == 78
-    assert (
+    assert outcome.err.endswith(
         "postgres: the password of role mcp is needed\n"
         "  found: /run/secrets/mcp_db_password is missing or empty\n"
-        "  to do: run `make up`, which makes missing secrets\n"
-    ) in outcome.err
+        "  to do: mount a file with the password there; `make up` makes one under .nexus/secrets\n"
+    ), outcome.err
 
 
-def test_data_of_another_version_is_left_alone(tmp_path: Path, volume: str) -> None:
-    mount = ("--volume", f"{volume}:{DATA}")
-    write = f"echo 15 > {DATA}/PG_VERSION"
-    assert run(["docker", "run", "--rm", *mount, IMAGE, "sh", "-c", write], ROOT) == Outcome(0, "", "")
-    assert start(*with_password(tmp_path), *mount) == Outcome(
+def test_data_of_another_version_is_left_alone(empty: Database) -> None:
+    assert empty.run("sh", "-c", f"echo 15 > {DATA}/PG_VERSION") == Outcome(0, "", "")
+    assert empty.refuse("--env", f"PGDATA={DATA}") == Outcome(
         78,
         "",
         "postgres: the data folder belongs to another PostgreSQL\n"
@@ -86,12 +66,35 @@ def test_data_of_another_version_is_left_alone(tmp_path: Path, volume: str) -> N
     )
 
 
-def test_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    outcome = start(*with_password(tmp_path), "--tmpfs", f"{DATA}:mode=0755,uid=0", "--env", f"PGDATA={DATA}/17")
-    assert outcome == Outcome(
+def test_folder_that_cannot_be_written(empty: Database) -> None:
+    mount = ("--tmpfs", "/mounted:mode=0755,uid=0")
+    assert empty.refuse(*mount, "--env", "PGDATA=/mounted/17") == Outcome(
         78,
         "",
         "postgres: the data folder cannot be written\n"
-        f"  found: {DATA}/17 belongs to another user than {USER}\n"
+        f"  found: /mounted is not writable for uid {USER}\n"
         f"  to do: mount a volume that belongs to uid {USER}\n",
     )
+
+
+def test_data_folder_of_another_user(empty: Database) -> None:
+    mount = ("--tmpfs", f"/mounted:mode=2775,uid=0,gid={USER}")
+    assert empty.refuse(*mount, "--env", "PGDATA=/mounted") == Outcome(
+        78,
+        "",
+        "postgres: the data folder belongs to another user\n"
+        f"  found: /mounted does not belong to uid {USER}\n"
+        f"  to do: mount a volume that belongs to uid {USER}, or set PGDATA to a folder below it, such as /mounted/data\n",
+    )
+
+
+@pytest.mark.parametrize("mode", ["0770", "2777"])
+def test_data_folder_with_a_mode_that_was_widened_is_closed_again(empty: Database, mode: str) -> None:
+    superuser = ("postgres", SUPERUSER_PASSWORD)
+    with empty.server() as server:
+        server.rows(*superuser, "CREATE TABLE kept AS SELECT 'precious' AS value")
+        assert server.rows(*superuser, "SHOW data_directory_mode") == ["0700"]
+    assert empty.run("chmod", mode, FOLDER) == Outcome(0, "", "")
+    with empty.server() as server:
+        assert server.rows(*superuser, "SHOW data_directory_mode") == ["0750"]
+        assert server.rows(*superuser, "SELECT value FROM kept") == ["precious"]

@@ -25,6 +25,7 @@ class Container:
     name: str
     state: str
     health: str
+    started: float
 
     @property
     def ready(self) -> bool:
@@ -39,6 +40,7 @@ def up(steps: Steps, *, use_pack: bool) -> None:
     _require_free_ports()
     images.build(steps, (), use_pack=use_pack)
     with steps.step("start"):
+        _reload_redis_users(tag=_tag(use_pack=use_pack))
         _compose("up", "--detach", "--remove-orphans", tag=_tag(use_pack=use_pack))
     with steps.step("wait until healthy"):
         _wait()
@@ -91,7 +93,15 @@ def _container(item: dict) -> Container:  # type: ignore[type-arg] # the engine'
         name=item["Name"].lstrip("/"),
         state=state["Status"],
         health=state.get("Health", {}).get("Status", "none"),
+        started=docker.timestamp(state["StartedAt"]),
     )
+
+
+def _reload_redis_users(*, tag: str) -> None:
+    """Restart a running Redis whose list of users has changed since it started, the only time when it reads it."""
+    changed = (secrets.FOLDER / secrets.REDIS_ACL).stat().st_mtime
+    if any(item.service == "redis" and item.state == "running" and item.started < changed for item in containers()):
+        _compose("restart", "redis", tag=tag)
 
 
 def _wait() -> None:
@@ -146,24 +156,38 @@ def port_variable(service: Service) -> str:
 def _port(service: Service) -> int:
     """Return the port of this machine on which a published service is reached."""
     name = port_variable(service)
-    # As in the compose file: NUMBER or ADDRESS:NUMBER.
-    value = os.environ.get(name) or str(service.port)
-    port = value.rpartition(":")[2]
+    port = os.environ.get(name) or str(service.port)
     if not port.isdecimal():
         raise NexusError(
-            f"{name} is not a port", value, f"set it to a number such as {service.port + 10000}, or to ADDRESS:NUMBER"
+            f"{name} is not a port",
+            port,
+            f"set it to a number such as {service.port + 10000}; NEXUS_PUBLISH_ADDRESS sets the address",
         )
     return int(port)
 
 
+def _publish_address() -> str:
+    """Return the address of this machine on which ports are published, as in the compose file."""
+    return os.environ.get("NEXUS_PUBLISH_ADDRESS") or "127.0.0.1"
+
+
 def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    try:
+        # The address for all interfaces connects to this machine too.
+        socket.create_connection((_publish_address().strip("[]"), port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _base_url(service: Service) -> str:
+    address = _publish_address()
+    host = "localhost" if address in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else address
+    return f"http://{host}:{_port(service)}"
 
 
 def _address(service: Service) -> str:
-    return f"http://localhost:{_port(service)}" if service.published else f"{service.name}:{service.port} (internal)"
+    return _base_url(service) if service.published else f"{service.name}:{service.port} (internal)"
 
 
 def _tag(*, use_pack: bool) -> str:
@@ -181,13 +205,13 @@ def _compose(*arguments: str, tag: str) -> None:
 
 
 def _welcome() -> str:
-    port = _port(next(service for service in load().services if service.published))
+    url = _base_url(next(service for service in load().services if service.published))
     return (
-        f"\nLog in at http://localhost:{port} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
+        f"\nLog in at {url} as user [bold]admin[/]; the password is in .nexus/secrets/admin_password.\n"
         "Try it:\n"
-        f"  TOKEN=$(curl -s localhost:{port}/v1/sessions -H 'Content-Type: application/json' \\\n"
+        f"  TOKEN=$(curl -s {url}/v1/sessions -H 'Content-Type: application/json' \\\n"
         '    -d "{\\"username\\":\\"admin\\",\\"password\\":\\"$(cat .nexus/secrets/admin_password)\\"}" \\\n'
         "    | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')\n"
-        f'  curl -s localhost:{port}/v1/classification/classify -H "Authorization: Bearer $TOKEN" \\\n'
+        f'  curl -s {url}/v1/classification/classify -H "Authorization: Bearer $TOKEN" \\\n'
         '    -H \'Content-Type: application/json\' -d \'{"taxonomy":"unspsc","items":[{"text":"cordless drill 18V"}]}\'\n'
     )

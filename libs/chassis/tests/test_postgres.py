@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
 from nexus_chassis.postgres import migrate, open_database
 from nexus_chassis.settings import PostgresSettings
 from nexus_chassis.unit_of_work import Database
+from nexus_testkit.process import ServiceProcess
 
 pytestmark = pytest.mark.usefixtures("connection")  # which empties the schema
 
@@ -73,6 +75,48 @@ async def test_a_wrong_password_found_later_stops_the_service(
     with pytest.raises(ConfigurationError, match="refuses the role"):
         async with open_database(relayed, fixtures / "migrations-good"), relay:
             await asyncio.sleep(5)
+
+
+def environment(settings: PostgresSettings) -> dict[str, str]:
+    return {
+        "NEXUS_POSTGRES_URL": settings.postgres_url,
+        "NEXUS_POSTGRES_PASSWORD_FILE": str(settings.postgres_password_file),
+    }
+
+
+async def until_status(process: ServiceProcess, wanted: str) -> None:
+    async with asyncio.timeout(10), aiohttp.ClientSession() as http:
+        while True:
+            async with http.get(f"{process.url}/readyz") as response:
+                if (await response.json())["status"] == wanted:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def test_a_process_without_postgresql_lives_and_becomes_ready_later(
+    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path
+) -> None:
+    process = ServiceProcess([fixtures / "run_example.py", "database_service:create_app"], environment(relayed))
+    await asyncio.to_thread(process.wait_until_it_answers)
+    await until_status(process, "starting")
+    async with relay:
+        await until_status(process, "ok")
+    await until_status(process, "degraded")
+
+    assert (await asyncio.to_thread(process.stop))[0] == 0
+
+
+async def test_a_process_that_finds_a_wrong_password_later_exits_78(
+    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path, secret: Callable[[str], Path]
+) -> None:
+    secret("wrong")
+    process = ServiceProcess([fixtures / "run_example.py", "database_service:create_app"], environment(relayed))
+    await asyncio.to_thread(process.wait_until_it_answers)
+    async with relay:
+        status, log, _ = await asyncio.to_thread(process.outcome)
+
+    (reason,) = [entry["message"] for entry in log if entry["level"] == "critical"]
+    assert (status, "refuses the role" in reason) == (78, True)
 
 
 async def test_a_refused_password(

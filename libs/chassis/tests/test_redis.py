@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+from tcp_relay import TcpRelay
 
 from nexus_chassis import redis as redis_module
 from nexus_chassis.channels import START, Position, follow
@@ -26,8 +28,23 @@ async def test_the_client_connects_again_after_its_connections_died(redis: Redis
     async with Redis.from_url(redis_url) as other:
         await other.client_kill_filter(_id=str(connection))
 
-    await check(redis)
     assert await redis.client_id() != connection
+
+
+async def test_the_health_check_connects_again_after_its_connection_died(
+    redis_settings: RedisSettings, unused_tcp_port: int
+) -> None:
+    url = urlsplit(redis_settings.redis_url)
+    relay = TcpRelay(unused_tcp_port, str(url.hostname), url.port or 6379)
+    relayed = url._replace(netloc=f"127.0.0.1:{unused_tcp_port}").geturl()
+    client = create_redis(redis_settings.model_copy(update={"redis_url": relayed}))
+    async with relay:
+        await check(client)
+    with pytest.raises(RedisUnavailableError), translate_redis_errors():
+        await check(client)
+    async with relay:
+        await check(client)
+    await client.aclose()
 
 
 async def test_a_thousand_commands_at_once_are_all_answered(redis: Redis) -> None:
@@ -42,15 +59,35 @@ async def test_a_pool_in_use_is_not_a_redis_that_is_away(
     monkeypatch.setattr(redis_module, "ACQUIRE_SECONDS", 0.05)
     monkeypatch.setattr(redis_module, "_CONNECTIONS", 2)
     client = create_redis(redis_settings)
-    blocked = [asyncio.create_task(client.blpop(["nothing"], timeout=0.3)) for _ in range(2)]  # type: ignore[arg-type]
+    blocked = [asyncio.create_task(client.blpop(["nothing"], timeout=1.5)) for _ in range(2)]  # type: ignore[arg-type]
     await asyncio.sleep(0.1)
 
     with pytest.raises(PoolExhaustedError) as exhausted, translate_redis_errors():
         await client.ping()
 
-    assert str(exhausted.value) == "All 2 connections to Redis were in use for 0.05 s."
-    await asyncio.gather(*blocked)
     await check(client)
+
+    assert str(exhausted.value) == "All 2 connections to Redis were in use for 0.05 s."
+    assert not any(command.done() for command in blocked)
+    await asyncio.gather(*blocked)
+    await client.aclose()
+
+
+async def test_cancelled_commands_cost_no_connection(
+    redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_module, "ACQUIRE_SECONDS", 1.0)
+    monkeypatch.setattr(redis_module, "_CONNECTIONS", 2)
+    client = create_redis(redis_settings)
+    for step in range(40):
+        commands = [asyncio.create_task(client.incr("count")) for _ in range(6)]
+        for _ in range(step):
+            await asyncio.sleep(0)
+        for command in commands[::2]:
+            command.cancel()
+        await asyncio.gather(*commands, return_exceptions=True)
+
+    await asyncio.gather(*(client.blpop(["nothing"], timeout=0.3) for _ in range(2)), check(client))  # type: ignore[arg-type]
     await client.aclose()
 
 

@@ -15,7 +15,7 @@ import trustme
 
 from nexus_chassis import server
 from nexus_chassis.settings import ServiceSettings
-from nexus_testkit.process import ServiceProcess
+from nexus_testkit.process import ServiceProcess, free_port
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -173,6 +173,33 @@ def test_a_service_listens_on_all_addresses_of_both_kinds(start: Callable[..., S
     assert "serves at http://[::]:" in service.stop()[1][0]["message"]
 
 
+def test_a_certificate_that_cannot_be_used_stops_the_start(
+    start: Callable[..., ServiceProcess], tmp_path: Path
+) -> None:
+    path = tmp_path / "tls.pem"
+    path.write_text("none")
+    status, entries, _ = start(NEXUS_TLS_CERT_FILE=path, NEXUS_TLS_KEY_FILE=path).outcome()
+
+    expected = (
+        f"The certificate {path} and the key {path} cannot be used: [SSL] PEM lib. "
+        "Point NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE at PEM files that belong together."
+    )
+    assert (status, [entry["message"] for entry in entries]) == (78, [expected])
+
+
+def test_a_certificate_without_a_key_stops_the_start(start: Callable[..., ServiceProcess], tmp_path: Path) -> None:
+    status, _, fault = start(NEXUS_TLS_CERT_FILE=tmp_path).outcome()
+
+    assert status == 78
+    assert "NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE belong together. Set both or none." in fault
+
+
+def test_empty_variables_count_as_not_set(start: Callable[..., ServiceProcess]) -> None:
+    service = start(NEXUS_TLS_CERT_FILE="", NEXUS_TLS_KEY_FILE="", NEXUS_ADMIN_HOST="")
+    service.wait_until_it_answers()
+    assert service.stop()[0] == 0
+
+
 def test_a_certificate_makes_the_service_speak_https_and_sighup_reads_it_again(
     start: Callable[..., ServiceProcess], tmp_path: Path
 ) -> None:
@@ -188,7 +215,7 @@ def test_a_certificate_makes_the_service_speak_https_and_sighup_reads_it_again(
         context = ssl.create_default_context()
         authority.configure_trust(context)
         with (
-            socket.create_connection(("127.0.0.1", service.port), timeout=5) as plain,
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
             context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
         ):
             found = client.getpeercert()
@@ -196,7 +223,9 @@ def test_a_certificate_makes_the_service_speak_https_and_sighup_reads_it_again(
             return {str(value) for kind, value in found["subjectAltName"] if kind == "DNS"}
 
     issue("first.example")
-    service = start(NEXUS_TLS_CERT_FILE=certificate, NEXUS_TLS_KEY_FILE=key)
+    port = free_port()
+    service = start(NEXUS_TLS_CERT_FILE=certificate, NEXUS_TLS_KEY_FILE=key, NEXUS_TLS_PORT=port)
+    service.wait_until_it_answers()  # health probes go on asking by HTTP
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:

@@ -26,7 +26,7 @@ def test_the_environment_sets_what_has_no_default(
     assert (settings.port, settings.admin_port, settings.postgres_url) == (8123, 9090, "postgresql://example@db/nexus")
 
 
-def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_faults_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PORT", "http")
     monkeypatch.setenv("NEXUS_LOG_LEVEL", "loud")
     monkeypatch.setenv("NEXUS_POSTGRES_PASSWORD_FILE", "/nowhere/password")
@@ -36,7 +36,7 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: py
 
     assert stopped.value.code == 78
     assert capsys.readouterr().err == (
-        "The service cannot start: these settings need mending.\n"
+        "Invalid configuration:\n"
         "  NEXUS_POSTGRES_URL            is not set. Set this environment variable.\n"
         "  NEXUS_POSTGRES_PASSWORD_FILE  The secret file /nowhere/password does not exist. "
         "Write the secret to that file, or point this setting at the file that holds it.\n"
@@ -46,7 +46,7 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, capsys: py
     )
 
 
-def test_a_default_at_fault_is_told_by_its_variable(
+def test_a_default_at_fault_is_reported_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("NEXUS_REDIS_PASSWORD_FILE", raising=False)
@@ -55,7 +55,7 @@ def test_a_default_at_fault_is_told_by_its_variable(
         load(RedisSettings)
 
     assert capsys.readouterr().err == (
-        "The service cannot start: these settings need mending.\n"
+        "Invalid configuration:\n"
         "  NEXUS_REDIS_PASSWORD_FILE  The secret file /run/secrets/redis_password does not exist. "
         "Write the secret to that file, or point this setting at the file that holds it.\n"
     )
@@ -99,7 +99,7 @@ def test_an_owner_role_needs_its_address_and_its_password(
 
     assert stopped.value.code == 78
     assert capsys.readouterr().err == (
-        "The service cannot start: these settings need mending.\n"
+        "Invalid configuration:\n"
         "  (all)  NEXUS_POSTGRES_OWNER_URL and NEXUS_POSTGRES_OWNER_PASSWORD_FILE belong together. Set both or none.\n"
     )
 

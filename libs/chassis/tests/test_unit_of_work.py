@@ -115,6 +115,20 @@ async def test_a_pool_in_use_is_not_a_database_that_is_away(
     assert await ids(database) == []
 
 
+async def test_connections_that_nobody_needs_are_closed(
+    database: Database, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
+    await asyncio.gather(*(hold(database, 0.1) for _ in range(2)))
+    before = await connection.fetchval(count)
+    monkeypatch.setattr(connection_pool, "IDLE_SECONDS", 0.1)
+    await asyncio.sleep(0.2)
+    await ids(database)
+    await asyncio.sleep(0.2)
+
+    assert (before, await connection.fetchval(count)) == (2, 1)
+
+
 async def kill_own_connection(database: Database, admin: asyncpg.Connection) -> None:
     async with database.unit_of_work() as work:
         await admin.execute("SELECT pg_terminate_backend($1)", work.connection.get_server_pid())

@@ -5,6 +5,7 @@ asyncpg's own pool resets each connection with a round trip, returns it in a tas
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -16,6 +17,9 @@ from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 ACQUIRE_SECONDS = 5.0
 """How long to wait for a connection that another request uses."""
 
+IDLE_SECONDS = 300.0
+"""How long a connection is kept that nobody needs."""
+
 _CLOSE_SECONDS = 2.0
 
 
@@ -26,7 +30,7 @@ class ConnectionPool:
         self.connect = connect
         self._size = size
         self._free = asyncio.Semaphore(size)
-        self._idle: deque[asyncpg.Connection] = deque()
+        self._idle: deque[tuple[asyncpg.Connection, float]] = deque()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -39,7 +43,7 @@ class ConnectionPool:
             raise DatabaseUnavailableError("The service is stopping.")
         await self._take_turn()
         while self._idle:
-            connection = self._idle.pop()
+            connection, _ = self._idle.pop()
             if not connection.is_closed():
                 return connection
         try:
@@ -62,33 +66,39 @@ class ConnectionPool:
     def release(self, connection: asyncpg.Connection, error: BaseException | None = None) -> None:
         """Take a connection back; `error` is what ended its use, if anything did."""
         if self._closed or is_suspect(connection, error) or connection.is_in_transaction():
-            ending = asyncio.create_task(self._discard(connection))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-        else:
-            self._idle.append(connection)
-            self._free.release()
+            self._close(connection).add_done_callback(lambda _: self._free.release())
+            return
+        now = time.monotonic()
+        self._idle.append((connection, now))
+        self._free.release()
+        while self._idle[0][1] < now - IDLE_SECONDS:
+            self._close(self._idle.popleft()[0])
 
-    async def _discard(self, connection: asyncpg.Connection) -> None:
-        """Close a connection, after its statement was cancelled on the server where one still runs."""
-        try:
-            await connection.close(timeout=_CLOSE_SECONDS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection.terminate()
-        finally:
-            self._free.release()
+    def _close(self, connection: asyncpg.Connection) -> asyncio.Task[None]:
+        """Close in the background: a statement that still runs is cancelled on the server first."""
+        ending = asyncio.create_task(_close(connection))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        return ending
 
     async def close(self) -> None:
         """Close the idle connections now and the others when they are released."""
         self._closed = True
         while self._idle:
-            await self._idle.pop().close(timeout=_CLOSE_SECONDS)
+            self._close(self._idle.pop()[0])
         if self._ending:
             await asyncio.wait(self._ending)
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.close(timeout=_CLOSE_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        connection.terminate()
 
 
 def is_suspect(connection: asyncpg.Connection, error: BaseException | None) -> bool:
     """Whether the connection must not be used again: a statement may still run on it, or it is broken."""
     return connection.is_closed() or isinstance(
-        error, (asyncio.CancelledError, GeneratorExit, OSError, asyncpg.InterfaceError)
+        error, (asyncio.CancelledError, GeneratorExit, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     )

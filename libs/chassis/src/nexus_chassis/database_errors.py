@@ -10,6 +10,7 @@ from nexus_chassis.errors import DatabaseUnavailableError
 DATABASE_AWAY = (
     OSError,  # refused, reset, unreachable; TimeoutError is one too
     asyncpg.InterfaceError,  # the connection was closed under the statement
+    asyncpg.InternalClientError,  # the server ended the session, and the end of the connection is not noticed yet
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up
     asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full

@@ -9,8 +9,9 @@ from typing import Any
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from nexus_chassis.jose import InvalidTokenError, read_keys, strict_json
+from nexus_chassis.jose import InvalidTokenError, read_keys
 from nexus_chassis.problems import Problem
+from nexus_chassis.strict_json import loads
 
 KEYS_FRESH_SECONDS = 300.0
 KEYS_RETRY_SECONDS = 1.0
@@ -32,7 +33,7 @@ async def fetch_json(url: str) -> Any:  # noqa: ANN401  any JSON value
             body += more
     if len(body) > _MAX_BYTES:
         raise ValueError(f"the answer has more than {_MAX_BYTES} bytes")
-    return strict_json(body)
+    return loads(body)
 
 
 class IssuerKeys:

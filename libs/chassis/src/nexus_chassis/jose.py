@@ -6,13 +6,14 @@ base64url, critical extensions, and algorithms chosen by the token.
 
 import base64
 import binascii
-import json
 import re
 from dataclasses import dataclass
-from typing import Any, Never
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from nexus_chassis.strict_json import InvalidJsonError, loads
 
 ALGORITHM = "Ed25519"
 MAX_TOKEN_BYTES = 8 * 1024
@@ -22,7 +23,7 @@ _KEY_BYTES = 32
 
 
 class InvalidTokenError(Exception):
-    """The token is not one that this service accepts; the text says why."""
+    """The token is not one that this service accepts; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ def _require_header(header: dict[str, Any], token_type: str) -> None:
 
 def _read_object(part: str, name: str) -> dict[str, Any]:
     try:
-        value = strict_json(_decode(part, name))
-    except (ValueError, RecursionError) as error:
+        value = loads(_decode(part, name))
+    except InvalidJsonError as error:
         raise InvalidTokenError(f"its {name} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidTokenError(f"its {name} is not a JSON object")
@@ -92,24 +93,6 @@ def _from_base64url(text: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return decoded if base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == text else None
-
-
-def strict_json(data: bytes) -> Any:  # noqa: ANN401  any JSON value
-    """The value of a JSON text in UTF-8; raises ValueError also for duplicate members, NaN and lone surrogates."""
-    value = json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
-    json.dumps(value, ensure_ascii=False).encode()  # fails on a lone surrogate
-    return value
-
-
-def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) < len(members):
-        raise ValueError("a member is there twice")
-    return found
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def read_keys(jwks: object) -> dict[str, Ed25519PublicKey]:

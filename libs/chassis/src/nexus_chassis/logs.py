@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _is_no_false_alarm(record: logging.LogRecord) -> bool:
-    """False for what uvicorn says of each WebSocket that was refused with a whole HTTP answer."""
+    """False for what uvicorn logs of each WebSocket that was refused with a whole HTTP answer."""
     return record.getMessage() != "ASGI callable returned without completing handshake."
 
 

@@ -8,14 +8,17 @@ import logging
 import os
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, override
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _TIMEOUT_SECONDS = 5.0
+_propagator = TraceContextTextMapPropagator()
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +28,13 @@ def install(service: str, version: str, endpoint: str) -> TracerProvider:
     provider.add_span_processor(BatchSpanProcessor(JsonExporter(f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def start_server_span(name: str, traceparent: str, tracestate: str) -> AbstractContextManager[trace.Span]:
+    """Context manager of a span for a request that was received with these headers; "" where there was none."""
+    carrier = {"traceparent": traceparent, "tracestate": tracestate}
+    parent = _propagator.extract({header: value for header, value in carrier.items() if value})
+    return trace.get_tracer("nexus_chassis").start_as_current_span(name, parent, trace.SpanKind.SERVER)
 
 
 class JsonExporter(SpanExporter):

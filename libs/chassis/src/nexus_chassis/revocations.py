@@ -90,7 +90,9 @@ class Revocations:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Poll in the background while the block runs."""
+        """Read what there is, then poll in the background while the block runs."""
+        while await self.update():
+            pass
         task = asyncio.create_task(self._poll())
         try:
             yield
@@ -100,8 +102,9 @@ class Revocations:
 
     async def _poll(self) -> None:
         while True:
-            full = await self.update()
-            await asyncio.sleep(0 if full else POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
+            while await self.update():
+                pass
 
     async def update(self) -> bool:
         """Read the next page; returns whether another one is waiting."""

@@ -9,8 +9,10 @@ import logging
 import os
 import shutil
 import socket
+import ssl
 import sys
 import tempfile
+from pathlib import Path
 
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.limits import KIB
@@ -35,13 +37,14 @@ def run(
     supervisor = os.getpid()
     metrics = tempfile.mkdtemp(prefix="metrics-")
     os.environ[_METRICS_VARIABLE] = metrics
-    from nexus_chassis.supervisor import Supervised, server_options  # noqa: PLC0415  see the module's docstring
+    from nexus_chassis.supervisor import Listeners, Supervised, server_options  # noqa: PLC0415  see the module's docstring
 
     try:
         admin = listen_for_admin(settings)
         _listen(settings.host, settings.port, "HOST", "PORT").close()
+        tls = listen_for_tls(settings)
         options = server_options(websockets=websockets, max_frame_bytes=max_frame_bytes)
-        Supervised(settings, application, admin, options).run()
+        Supervised(settings, application, Listeners(admin, tls), options).run()
     except ConfigurationError as error:
         _log.critical("%s", error)
         sys.exit(os.EX_CONFIG)
@@ -55,6 +58,31 @@ def listen_for_admin(settings: ServiceSettings) -> socket.socket:
     if settings.admin_host:
         return _listen(settings.admin_host, settings.admin_port, "NEXUS_ADMIN_HOST", "NEXUS_ADMIN_PORT")
     return _listen(settings.host, settings.admin_port, "HOST", "NEXUS_ADMIN_PORT")
+
+
+def listen_for_tls(settings: ServiceSettings) -> socket.socket | None:
+    """The HTTPS listener's socket, None without a certificate.
+
+    Raises ConfigurationError where its port cannot be had or certificate and key cannot be used.
+    """
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    tls_context(settings.tls_cert_file, settings.tls_key_file)
+    return _listen(settings.host, settings.tls_port, "HOST", "NEXUS_TLS_PORT")
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What HTTPS is served with; raises ConfigurationError when the files are not a certificate and its key."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (_ssl")[0]
+        raise ConfigurationError(
+            f"The certificate {certificate} and the key {key} cannot be used: {reason}. "
+            "Point NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE at PEM files that belong together."
+        ) from None
+    return context
 
 
 def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:

@@ -45,11 +45,14 @@ SecretFile = Annotated[Path, AfterValidator(_holds_a_secret)]
 
 
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, validate_default=True)
+    # An empty variable is one that compose passes on without a value.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, validate_default=True, env_ignore_empty=True
+    )
 
 
 class ServiceSettings(_Settings):
-    """What every service can be told. A subclass sets `service_name` and its own default port."""
+    """Settings of every service. A subclass sets `service_name` and its own default port."""
 
     service_name: ClassVar[str]
 
@@ -92,11 +95,21 @@ class ServiceSettings(_Settings):
     tls_cert_file: Path | None = Field(
         default=None,
         validation_alias="NEXUS_TLS_CERT_FILE",
-        description="PEM file with the certificate chain: the service then speaks HTTPS; read again on SIGHUP",
+        description="PEM file with a certificate chain: the service then also serves HTTPS, on NEXUS_TLS_PORT; read again "
+        "on SIGHUP",
     )
     tls_key_file: Path | None = Field(
         default=None, validation_alias="NEXUS_TLS_KEY_FILE", description="PEM file with the key of that certificate"
     )
+    tls_port: int = Field(
+        default=8443, validation_alias="NEXUS_TLS_PORT", ge=0, le=65535, description="port to serve HTTPS on"
+    )
+
+    @model_validator(mode="after")
+    def _has_certificate_and_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE belong together. Set both or none.")
+        return self
 
 
 class PostgresSettings(_Settings):
@@ -185,7 +198,7 @@ def _fault_table(cls: type[BaseSettings], error: ValidationError) -> str:
     faults = [(_variable(cls, item["loc"]), _explain(item["type"], item)) for item in error.errors()]
     width = max(len(name) for name, _ in faults)
     lines = [f"  {name:<{width}}  {fault}" for name, fault in faults]
-    return "\n".join(["The service cannot start: these settings need mending.", *lines, ""])
+    return "\n".join(["Invalid configuration:", *lines, ""])
 
 
 def _variable(cls: type[BaseSettings], place: tuple[int | str, ...]) -> str:

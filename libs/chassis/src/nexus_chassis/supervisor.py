@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, override
@@ -24,7 +25,7 @@ from nexus_chassis.drain import Drain
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.protocol import BoundedProtocol, ConnectionState
 from nexus_chassis.runtime import runtime_of
-from nexus_chassis.server import address
+from nexus_chassis.server import address, tls_context
 from nexus_chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -64,16 +65,24 @@ def server_options(*, websockets: bool, max_frame_bytes: int) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Listeners:
+    """Sockets that the workers share beside the service's own."""
+
+    admin: socket.socket
+    tls: socket.socket | None
+
+
 class Supervised(BaseApplication):
     """The service as a gunicorn application."""
 
     def __init__(
-        self, settings: ServiceSettings, application: str, admin: socket.socket, options: dict[str, Any]
+        self, settings: ServiceSettings, application: str, listeners: Listeners, options: dict[str, Any]
     ) -> None:
         self._settings = settings
         self._application = application
-        _Worker.admin = admin
-        _Worker.drain_seconds = settings.drain_seconds
+        _Worker.settings = settings
+        _Worker.listeners = listeners
         _Worker.CONFIG_KWARGS = options | {
             "lifespan": "off",
             "timeout_graceful_shutdown": settings.shutdown_seconds,
@@ -90,8 +99,6 @@ class Supervised(BaseApplication):
             "loglevel": "warning",
             "keepalive": 75,
             "graceful_timeout": self._settings.drain_seconds + self._settings.shutdown_seconds + _FORCED_SECONDS,
-            "certfile": self._settings.tls_cert_file and str(self._settings.tls_cert_file),
-            "keyfile": self._settings.tls_key_file and str(self._settings.tls_key_file),
             "control_socket_disable": True,
             "child_exit": _forget_metrics,
         }
@@ -111,11 +118,24 @@ class Supervised(BaseApplication):
 class _Server(Server):
     """Serves for some seconds more after SIGTERM, while load balancers notice."""
 
-    def __init__(self, config: Config, drain: Drain, drain_seconds: int) -> None:
+    def __init__(self, config: Config, drain: Drain, settings: ServiceSettings, tls: socket.socket | None) -> None:
         super().__init__(config)
         self.server_state = ConnectionState(drain)
         self._drain = drain
-        self._drain_seconds = drain_seconds
+        self._settings = settings
+        self._tls = tls
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        certificate, key = self._settings.tls_cert_file, self._settings.tls_key_file
+        if self._tls is not None and certificate is not None and key is not None:
+            context = tls_context(certificate, key)
+            loop = asyncio.get_running_loop()
+            self.servers.append(await loop.create_server(self._connection, sock=self._tls, ssl=context))
+
+    def _connection(self) -> asyncio.Protocol:
+        return BoundedProtocol(self.config, self.server_state, self.lifespan.state)
 
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -124,14 +144,14 @@ class _Server(Server):
             return
         loop = asyncio.get_running_loop()
         loop.call_soon_threadsafe(self._drain.start)
-        loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, super().handle_exit, sig, None)
+        loop.call_soon_threadsafe(loop.call_later, self._settings.drain_seconds, super().handle_exit, sig, None)
 
 
 class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
     """Worker that opens the application before it serves, so that a fault of configuration ends the service."""
 
-    admin: ClassVar[socket.socket]
-    drain_seconds: ClassVar[int]
+    settings: ClassVar[ServiceSettings]
+    listeners: ClassVar[Listeners]
 
     @override
     def init_signals(self) -> None:
@@ -166,10 +186,11 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         self._serving = True
         self.config.app = self.wsgi
         runtime = runtime_of(self.wsgi)
-        admin = await asyncio.start_server(partial(_answer_admin, runtime.health), sock=self.admin)
+        admin = await asyncio.start_server(partial(_answer_admin, runtime.health), sock=self.listeners.admin)
         _log.info("worker %d serves at %s", os.getpid(), ", ".join(map(str, self.sockets)))
         try:
-            await _Server(self.config, runtime.drain, self.drain_seconds).serve(sockets=self.sockets)
+            server = _Server(self.config, runtime.drain, self.settings, self.listeners.tls)
+            await server.serve(sockets=self.sockets)
         finally:
             admin.close()
 

@@ -1,23 +1,34 @@
-"""Telemetry: W3C trace context through every hop, request metrics, and spans by OTLP where an endpoint is set."""
+"""Telemetry: W3C trace context through every hop, request metrics, and spans by OTLP where an endpoint is set.
+
+Without an endpoint no span is made: a request then costs a few microseconds here. OpenTelemetry is imported on demand.
+"""
 
 import os
+import re
 import secrets
 import time
+from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Histogram
 
 from nexus_chassis import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from opentelemetry.trace import Span
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_propagator = TraceContextTextMapPropagator()
 _QUIET = frozenset({"/livez", "/readyz", "/health"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SERIES = 4096
+_TRACEPARENT = re.compile(  # version 00 has nothing after the flags, later ones may (W3C Trace Context section 3.2.4)
+    rb"(?:00(?=.{53}\Z)|(?!00|ff)[0-9a-f]{2}(?=.{53}(?:-|\Z)))"
+    rb"-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})"
+)
 
 REQUESTS = Counter("http_requests", "HTTP requests served", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -28,6 +39,11 @@ SECONDS = Histogram(
 )
 WEBSOCKETS = Counter("websocket_connections", "WebSocket connections that have ended", ["route"])
 
+_requests = lru_cache(_SERIES)(REQUESTS.labels)
+_seconds = lru_cache(_SERIES)(SECONDS.labels)
+_traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_start_span: "Callable[[str, str, str], AbstractContextManager[Span]] | None" = None
+
 
 def configure_tracing(service: str, version: str) -> None:
     """Export spans when OTEL_EXPORTER_OTLP_ENDPOINT is set."""
@@ -35,17 +51,17 @@ def configure_tracing(service: str, version: str) -> None:
         from nexus_chassis import otlp  # noqa: PLC0415  costs start-up time and memory that few need
 
         otlp.install(service, version, endpoint)
+        global _start_span  # noqa: PLW0603  a process exports to one collector
+        _start_span = otlp.start_server_span
 
 
 def current_traceparent() -> str | None:
     """The `traceparent` header (W3C Trace Context) for calls made on behalf of the current request."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent")
+    return _traceparent.get()
 
 
 class TelemetryMiddleware:
-    """Gives each request its place in a trace, and counts and times it by route."""
+    """Finds each request's place in a trace, and counts and times it by route."""
 
     def __init__(self, app: "ASGIApp") -> None:
         self._app = app
@@ -55,21 +71,36 @@ class TelemetryMiddleware:
         if scope["type"] not in {"http", "websocket"} or scope["path"] in _QUIET:
             await self._app(scope, receive, send)
             return
-        span = _start_span(scope)
-        marker = logs.trace_id.set(trace.format_trace_id(span.get_span_context().trace_id))
-        try:
-            with trace.use_span(span, end_on_exit=True):
-                await self._measure(scope, receive, send, span)
-        finally:
-            logs.trace_id.reset(marker)
+        if _start_span is None:
+            trace_id, traceparent = _continue_trace(_header(scope, b"traceparent"))
+            await self._serve(scope, receive, send, trace_id, traceparent)
+            return
+        parent, state = _header(scope, b"traceparent"), _header(scope, b"tracestate")
+        with _start_span(scope["path"], parent.decode("latin-1"), state.decode("latin-1")) as span:
+            context = span.get_span_context()
+            trace_id = f"{context.trace_id:032x}"
+            traceparent = f"00-{trace_id}-{context.span_id:016x}-{context.trace_flags:02x}"
+            status = await self._serve(scope, receive, send, trace_id, traceparent)
+            _describe(span, scope, status)
 
-    async def _measure(self, scope: "Scope", receive: "Receive", send: "Send", span: "Span") -> None:
-        if scope["type"] == "websocket":
+    async def _serve(
+        self, scope: "Scope", receive: "Receive", send: "Send", trace_id: str, traceparent: str
+    ) -> int | None:
+        """The status of the answer; None for a WebSocket."""
+        markers = logs.trace_id.set(trace_id), _traceparent.set(traceparent)
+        try:
+            if scope["type"] == "http":
+                return await self._measure(scope, receive, send)
             try:
                 await self._app(scope, receive, send)
             finally:
                 WEBSOCKETS.labels(_route(scope)).inc()
-            return
+            return None
+        finally:
+            logs.trace_id.reset(markers[0])
+            _traceparent.reset(markers[1])
+
+    async def _measure(self, scope: "Scope", receive: "Receive", send: "Send") -> int:
         status = 500
 
         async def watch(message: "Message") -> None:
@@ -82,18 +113,35 @@ class TelemetryMiddleware:
         try:
             await self._app(scope, receive, watch)
         finally:
-            _record(scope, status, time.perf_counter() - started, span)
+            method, route = _method(scope), _route(scope)
+            _requests(method, route, status).inc()
+            _seconds(method, route).observe(time.perf_counter() - started)
+        return status
 
 
-def _record(scope: "Scope", status: int, seconds: float, span: "Span") -> None:
-    method, route = scope["method"], _route(scope)
-    REQUESTS.labels(method, route, status).inc()
-    SECONDS.labels(method, route).observe(seconds)
-    if span.is_recording():
-        span.update_name(f"{method} {route}")
-        span.set_attribute("http.request.method", method)
-        span.set_attribute("http.route", route)
+def _continue_trace(parent: bytes) -> tuple[str, str]:
+    """Trace id and `traceparent` of a request in its parent's trace, or in a new one that is not sampled."""
+    match = _TRACEPARENT.match(parent)
+    if match is None:
+        fresh = secrets.token_hex(24)
+        return fresh[:32], f"00-{fresh[:32]}-{fresh[32:]}-00"
+    trace_id = match[1].decode()
+    return trace_id, f"00-{trace_id}-{secrets.token_hex(8)}-{match[2].decode()}"
+
+
+def _describe(span: "Span", scope: "Scope", status: int | None) -> None:
+    method, route = _method(scope), _route(scope)
+    span.update_name(f"{method} {route}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", route)
+    if status is not None:
         span.set_attribute("http.response.status_code", status)
+
+
+def _method(scope: "Scope") -> str:
+    """The method; a WebSocket begins with GET. Labels must stay few, so that odd methods share one."""
+    method: str = scope.get("method", "GET")
+    return method if method in _METHODS else "(other)"
 
 
 def _route(scope: "Scope") -> str:
@@ -101,18 +149,7 @@ def _route(scope: "Scope") -> str:
     return str(getattr(scope.get("route"), "path", "(none)"))
 
 
-def _start_span(scope: "Scope") -> "Span":
-    carrier = {"traceparent": _header(scope, b"traceparent"), "tracestate": _header(scope, b"tracestate")}
-    parent = _propagator.extract({name: value for name, value in carrier.items() if value})
-    span = trace.get_tracer("nexus_chassis").start_span(scope["path"], parent, trace.SpanKind.SERVER)
-    if span.is_recording():
-        return span
-    context = span.get_span_context()
-    trace_id = context.trace_id or secrets.randbits(128) or 1
-    flags = context.trace_flags if context.is_valid else TraceFlags(0)
-    own = SpanContext(trace_id, secrets.randbits(64) or 1, False, flags, context.trace_state)  # noqa: FBT003
-    return NonRecordingSpan(own)
-
-
-def _header(scope: "Scope", name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+def _header(scope: "Scope", name: bytes) -> bytes:
+    """The header's value; empty where it is missing or there twice (W3C Trace Context section 3.2.2)."""
+    found = [value for key, value in scope["headers"] if key == name]
+    return found[0] if len(found) == 1 else b""
