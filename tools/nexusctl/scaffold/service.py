@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusctl import unit_tests
-from nexusctl import wheels
+from nexusctl import unit_tests, wheels
 from nexusctl.errors import NexusError
 from nexusctl.workspace import APPS, ROOT, load
 
