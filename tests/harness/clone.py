@@ -59,6 +59,11 @@ def share_all_but_wheelhouse(tree: Path) -> None:
             (state / "base" / path.name).symlink_to(path)
 
 
+def leave_out_torch(tree: Path) -> None:
+    """Let `nexusctl base` of a clone make what services and builder need, without the run image that has torch."""
+    edit(tree / "project.toml", '"nexus/run-torch" = { roots = ["run", "run-torch"], budget-mb = 1100 }\n', "")
+
+
 def share_all(tree: Path) -> None:
     """Give a clone all that this tree has made: base images, wheels, pack and lifecycle."""
     state = tree / ".nexus"

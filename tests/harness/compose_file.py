@@ -31,7 +31,7 @@ def _stated(entries: str) -> dict[str, Any]:
         "image": _value(entries, r"    image: (\S+)"),
         "command": _value(entries, r"    entrypoint: \[(.+)\]"),
         "port": _value(entries, r'      PORT: "(\d+)"'),
-        "published": re.findall(r'"\$\{(\w+):[^}]*\}:(\d+)"', _value(entries, r"    ports: (.+)") or ""),
+        "published": re.findall(r'\$\{(\w+):[^}]*\}:(\d+)"', _value(entries, r"    ports: (.+)") or ""),
         "heartbeat seconds": _value(entries, r'      NEXUS_HEARTBEAT_SECONDS: "(\d+)"'),
         "replicas": _value(entries, r"    deploy: \{replicas: (\d+)\}"),
         "limits": [_value(entries, rf"    {name}: (\S+)") for name in ("mem_limit", "cpus", "pids_limit")],

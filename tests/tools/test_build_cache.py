@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness import engine
-from harness.clone import WHEELS_AT_HAND, edit, nexusctl, share_all_but_wheelhouse
+from harness.clone import WHEELS_AT_HAND, edit, leave_out_torch, nexusctl, share_all_but_wheelhouse
 
 from nexusctl import build_cache, chassis, docker, wheels
 from nexusctl.console import Steps
@@ -116,6 +116,7 @@ def test_image_that_is_not_there_has_no_id() -> None:
 @pytest.mark.usefixtures("bases")
 def test_wheel_that_is_not_the_locked_one_is_not_taken(tree: Path) -> None:
     share_all_but_wheelhouse(tree)
+    leave_out_torch(tree)
     lock = tree / "apps" / load().apps[0].name / "requirements.txt"
     name, version = wheels.pins(lock)[0]
     entry = lock.read_text().split(f"{name}=={version} ", 1)[1].split("    # via", 1)[0]
@@ -132,6 +133,7 @@ def test_wheel_that_is_not_the_locked_one_is_not_taken(tree: Path) -> None:
 @pytest.mark.usefixtures("bases")
 def test_lock_from_before_a_change_of_the_chassis_is_refused(tree: Path) -> None:
     share_all_but_wheelhouse(tree)
+    leave_out_torch(tree)
     (wheel,) = (tree / ".nexus" / "wheels" / "internal").glob("*.whl")
     lock = tree / "apps" / load().apps[0].name / "requirements.txt"
     edit(lock, build_cache.file_sha256(wheel), "0" * 64)

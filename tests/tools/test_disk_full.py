@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from harness.clone import WHEELS_AT_HAND, Outcome, nexusctl, run, share_all_but_wheelhouse
+from harness.clone import WHEELS_AT_HAND, Outcome, leave_out_torch, nexusctl, run, share_all_but_wheelhouse
 from harness.proofs import proof
 
 from nexusctl.workspace import STATE
@@ -52,6 +52,7 @@ def test_full_disk_is_said_and_the_next_run_makes_it_good(tree: Path, fills: str
     room = fetched // 2 if fills == "while wheels are fetched" else fetched + fetched // 2
     with small_disk(tree, room) as state:
         share_all_but_wheelhouse(tree)
+        leave_out_torch(tree)
         outcome = nexusctl(tree, "base", env=WHEELS_AT_HAND)
         assert (outcome.status, outcome.out) == (1, "… wheelhouse\n")
         what, *found, remedy = outcome.err.splitlines()

@@ -126,7 +126,7 @@ def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
         "  README.md: [pricing](apps/pricing/README.md)\n"
         "  docs/building.md: pack build pricing --path apps/pricing\n"
         "Next: `make unit SERVICES=pricing`, then `make up`; it is reached at /v1/pricing of the gateway.\n"
-        "Next steps: docs/adding-a-service.md.\n",
+        "See also docs/adding-a-service.md.\n",
         "",
     )
     assert (tree / "README.md").read_text() == "# Ours\n"

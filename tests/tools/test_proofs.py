@@ -96,6 +96,7 @@ def test_make_test_leaves_proofs_out(small: Path) -> None:
 def test_proof_is_skipped_until_an_input_changes(small: Path) -> None:
     assert parts(small, "--prove") == [LONG]
     assert parts(small, "--prove") == [SKIPPED]
+    assert pytest_in(small, "--prove").status == 0
     (small / "input").chmod(0o755)
     assert parts(small, "--prove") == [LONG]
     with (small / "test_small.py").open("a") as stream:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from classification_service.classify.classifier import Classifier
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.taxonomies.service import Taxonomy, load_starters
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.service import load_starters
 
 _PRODUCTS = Path(__file__).parents[1] / "tests" / "fixtures" / "products.csv"
 _SURE = 0.8

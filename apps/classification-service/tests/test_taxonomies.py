@@ -6,7 +6,8 @@ import pytest
 
 from classification_service.classify.index import compute_vectors
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.taxonomies.service import Taxonomies, Taxonomy
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.service import Taxonomies
 
 LEVELS = {"unspsc": ["segment", "family", "class", "commodity"], "etim": ["group", "class"]}
 UNSPSC_CODES = {"segment": r"\d\d000000", "family": r"\d{4}0000", "class": r"\d{6}00", "commodity": r"\d{8}"}

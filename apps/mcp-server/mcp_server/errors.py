@@ -1,5 +1,5 @@
-"""The error of a tool that could not do its work."""
+"""The base of errors that agents can read."""
 
 
-class ToolError(Exception):
-    """A tool could not do its work; the text is for the agent that called it."""
+class AgentFacingError(Exception):
+    """Something that a tool needs did not work; the text is for the agent that called the tool."""

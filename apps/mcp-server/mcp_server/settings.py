@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from nexus_chassis.origins import Origins
 from nexus_chassis.settings import SecretFile, ServiceSettings, TokenSettings
 
 
 class Settings(ServiceSettings, TokenSettings):
-    """Everything mcp-server can be told."""
+    """The configuration of mcp-server."""
 
     service_name: ClassVar[str] = "mcp-server"
 
@@ -22,7 +23,7 @@ class Settings(ServiceSettings, TokenSettings):
     allowed_origins: str = Field(
         "",
         validation_alias="NEXUS_ALLOWED_ORIGINS",
-        description="origins of the web pages that may connect, separated by spaces; others are refused",
+        description="origins of the web pages that may connect, separated by spaces or commas; others are refused",
     )
     gateway_url: str = Field(
         "http://nexus-gateway:8000", validation_alias="NEXUS_GATEWAY_URL", description="address of nexus-gateway"
@@ -45,3 +46,9 @@ class Settings(ServiceSettings, TokenSettings):
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds the secret of NEXUS_CLIENT_ID",
     )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        Origins.parse(value)
+        return value

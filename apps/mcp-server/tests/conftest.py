@@ -1,15 +1,23 @@
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from fastapi import FastAPI
+from mcp_clients import CLIENTS, McpClient, http_client
 from stack import SECRET, Stack, running
 
+import mcp_server
 from mcp_server.app import create_app
+from mcp_server.limits import MAX_MESSAGE_BYTES
 from mcp_server.settings import Settings
 from nexus_testkit import Issuer, serving
 
+ROOT = Path(mcp_server.__file__).parent.parent
+PAGE = "https://agents.example"
 SCOPES = ["tools:call", "classify", "data:read"]
 
 type MakeSettings = Callable[..., Settings]
@@ -36,10 +44,30 @@ def make_settings(tmp_path: Path, issuer: Issuer) -> MakeSettings:
 
 
 @pytest.fixture
-async def service(make_settings: MakeSettings, stack: Stack) -> AsyncIterator[str]:
-    """Address of the running service."""
+def environment(make_settings: MakeSettings) -> dict[str, str]:
+    """Environment of the service as a process."""
+    settings = make_settings()
+    return {
+        "NEXUS_ISSUER": settings.issuer,
+        "NEXUS_JWKS_URL": settings.jwks_url,
+        "NEXUS_CLIENT_SECRET_FILE": str(settings.client_secret_file),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        "PYTHONWARNINGS": "error",
+    }
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings, stack: Stack) -> FastAPI:
+    """The application, with the stack behind it; pages of https://agents.example may connect."""
     urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), stack.url)
-    async with serving(create_app(make_settings(allowed_origins="https://agents.example", **urls))) as url:
+    revocations = f"{stack.url}/oauth/revocations"
+    return create_app(make_settings(allowed_origins=PAGE, revocations_url=revocations, **urls))
+
+
+@pytest.fixture
+async def service(app: FastAPI) -> AsyncIterator[str]:
+    """Address of the running service."""
+    async with serving(app, max_frame_bytes=MAX_MESSAGE_BYTES) as url:
         yield url
 
 
@@ -53,5 +81,13 @@ def token(issuer: Issuer) -> str:
 async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client of the running service that sends the token."""
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
-    async with aiohttp.ClientSession(service, headers=headers) as session:
+    async with http_client(service, headers=headers) as session:
         yield session
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda kind: kind.__name__)
+async def mcp(request: pytest.FixtureRequest, client: aiohttp.ClientSession) -> McpClient:
+    """An open MCP client, of each transport and era."""
+    mcp: McpClient = request.param(client)
+    await mcp.open()
+    return mcp

@@ -1,6 +1,6 @@
 """What mcp-server calls, as small real HTTP servers: the gateway's token endpoint, classification, dataflow.
 
-They check what they are sent as the real ones do, and can be told to misbehave.
+They check what they are sent as the real ones do, and misbehave on request.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from nexus_chassis.revocations import RevocationPage, session_hash
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_testkit import Issuer
 
@@ -21,14 +22,21 @@ type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Stack:
-    """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path."""
+    """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path.
+
+    `ended` are the ids of ended sessions. `delay` and `exchange_delay` are seconds of a classification and of a token exchange.
+    `cancelled` are the paths of requests whose client left before the answer.
+    """
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
         self.misbehave: dict[str, Misbehaviour] = {}
         self.requests: dict[str, list[dict[str, Any]]] = {}
+        self.cancelled: list[str] = []
         self.lifetime = 600
+        self.ended: list[str] = []
         self.delay = 0.0
+        self.exchange_delay = 0.0
         self.url = ""
 
     def application(self) -> web.Application:
@@ -36,7 +44,11 @@ class Stack:
 
         @web.middleware
         async def perhaps_misbehave(request: web.Request, handler: Misbehaviour) -> web.StreamResponse:
-            return await self.misbehave.get(request.path, handler)(request)
+            try:
+                return await self.misbehave.get(request.path, handler)(request)
+            except asyncio.CancelledError:
+                self.cancelled.append(request.path)
+                raise
 
         app = web.Application(middlewares=[perhaps_misbehave])
         app.router.add_post("/oauth/token", self._token)
@@ -44,6 +56,7 @@ class Stack:
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
         app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/oauth/revocations", self._revocations)
         return app
 
     def _note(self, request: web.Request, **facts: object) -> None:
@@ -52,48 +65,77 @@ class Stack:
     async def _token(self, request: web.Request) -> web.StreamResponse:
         form = dict(await request.post())
         self._note(request, form=form, traceparent=request.headers.get("traceparent"))
-        await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.exchange_delay)
         expected = "Basic " + base64.b64encode(b"mcp-server:s3cret%2B%2F%25+%3A").decode()
         if request.headers.get("Authorization") != expected:
             return web.json_response({"error": "invalid_client"}, status=401)
-        caller = await self._principal("mcp-server", str(form["subject_token"]))
-        if form["scope"] not in caller.scopes:
+        principal = await self._principal("mcp-server", str(form["subject_token"]))
+        if form["scope"] not in principal.scopes:
             return web.json_response({"error": "invalid_scope", "error_description": "The token lacks it."}, status=400)
-        token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=caller.subject)
+        token = self.issuer.mint(str(form["audience"]), [str(form["scope"])], subject=principal.subject)
         kind = {"token_type": "Bearer", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
         return web.json_response({"access_token": token, "expires_in": self.lifetime, **kind})
 
     async def _principal(self, audience: str, token: str) -> Principal:
         return await TokenVerifier(self.issuer.url, audience, self.issuer.jwks_url).verify(token)
 
-    async def _caller(self, request: web.Request, audience: str) -> Principal:
+    async def _principal_of(self, request: web.Request, audience: str) -> Principal:
         try:
             return await self._principal(audience, request.headers["Authorization"].removeprefix("Bearer "))
         except InvalidTokenError as error:
             raise web.HTTPUnauthorized(text=str(error)) from None
 
     async def _classify(self, request: web.Request) -> web.StreamResponse:
-        caller = await self._caller(request, "classification-service")
+        principal = await self._principal_of(request, "classification-service")
         body = await request.json()
-        self._note(request, subject=caller.subject, body=body, traceparent=request.headers.get("traceparent"))
+        self._note(request, subject=principal.subject, body=body, traceparent=request.headers.get("traceparent"))
         await asyncio.sleep(self.delay)
         items = [classified(index, item) for index, item in enumerate(body["items"])]
         return web.json_response({"taxonomy": body["taxonomy"], "version": "starter", "items": items})
 
     async def _products(self, request: web.Request) -> web.StreamResponse:
-        caller = await self._caller(request, "dataflow-service")
-        self._note(request, subject=caller.subject, query=dict(request.query))
+        principal = await self._principal_of(request, "dataflow-service")
+        self._note(request, subject=principal.subject, query=dict(request.query))
         return web.json_response({"items": [PRODUCT], "next": None})
 
     async def _product(self, request: web.Request) -> web.StreamResponse:
-        await self._caller(request, "dataflow-service")
+        await self._principal_of(request, "dataflow-service")
         if request.match_info["id"] == "1":
             return web.json_response(PRODUCT)
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
         return web.json_response(problem, status=404, content_type="application/problem+json")
 
+    async def _revocations(self, request: web.Request) -> web.StreamResponse:
+        """Answer the sessions that ended since the cursor, by their number."""
+        start = int(request.query["after"].partition("-")[0])
+        hashes = [session_hash(session) for session in self.ended[start:]]
+        return web.json_response(RevocationPage(hashes, f"{len(self.ended)}-0").body())
+
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once `condition` holds; fails after 10 seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what is awaited happens in the server under test
+            await asyncio.sleep(0.02)
+
+
+def answering(status: int = 200, text: str = "", kind: str = "application/json") -> Misbehaviour:
+    """Answer with this instead."""
+
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text=text, content_type=kind)
+
+    return answer
+
+
+async def hang_up(request: web.Request) -> web.StreamResponse:
+    """Close the connection instead of answering."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
 
 
 def classified(index: int, item: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +147,7 @@ def classified(index: int, item: dict[str, Any]) -> dict[str, Any]:
 @asynccontextmanager
 async def running(stack: Stack, port: int = 0) -> AsyncIterator[Stack]:
     """Serve the stack on 127.0.0.1."""
-    runner = web.AppRunner(stack.application(), shutdown_timeout=0.1)
+    runner = web.AppRunner(stack.application(), shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusctl import unit_tests as unit
-from nexusctl import wheels
+from nexusctl import unit_tests, wheels
 from nexusctl.errors import NexusError
 from nexusctl.workspace import APPS, ROOT, load
 
@@ -67,7 +66,7 @@ def _faults(name: str, module: str) -> Iterator[str]:
     yield from (f"{path.relative_to(ROOT)} is there already" for path in _places(name) if path.exists())
     if name in GATEWAY_NAMES:
         yield "the gateway has a path, a service or a scope of that name"
-    if name in {Path(suite.folder).name for suite in unit.suites()}:
+    if name in {Path(suite.folder).name for suite in unit_tests.suites()}:
         yield "`make unit` has a suite of that name"
     if keyword.iskeyword(module) or keyword.issoftkeyword(module):
         yield f"its Python package would be called {module}, which is a keyword of Python"

@@ -1,55 +1,20 @@
 """Codes for texts, with confidence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from classification_service.classify.index import Probabilities, TitleIndex, load_vectors
+from classification_service.classify.models import Candidate, Classification, MlModel
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.settings import Settings
-from classification_service.taxonomies.repository import Node
-from classification_service.taxonomies.service import Taxonomies, Taxonomy
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.service import Taxonomies
 
 _PROBE = "ball bearing"
 
 CLEAR_CONFIDENCE = 0.5
 """The answer is the deepest code that is more likely right than wrong."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MlModel:
-    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on."""
-
-    id: str
-    taxonomy: str
-    taxonomy_version: str
-    encoder: str
-    dimension: int
-    device: str
-    threads: int
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A code that a text may belong to, without the codes below it, and how likely that is."""
-
-    node: Node
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Classification:
-    """The code of a text: `path` leads from the root to it, `confidence` is the probability of it and what is below."""
-
-    path: list[Node]
-    confidence: float
-    candidates: list[Candidate]
-
-    @property
-    def node(self) -> Node:
-        """The code itself."""
-        return self.path[-1]
 
 
 class Classifier:

@@ -15,7 +15,8 @@ from classification_service.csv_reader import CsvFile, Row
 from classification_service.errors import ClassificationServiceError
 from classification_service.progress import Progress
 from classification_service.settings import Settings
-from classification_service.taxonomies.service import Taxonomy, load_starters
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.service import load_starters
 from nexus_chassis.settings import load
 
 _CHUNK = 1000

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.taxonomies.service import Taxonomy
+from classification_service.taxonomies.models import Taxonomy
 
 TEMPERATURE = 0.05
 """How fast confidence falls with distance. Chosen by hand between two measured extremes, not fitted to a customer's

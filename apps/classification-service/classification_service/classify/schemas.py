@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from classification_service.classify.classifier import Classification
+from classification_service.classify.models import Classification
 from classification_service.classify.text import MAX_TEXT, has_content, normalise
 from classification_service.taxonomies.schemas import CodeRef
 from nexus_chassis.schemas import RequestModel

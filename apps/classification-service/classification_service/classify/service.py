@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from classification_service.classify.classifier import Classification, Classifier
+from classification_service.classify.classifier import Classifier
 from classification_service.classify.errors import LlmNotConfiguredError
+from classification_service.classify.models import Classification
 from classification_service.classify.schemas import (
     MAX_ID,
     ClassifyRequest,
@@ -17,7 +18,8 @@ from classification_service.classify.schemas import (
     ItemError,
     ItemResult,
 )
-from classification_service.taxonomies.service import Taxonomies, Taxonomy
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.service import Taxonomies
 from nexus_chassis.limits import MAX_FAULTS
 
 _MAX_NAME = 100

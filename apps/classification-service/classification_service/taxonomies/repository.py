@@ -1,8 +1,9 @@
 """The starter taxonomies that are shipped as files."""
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
+
+from classification_service.taxonomies.models import Node, TaxonomyFile
 
 STARTER_VERSION = "starter-1"
 """Version of the starter taxonomies; it changes when their rows change."""
@@ -12,33 +13,6 @@ _TITLES = {
     "unspsc": "UNSPSC starter: segments, families and some classes and commodities in own wording",
     "etim": "ETIM starter: some groups and classes in own wording",
 }
-
-
-@dataclass(frozen=True)
-class Node:
-    """One code of a taxonomy. `examples` are short names of things that belong to it."""
-
-    code: str
-    level: str
-    title: str
-    parent: str | None
-    examples: tuple[str, ...]
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What the code is recognised by."""
-        return (self.title, *self.examples)
-
-
-@dataclass(frozen=True)
-class TaxonomyFile:
-    """A starter taxonomy: its rows, and the file that holds the vectors of their texts."""
-
-    name: str
-    version: str
-    title: str
-    nodes: tuple[Node, ...]
-    vectors: Path
 
 
 def names() -> list[str]:

@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel
 
-from classification_service.taxonomies.repository import Node
-from classification_service.taxonomies.service import Taxonomy
+from classification_service.taxonomies.models import Node, Taxonomy
 
 
 class TaxonomyOut(BaseModel):

@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-
+from mcp_server.discovery.dependencies import ResourceMetadataOfApp
 from mcp_server.discovery.service import WELL_KNOWN
+from nexus_chassis.routing import Router
 
-router = APIRouter(tags=["discovery"])
+router = Router(tags=["discovery"])
 
 
 @router.get(WELL_KNOWN)
 @router.get(f"{WELL_KNOWN}/mcp")
-async def read_metadata(request: Request) -> dict[str, Any]:
-    """Tell which authorization server gives tokens for this service."""
-    metadata: dict[str, Any] = request.app.state.resource_metadata
-    return metadata
+async def read_metadata(metadata: ResourceMetadataOfApp) -> dict[str, Any]:
+    """Return which authorization server issues tokens for this service."""
+    return metadata.document()

@@ -1,27 +1,31 @@
-"""Protected resource metadata (RFC 9728): which resource this is, and who gives tokens for it."""
+"""Protected resource metadata (RFC 9728): which resource this is, and who issues tokens for it."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
-
-from mcp_server.settings import Settings
-from nexus_chassis.problems import Problem
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
-def resource_metadata(settings: Settings, scopes: list[str]) -> dict[str, Any]:
-    """Make the metadata document (RFC 9728 section 2)."""
-    return {
-        "resource": f"{settings.public_url}/mcp",
-        "resource_name": "Nexus MCP server",
-        "authorization_servers": [settings.issuer],
-        "scopes_supported": scopes,
-        "bearer_methods_supported": ["header"],
-    }
+@dataclass(frozen=True, slots=True)
+class ResourceMetadata:
+    """The metadata of the resource `public_url`/mcp, whose tokens `issuer` issues."""
 
+    public_url: str
+    issuer: str
+    scopes: Iterable[str]
 
-def point_to_metadata(problem: Problem, settings: Settings) -> Problem:
-    """Add the address of the metadata to a problem's challenge (RFC 9728 section 5.1), if it has one."""
-    if challenge := problem.headers.get("WWW-Authenticate"):
-        parameter = f'resource_metadata="{settings.public_url}{WELL_KNOWN}/mcp"'
-        problem.headers["WWW-Authenticate"] = f"{challenge}{',' if '=' in challenge else ''} {parameter}"
-    return problem
+    @property
+    def address(self) -> str:
+        """Where clients find the metadata."""
+        return f"{self.public_url}{WELL_KNOWN}/mcp"
+
+    def document(self) -> dict[str, Any]:
+        """Return the metadata document (RFC 9728 section 2)."""
+        return {
+            "resource": f"{self.public_url}/mcp",
+            "resource_name": "Nexus MCP server",
+            "authorization_servers": [self.issuer],
+            "scopes_supported": sorted(self.scopes),
+            "bearer_methods_supported": ["header"],
+        }

@@ -1,70 +1,73 @@
-"""JSON-RPC 2.0 messages (https://www.jsonrpc.org/specification), one at a time as MCP requires."""
+"""JSON-RPC 2.0 (https://www.jsonrpc.org/specification): reading requests, writing responses."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
-INTERNAL_ERROR = -32603
+from mcp_server.protocol.errors import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, RpcError
+from mcp_server.protocol.messages import Call, MessageId, Params, Result
+from nexus_chassis import strict_json
 
-type MessageId = int | str
-type Params = dict[str, Any]
-type Result = dict[str, Any]
+MAX_BATCH = 32
+"""Messages of one batch."""
 
-
-class RpcError(Exception):
-    """An error with its JSON-RPC answer. `message_id` is that of a message too faulty to become a Call."""
-
-    def __init__(self, code: int, message: str, data: object = None, *, message_id: MessageId | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.data = data
-        self.message_id = message_id
+_NOT_ONE = "The message is not a JSON object; send one request at a time, not a batch"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request, or, without an id, a notification."""
+class Batch:
+    """Several messages sent as one array: each a Call, or the error of a member that is none."""
 
-    method: str
-    params: Params
-    message_id: MessageId | None
-
-    @property
-    def is_notification(self) -> bool:
-        """Whether no answer is wanted."""
-        return self.message_id is None
+    members: list[Call | RpcError]
 
 
-def read(text: bytes | str) -> Call:
-    """Read one message.
+def read(text: bytes | str, *, batches: bool = False) -> Call | Batch:
+    """Read a request or a notification; with `batches`, also an array of them.
 
     Raises:
-        RpcError: It is not JSON, not one request or notification, or its params are not an object.
+        RpcError: The text is not strict JSON, not a request or notification, or its params are not an object.
     """
     try:
-        message = from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        raise RpcError(PARSE_ERROR, f"The message is not JSON: {error}") from None
-    if not isinstance(message, dict):
-        raise RpcError(INVALID_REQUEST, "The message is not a JSON object; send one request at a time, not a batch")
+        message = strict_json.loads(text)
+    except strict_json.InvalidJsonError as error:
+        raise RpcError(PARSE_ERROR, f"The message cannot be read: {error}") from None
+    if batches and isinstance(message, list):
+        return _batch(message)
     return _call(message)
 
 
-def _call(message: dict[str, Any]) -> Call:
+def _batch(messages: list[Any]) -> Batch:
+    if not 1 <= len(messages) <= MAX_BATCH:
+        raise RpcError(INVALID_REQUEST, f"The batch has {len(messages)} messages; send 1 to {MAX_BATCH}")
+    return Batch([_member(message) for message in messages])
+
+
+def _member(message: object) -> Call | RpcError:
+    try:
+        return _call(message)
+    except RpcError as error:
+        return error
+
+
+def _call(message: object) -> Call:
+    if not isinstance(message, dict):
+        raise RpcError(INVALID_REQUEST, _NOT_ONE)
     message_id = _message_id(message)
-    method, params = message.get("method"), message.get("params", {})
+    method = message.get("method")
     if message.get("jsonrpc") != "2.0" or not isinstance(method, str):
-        fault = 'The message is no JSON-RPC 2.0 request: "jsonrpc" must be "2.0" and "method" a string'
+        fault = 'The message is not a JSON-RPC 2.0 request: "jsonrpc" must be "2.0" and "method" a string'
         raise RpcError(INVALID_REQUEST, fault, message_id=message_id)
+    return Call(method, _params(message, message_id), message_id)
+
+
+def _params(message: dict[str, Any], message_id: MessageId | None) -> Params:
+    params = message.get("params")
+    if params is None:  # some clients send null where they have none
+        return {}
     if not isinstance(params, dict):
         raise RpcError(INVALID_PARAMS, "The params are not an object", message_id=message_id)
-    return Call(method, params, message_id)
+    return params
 
 
 def _message_id(message: dict[str, Any]) -> MessageId | None:
@@ -77,13 +80,18 @@ def _message_id(message: dict[str, Any]) -> MessageId | None:
 
 
 def success(message_id: MessageId | None, result: Result) -> bytes:
-    """Write the answer to a request."""
+    """Return the response to a request that succeeded."""
     return to_json({"jsonrpc": "2.0", "id": message_id, "result": result})
 
 
 def failure(message_id: MessageId | None, error: RpcError) -> bytes:
-    """Write the answer to a request that failed."""
-    told = {"code": error.code, "message": error.message}
+    """Return the response to a request that failed."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.data is not None:
-        told["data"] = error.data
-    return to_json({"jsonrpc": "2.0", "id": message_id, "error": told})
+        body["data"] = error.data
+    return to_json({"jsonrpc": "2.0", "id": message_id, "error": body})
+
+
+def batch(responses: list[bytes]) -> bytes:
+    """Return the response to a batch."""
+    return b"[" + b",".join(responses) + b"]"

@@ -1,22 +1,17 @@
 """GET /v1/tools."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends
 
-from mcp_server.tools.registry import Toolbox
+from mcp_server.tools.dependencies import ToolServiceOfApp
+from nexus_chassis.routing import Router
 from nexus_chassis.tokens import require
 
-router = APIRouter(prefix="/v1", tags=["tools"], dependencies=[Depends(require("tools:call"))])
-
-
-def toolbox_of(request: Request) -> Toolbox:
-    """Give the tools of this server."""
-    toolbox: Toolbox = request.app.state.toolbox
-    return toolbox
+router = Router(prefix="/v1", tags=["tools"], dependencies=[Depends(require("tools:call"))])
 
 
 @router.get("/tools")
-async def list_tools(toolbox: Annotated[Toolbox, Depends(toolbox_of)]) -> dict[str, Any]:
+async def list_tools(tools: ToolServiceOfApp) -> dict[str, Any]:
     """List the tools with their schemas and the scopes they need."""
-    return {"items": toolbox.describe()}
+    return {"items": tools.with_scopes()}

@@ -1,23 +1,17 @@
-"""Tools and how they are called: scopes, arguments checked against a compiled schema, results."""
+"""The tools of this server, each with validators compiled when the server starts."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from pydantic_core import to_json
 
-from mcp_server.errors import ToolError
-from mcp_server.protocol.jsonrpc import INVALID_PARAMS, Result, RpcError
-from nexus_chassis.tokens import Principal
+from mcp_server.tools.request import Request
 
-INSUFFICIENT_SCOPE = -32003
-"""Error code, from the range that is left to implementations, for a token that lacks the scopes of a tool."""
-
-_MOST_FAULTS = 10
-_LONGEST_MESSAGE = 300  # characters
+_MAX_FAULTS = 10
+_MAX_MESSAGE_LENGTH = 300  # characters
 _TOO_LARGE = frozenset({"maxItems", "maxProperties", "maxLength"})
 
 type Arguments = dict[str, Any]
@@ -26,7 +20,7 @@ type Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool. Its schemas are JSON Schema 2020-12; the caller needs all of `scopes`."""
+    """One tool. Its schemas are JSON Schema 2020-12; a token needs all of `scopes` to call it."""
 
     name: str
     title: str
@@ -34,7 +28,7 @@ class Tool:
     input_schema: Schema
     output_schema: Schema
     scopes: frozenset[str]
-    run: Callable[[Arguments, Principal], Awaitable[Any]]
+    run: Callable[[Arguments, Request], Awaitable[Any]]
 
     @cached_property
     def arguments(self) -> Draft202012Validator:
@@ -47,7 +41,7 @@ class Tool:
         return Draft202012Validator(self.output_schema)
 
     def definition(self) -> dict[str, Any]:
-        """Tell the tool as the protocol lists it; all tools here only read."""
+        """Return the tool as `tools/list` shows it; all tools here only read."""
         return {
             "name": self.name,
             "title": self.title,
@@ -58,74 +52,46 @@ class Tool:
         }
 
 
-class InsufficientScopeError(RpcError):
-    """The caller's token lacks `missing`; `scopes` are all that the tool needs."""
-
-    def __init__(self, tool: Tool, missing: list[str]) -> None:
-        self.scopes = sorted(tool.scopes)
-        message = f"The access token lacks the scope {' '.join(missing)}, which {tool.name} needs"
-        super().__init__(INSUFFICIENT_SCOPE, message, {"missing_scopes": missing, "scopes": self.scopes})
-
-
-class Toolbox:
+class ToolRegistry:
     """All tools, by name."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         for tool in tools:
-            for validator in (tool.arguments, tool.output):  # compiles them, and refuses a faulty schema at start
+            for validator in (tool.arguments, tool.output):  # compiles them, and refuses a wrong schema at start-up
                 validator.check_schema(validator.schema)
-        self.listing = [tool.definition() for tool in tools]
 
-    def describe(self) -> list[dict[str, Any]]:
-        """Tell each tool with the scopes it needs."""
-        return [{**tool.definition(), "scopes": sorted(tool.scopes)} for tool in self._tools.values()]
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
 
-    async def call(self, name: str, arguments: Arguments, caller: Principal) -> Result:
-        """Run a tool. What goes wrong inside it becomes a result with `isError`, which the agent gets to read.
+    def get(self, name: str) -> Tool | None:
+        """Return the tool with this name."""
+        return self._tools.get(name)
 
-        Raises:
-            RpcError: There is no such tool, or the caller lacks its scopes.
-        """
-        tool = self._tools.get(name)
-        if tool is None:
-            raise RpcError(INVALID_PARAMS, f"There is no tool {name!r}; there are {', '.join(self._tools)}")
-        if missing := tool.scopes - caller.scopes:
-            raise InsufficientScopeError(tool, sorted(missing))
-        if faults := _faults(tool.arguments, arguments):
-            return _failed(f"The arguments of {name} are not valid: {faults}")
-        try:
-            return _succeeded(tool, await tool.run(arguments, caller))
-        except ToolError as error:
-            return _failed(str(error))
+    @property
+    def names(self) -> list[str]:
+        """The names of all tools."""
+        return list(self._tools)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """All scopes that any tool needs."""
+        return frozenset().union(*(tool.scopes for tool in self))
 
 
-def _succeeded(tool: Tool, content: object) -> Result:
-    if faults := _faults(tool.output, content):
-        raise ToolError(f"The answer behind {tool.name} is not what it should be: {faults}")
-    return {"content": [_text(to_json(content).decode())], "structuredContent": content, "isError": False}
-
-
-def _failed(text: str) -> Result:
-    return {"content": [_text(text)], "isError": True}
-
-
-def _text(text: str) -> dict[str, str]:
-    return {"type": "text", "text": text}
-
-
-def _faults(validator: Draft202012Validator, value: object) -> str:
-    told: list[str] = []
+def describe_faults(validator: Draft202012Validator, value: object) -> str:
+    """Return what is wrong with a value, at most ten faults; empty when it is valid."""
+    faults: list[str] = []
     for error in validator.iter_errors(value):  # one at a time: an error takes kilobytes, a value may have very many
-        told.append(_explain(error))
-        if len(told) == _MOST_FAULTS or error.validator in _TOO_LARGE:
-            return "; ".join([*told, "and perhaps more"])
-    return "; ".join(told)
+        faults.append(_describe(error))
+        if len(faults) == _MAX_FAULTS or error.validator in _TOO_LARGE:
+            return "; ".join([*faults, "and perhaps more"])
+    return "; ".join(faults)
 
 
-def _explain(error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
     place = "/".join(str(part) for part in error.absolute_path)
     message = error.message  # it may quote the whole value
-    if len(message) > _LONGEST_MESSAGE:
-        message = f"breaks {error.validator}: {error.validator_value}"[:_LONGEST_MESSAGE]
+    if len(message) > _MAX_MESSAGE_LENGTH:
+        message = f"breaks {error.validator}: {error.validator_value}"[:_MAX_MESSAGE_LENGTH]
     return f"{place or '(all)'}: {message}"

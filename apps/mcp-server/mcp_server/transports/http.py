@@ -1,83 +1,117 @@
-"""Streamable HTTP: one JSON-RPC message per POST, answered as plain JSON."""
+"""Streamable HTTP: one JSON-RPC message, or a batch of them, per POST, answered as plain JSON."""
 
 from collections import defaultdict
-from typing import Annotated
+from dataclasses import dataclass
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Request, Response
 
-from mcp_server.discovery.service import point_to_metadata
-from mcp_server.protocol import jsonrpc, revisions
-from mcp_server.protocol.jsonrpc import Call, Result, RpcError
-from mcp_server.protocol.methods import Methods
-from mcp_server.tools.registry import INSUFFICIENT_SCOPE, InsufficientScopeError
-from mcp_server.transports.admission import SCOPE, admit
-from nexus_chassis.problems import Problem
-from nexus_chassis.tokens import Principal, forbidden
+from mcp_server.context import Context, get_context
+from mcp_server.dispatch.context import RequestContext
+from mcp_server.dispatch.responses import respond_to_batch
+from mcp_server.limits import MAX_MESSAGE_BYTES
+from mcp_server.protocol import errors, handshake, jsonrpc, stateless
+from mcp_server.protocol.errors import InsufficientScopeError, RpcError
+from mcp_server.protocol.jsonrpc import Batch
+from mcp_server.protocol.messages import Call, MessageId, Result
+from mcp_server.transports.errors import JsonNotAcceptedError
+from nexus_chassis.admission import ticket_of
+from nexus_chassis.disconnect import cancel_on_disconnect
+from nexus_chassis.request_body import read_body, require_json
+from nexus_chassis.routing import Router
 
-MOST_BYTES = 16 * 1024 * 1024
-"""Bytes of one message."""
+router = Router(tags=["mcp"])
 
-router = APIRouter(tags=["mcp"])
-
+_WAITS = frozenset({"tools/call"})
+_BATCH_VERSIONS = frozenset({None, handshake.BATCH_REVISION})  # only clients of 2025-06-18 and later send the header
 _STATUS = {
-    jsonrpc.PARSE_ERROR: 400,
-    jsonrpc.INVALID_REQUEST: 400,
-    jsonrpc.INVALID_PARAMS: 400,
-    jsonrpc.METHOD_NOT_FOUND: 404,
-    revisions.HEADER_MISMATCH: 400,
-    revisions.UNSUPPORTED_REVISION: 400,
-    INSUFFICIENT_SCOPE: 403,
+    errors.PARSE_ERROR: 400,
+    errors.INVALID_REQUEST: 400,
+    errors.INVALID_PARAMS: 400,
+    errors.METHOD_NOT_FOUND: 404,
+    errors.HEADER_MISMATCH: 400,
+    errors.UNSUPPORTED_REVISION: 400,
+    errors.INSUFFICIENT_SCOPE: 403,
+    errors.OVERLOADED: 503,
 }
-"""HTTP status of modern errors; those of the handshake era are answered with 200, but for faulty messages."""
+"""HTTP status of errors in the stateless era. The handshake era answers 200, except for the errors below."""
 
-_FAULTY_MESSAGE = frozenset({jsonrpc.PARSE_ERROR, jsonrpc.INVALID_REQUEST, revisions.UNSUPPORTED_REVISION})
+_STATUS_OF_HANDSHAKE = frozenset(
+    {errors.PARSE_ERROR, errors.INVALID_REQUEST, errors.UNSUPPORTED_REVISION, errors.INSUFFICIENT_SCOPE}
+)
 
 
 @router.post("/mcp")
-async def exchange(request: Request, caller: Annotated[Principal, Depends(admit)]) -> Response:
-    """Take one JSON-RPC message; answer a request, acknowledge a notification."""
-    _check_media_types(request)
-    body = await _body(request)
-    try:
-        call = jsonrpc.read(body)
-    except RpcError as error:
-        return _failure(request, error.message_id, error, 400)
-    modern = _is_modern(request, call)
-    try:
-        result = await _handle(request, call, caller, modern=modern)
-    except RpcError as error:
-        return _failure(request, call.message_id, error, _status(error, modern=modern))
-    if call.is_notification:
-        return Response(status_code=202)
-    return Response(jsonrpc.success(call.message_id, result), media_type="application/json")
+async def exchange(request: Request) -> Response:
+    """Receive one JSON-RPC message; answer a request, acknowledge a notification."""
+    context = await get_context(request)
+    principal = await context.authenticator.authenticate(request)
+    _require_json_accepted(request)
+    require_json(request)
+    body = await read_body(request, MAX_MESSAGE_BYTES)
+    return await _Exchange(request, context, RequestContext(principal, ticket_of(request))).respond(body)
 
 
-async def _handle(request: Request, call: Call, caller: Principal, *, modern: bool) -> Result:
-    _check_revision(request, modern=modern)
-    if call.is_notification:  # there is none to act upon: a caller cancels by closing the connection
-        return {}
-    if not modern:
-        return await _methods(request).handshake(call, caller)
-    revisions.check_envelope(call)
-    revisions.check_headers(call, _headers(request))
-    return await _methods(request).modern(call, caller)
+def _require_json_accepted(request: Request) -> None:
+    accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
+    if not accepted & {"application/json", "application/*", "*/*"}:
+        raise JsonNotAcceptedError
 
 
-def _methods(request: Request) -> Methods:
-    methods: Methods = request.app.state.methods
-    return methods
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One POST."""
+
+    request: Request
+    context: Context
+    about: RequestContext
+
+    async def respond(self, body: bytes) -> Response:
+        version = self.request.headers.get(stateless.VERSION_HEADER)
+        try:
+            message = jsonrpc.read(body, batches=version in _BATCH_VERSIONS)
+        except RpcError as error:
+            return self._failure(error.message_id, error, 400)
+        if isinstance(message, Batch):
+            return _json(await cancel_on_disconnect(self.request, respond_to_batch(message, self._handle_handshake)))
+        return await self._respond_to_call(message, version)
+
+    async def _respond_to_call(self, call: Call, version: str | None) -> Response:
+        is_stateless = version in stateless.REVISIONS or (
+            version not in handshake.REVISIONS and stateless.is_stateless(call)
+        )
+        try:
+            if not is_stateless:
+                _check_revision(version)
+            result = await self._result(call, is_stateless=is_stateless)
+        except RpcError as error:
+            return self._failure(call.message_id, error, _status(error, is_stateless=is_stateless))
+        return _json(None if result is None else jsonrpc.success(call.message_id, result))
+
+    async def _result(self, call: Call, *, is_stateless: bool) -> Result | None:
+        if call.is_notification:  # there is none to act on: a client cancels by closing the connection
+            return None
+        work = self._handle_stateless(call) if is_stateless else self._handle_handshake(call)
+        return await (cancel_on_disconnect(self.request, work) if call.method in _WAITS else work)
+
+    async def _handle_handshake(self, call: Call) -> Result:
+        return await self.context.methods.handshake(call, self.about)
+
+    async def _handle_stateless(self, call: Call) -> Result:
+        stateless.check_envelope(call)
+        stateless.check_headers(call, _headers(self.request))
+        return await self.context.methods.stateless(call, self.about)
+
+    def _failure(self, message_id: MessageId | None, error: RpcError, status: int) -> Response:
+        headers = (
+            self.context.authenticator.challenge(error.scopes) if isinstance(error, InsufficientScopeError) else None
+        )
+        return Response(jsonrpc.failure(message_id, error), status, headers, media_type="application/json")
 
 
-def _is_modern(request: Request, call: Call) -> bool:
-    version = request.headers.get(revisions.VERSION_HEADER)
-    return version in revisions.MODERN or (version not in revisions.HANDSHAKE and revisions.is_modern(call))
-
-
-def _check_revision(request: Request, *, modern: bool) -> None:
-    """Refuse a revision that neither era knows; a modern message is checked as a whole later."""
-    version = request.headers.get(revisions.VERSION_HEADER)
-    if not modern and version is not None and version not in revisions.HANDSHAKE:
-        raise revisions.unsupported(version, (*revisions.HANDSHAKE, *revisions.MODERN))
+def _check_revision(version: str | None) -> None:
+    """Refuse a revision that neither era has; a stateless message is checked as a whole later."""
+    if version is not None and version not in handshake.REVISIONS:
+        raise stateless.unsupported_revision(version, (*handshake.REVISIONS, *stateless.REVISIONS))
 
 
 def _headers(request: Request) -> dict[str, list[str]]:
@@ -87,39 +121,13 @@ def _headers(request: Request) -> dict[str, list[str]]:
     return headers
 
 
-def _check_media_types(request: Request) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        detail = "The body must be one JSON-RPC message. Send it with 'Content-Type: application/json'."
-        raise Problem(415, "not-json", "Only JSON is taken here", detail)
-    accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")}
-    if not accepted & {"application/json", "application/*", "*/*"}:
-        detail = "Answers are JSON. Send 'Accept: application/json, text/event-stream'."
-        raise Problem(406, "json-not-accepted", "Answers are JSON", detail)
-
-
-async def _body(request: Request) -> bytes:
-    """Read the body, and stop as soon as it is too long."""
-    parts = bytearray()
-    async for part in request.stream():
-        parts += part
-        if len(parts) > MOST_BYTES:
-            detail = f"A message has at most {MOST_BYTES} bytes. Send less in one call."
-            raise Problem(413, "message-too-long", "The message is too long", detail, most=MOST_BYTES)
-    return bytes(parts)
-
-
-def _status(error: RpcError, *, modern: bool) -> int:
-    if modern or error.code in _FAULTY_MESSAGE or error.code == INSUFFICIENT_SCOPE:
+def _status(error: RpcError, *, is_stateless: bool) -> int:
+    if is_stateless or error.code in _STATUS_OF_HANDSHAKE:
         return _STATUS.get(error.code, 200)
     return 200
 
 
-def _failure(request: Request, message_id: jsonrpc.MessageId | None, error: RpcError, status: int) -> Response:
-    headers = _challenge(request, error) if isinstance(error, InsufficientScopeError) else None
-    return Response(jsonrpc.failure(message_id, error), status, headers, media_type="application/json")
-
-
-def _challenge(request: Request, error: InsufficientScopeError) -> dict[str, str]:
-    """Name all scopes that the call needs, for a client that can ask for more (RFC 6750 section 3.1)."""
-    needed = forbidden([SCOPE, *error.scopes])
-    return point_to_metadata(needed, request.app.state.settings).headers
+def _json(body: bytes | None) -> Response:
+    if body is None:
+        return Response(status_code=202)
+    return Response(body, media_type="application/json")

@@ -1,130 +1,155 @@
-"""WebSocket with the subprotocol `mcp`: one JSON-RPC message per text frame, in both directions, both eras."""
+"""WebSocket with the subprotocol `mcp`: JSON-RPC messages in text frames, in both directions, both eras."""
 
 import asyncio
-import time
 from contextlib import suppress
 
-from fastapi import APIRouter, WebSocket
+from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from mcp_server.protocol import jsonrpc, revisions
-from mcp_server.protocol.jsonrpc import Call, RpcError
-from mcp_server.protocol.methods import Methods
-from mcp_server.transports.admission import admit
-from nexus_chassis.problems import Problem
+from mcp_server.context import get_context
+from mcp_server.dispatch.context import RequestContext
+from mcp_server.dispatch.responses import Handle, respond, respond_to_batch
+from mcp_server.dispatch.router import MethodRouter
+from mcp_server.protocol import jsonrpc, stateless
+from mcp_server.protocol.errors import OVERLOADED, RpcError
+from mcp_server.protocol.handshake import Handshake
+from mcp_server.protocol.jsonrpc import Batch
+from mcp_server.protocol.messages import Call, Result
+from mcp_server.transports.errors import SubprotocolMissingError
+from nexus_chassis.admission import Admission
+from nexus_chassis.problems import Problem, problem_of
+from nexus_chassis.routing import Router
+from nexus_chassis.runtime import runtime_of
 from nexus_chassis.tokens import Principal
+from nexus_chassis.websocket_session import WebSocketSession
 
 SUBPROTOCOL = "mcp"
-UNSUPPORTED_DATA = 1003
-TOKEN_EXPIRED = 4401
-"""Close code when the token with which the connection was opened has ended."""
 
-MOST_CALLS = 32
-"""Tool calls of one connection that run at the same time; further messages wait."""
+MAX_CALLS = 32
+"""Tool calls of one connection that run at the same time; further ones wait."""
 
-router = APIRouter()
+MAX_WAITING = 64
+"""Tool calls of one connection that wait; further ones are refused."""
+
+_WAITS = frozenset({"tools/call"})
+_SMALL_BYTES = 1024  # a message up to this size may wait without a reservation of memory
+
+router = Router()
 
 
 @router.websocket("/mcp")
-async def connect(websocket: WebSocket) -> None:
+async def connect(socket: WebSocket) -> None:
     """Serve one connection."""
+    context = await get_context(socket)
     try:
-        caller = await admit(websocket)
-        _check_subprotocol(websocket)
-    except Problem as problem:
-        await websocket.send_denial_response(problem.response())
+        principal = await context.authenticator.authenticate(socket)
+        _require_subprotocol(socket)
+    except (Problem, SubprotocolMissingError) as error:
+        if (problem := problem_of(socket.app, error)) is None:
+            raise
+        await socket.send_denial_response(problem.response())
         return
-    await websocket.accept(SUBPROTOCOL)
-    await _Connection(websocket, caller, websocket.app.state.methods).serve()
+    await socket.accept(SUBPROTOCOL)
+    session = WebSocketSession(socket, principal, context.authenticator.still_valid)
+    await session.run(_Connection(session, principal, context.methods, runtime_of(socket).admission).serve())
 
 
-def _check_subprotocol(websocket: WebSocket) -> None:
-    if SUBPROTOCOL not in websocket.scope["subprotocols"]:
-        detail = f"Connect with the WebSocket subprotocol '{SUBPROTOCOL}'."
-        raise Problem(400, "subprotocol-needed", "The subprotocol is missing", detail)
+def _require_subprotocol(socket: WebSocket) -> None:
+    if SUBPROTOCOL not in socket.scope["subprotocols"]:
+        raise SubprotocolMissingError(SUBPROTOCOL)
 
 
 class _Connection:
-    """An open connection. A client of the handshake era begins with `initialize`."""
+    """An open connection."""
 
-    def __init__(self, websocket: WebSocket, caller: Principal, methods: Methods) -> None:
-        self._websocket = websocket
-        self._caller = caller
+    def __init__(
+        self, session: WebSocketSession, principal: Principal, methods: MethodRouter, admission: Admission
+    ) -> None:
+        self._session = session
+        self._principal = principal
         self._methods = methods
-        self._initialized = False
-        self._room = asyncio.Semaphore(MOST_CALLS)
+        self._admission = admission
+        self._handshake = Handshake()
+        self._room = asyncio.Semaphore(MAX_CALLS)
         self._running: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
-        """Take messages until the connection ends; then cancel what still runs for it."""
+        """Receive messages until the connection ends; then cancel what still runs for it."""
         try:
-            with suppress(WebSocketDisconnect):
-                while (text := await self._receive()) is not None:
-                    await self._take(text)
+            async for text in self._session.messages():
+                await self._receive(text)
         finally:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _receive(self) -> str | None:
-        """Give the next message, None at the end of the connection."""
-        frame = await self._websocket.receive()
-        if frame["type"] == "websocket.disconnect":
-            return None
-        if self._caller.expires_at <= time.time():
-            await self._websocket.close(TOKEN_EXPIRED, "The access token has expired. Connect with a new one.")
-            return None
-        text: str | None = frame.get("text")
-        if text is None:
-            await self._websocket.close(UNSUPPORTED_DATA, "Messages are text frames.")
-        return text
-
-    async def _take(self, text: str) -> None:
+    async def _receive(self, text: str) -> None:
         try:
-            call = jsonrpc.read(text)
+            message = jsonrpc.read(text, batches=self._handshake.batches)
+            if isinstance(message, Batch) or message.method in _WAITS:
+                await self._start(message, len(text))
+            else:
+                await self._send(await respond(message, self._handler(RequestContext(self._principal))))
         except RpcError as error:
             await self._send(jsonrpc.failure(error.message_id, error))
-            return
-        if call.is_notification:
-            return
-        if call.method == "tools/call":
-            await self._start(call)
-        else:
-            await self._send(await self._answer(call))
 
-    async def _start(self, call: Call) -> None:
-        await self._room.acquire()
-        task = asyncio.create_task(self._finish(call))
+    async def _start(self, message: Call | Batch, size: int) -> None:
+        """Answer a message that may take a while, without making those behind it wait."""
+        if len(self._running) >= MAX_CALLS + MAX_WAITING:
+            raise _overloaded(message, f"This connection has {len(self._running)} calls in flight. Wait for answers.")
+        try:
+            reserved = await self._reserve(size)
+        except Problem as problem:
+            raise _overloaded(message, problem.detail) from None
+        task = asyncio.create_task(self._finish(message))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: self._admission.release(self._principal.subject, reserved))
 
-    async def _finish(self, call: Call) -> None:
+    async def _reserve(self, size: int) -> int:
+        if size <= _SMALL_BYTES:
+            return 0
+        await self._admission.reserve(self._principal.subject, size)
+        return size
+
+    async def _finish(self, message: Call | Batch) -> None:
+        async with self._room:
+            with suppress(WebSocketDisconnect):  # the connection ended while the tool ran
+                await self._answer(message)
+
+    async def _answer(self, message: Call | Batch) -> None:
+        """Answer a message while it counts as a request in flight, as one over HTTP does."""
         try:
-            with suppress(WebSocketDisconnect, RuntimeError):  # the connection ended while the tool ran
-                await self._send(await self._answer(call))
+            ticket = await self._admission.enter()
+        except Problem as problem:
+            error = _overloaded(message, problem.detail)
+            await self._send(jsonrpc.failure(error.message_id, error))
+            return
+        try:
+            await self._send(await self._respond(message, RequestContext(self._principal, ticket)))
         finally:
-            self._room.release()
+            ticket.close()
 
-    async def _answer(self, call: Call) -> bytes:
-        try:
-            return jsonrpc.success(call.message_id, await self._handle(call))
-        except RpcError as error:
-            return jsonrpc.failure(call.message_id, error)
+    async def _respond(self, message: Call | Batch, context: RequestContext) -> bytes | None:
+        if isinstance(message, Batch):
+            return await respond_to_batch(message, self._handler(context))
+        return await respond(message, self._handler(context))
 
-    async def _handle(self, call: Call) -> jsonrpc.Result:
-        if revisions.is_modern(call):
-            return await self._methods.modern(call, self._caller)
-        self._check_turn(call)
-        result = await self._methods.handshake(call, self._caller)
-        self._initialized = self._initialized or call.method == "initialize"
-        return result
+    def _handler(self, context: RequestContext) -> Handle:
+        async def handle(call: Call) -> Result:
+            if stateless.is_stateless(call):
+                return await self._methods.stateless(call, context)
+            self._handshake.check(call)
+            result = await self._methods.handshake(call, context)
+            self._handshake.complete(call)
+            return result
 
-    def _check_turn(self, call: Call) -> None:
-        if call.method == "initialize" and self._initialized:
-            raise RpcError(jsonrpc.INVALID_REQUEST, "This connection is initialized already")
-        if not self._initialized and call.method not in {"initialize", "ping"}:
-            message = f"Begin with initialize, or send {revisions.VERSION_KEY} in params._meta"
-            raise RpcError(jsonrpc.INVALID_REQUEST, message)
+        return handle
 
-    async def _send(self, message: bytes) -> None:
-        await self._websocket.send_text(message.decode())
+    async def _send(self, message: bytes | None) -> None:
+        if message is not None:
+            await self._session.send_text(message.decode())
+
+
+def _overloaded(message: Call | Batch, detail: str) -> RpcError:
+    return RpcError(OVERLOADED, detail, message_id=None if isinstance(message, Batch) else message.message_id)

@@ -1,1 +1,1 @@
-"""Calls to the other services on behalf of a caller."""
+"""Calls to the other services on behalf of whoever called a tool."""

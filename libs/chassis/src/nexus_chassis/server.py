@@ -9,13 +9,12 @@ import logging
 import os
 import shutil
 import socket
-import ssl
 import sys
 import tempfile
-from pathlib import Path
 
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.limits import KIB
+from nexus_chassis.listeners import Listeners, address, tls_context
 from nexus_chassis.logs import configure_logging
 from nexus_chassis.settings import ServiceSettings
 
@@ -37,7 +36,7 @@ def run(
     supervisor = os.getpid()
     metrics = tempfile.mkdtemp(prefix="metrics-")
     os.environ[_METRICS_VARIABLE] = metrics
-    from nexus_chassis.supervisor import Listeners, Supervised, server_options  # noqa: PLC0415  see the module's docstring
+    from nexus_chassis.supervisor import Supervised, server_options  # noqa: PLC0415  see the module's docstring
 
     try:
         admin = listen_for_admin(settings)
@@ -71,20 +70,6 @@ def listen_for_tls(settings: ServiceSettings) -> socket.socket | None:
     return _listen(settings.host, settings.tls_port, "HOST", "NEXUS_TLS_PORT")
 
 
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What HTTPS is served with; raises ConfigurationError when the files are not a certificate and its key."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certificate, key)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (_ssl")[0]
-        raise ConfigurationError(
-            f"The certificate {certificate} and the key {key} cannot be used: {reason}. "
-            "Point NEXUS_TLS_CERT_FILE and NEXUS_TLS_KEY_FILE at PEM files that belong together."
-        ) from None
-    return context
-
-
 def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:
     try:
         return _bind(host, port)
@@ -107,8 +92,3 @@ def _bind(host: str, port: int) -> socket.socket:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
     raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
-
-
-def address(host: str, port: int) -> str:
-    """`host:port`, with an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

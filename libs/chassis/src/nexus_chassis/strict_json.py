@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any, Never
 
 from pydantic_core import from_json
@@ -58,6 +59,9 @@ def _check_size(raw: bytes, limits: JsonLimits) -> None:
         raise InvalidJsonError("it is empty")
     if raw.startswith(_BOM):
         raise InvalidJsonError("it begins with a byte order mark; leave that out")
+    opened = raw.count(b"[") + raw.count(b"{")
+    if opened <= limits.depth and opened + raw.count(b",") < limits.values:
+        return  # also if all of them stand outside strings
     values, depth = 1, 0
     for match in _STRUCTURE.finditer(raw):
         character = match[1]
@@ -76,20 +80,24 @@ def _check_size(raw: bytes, limits: JsonLimits) -> None:
 
 
 def _decode(text: str, *, decimals: bool, limits: JsonLimits) -> Any:  # noqa: ANN401  any JSON value
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object_builder(limits.members),
-        parse_float=Decimal if decimals else _finite,
-        parse_int=_integer_or_minus_zero if decimals else int,
-        parse_constant=_refuse_constant,
-    )
     try:
-        return decoder.decode(text)
+        return _decoder(limits.members, decimals=decimals).decode(text)
     except InvalidJsonError:
         raise
     except json.JSONDecodeError as error:
         raise InvalidJsonError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, ArithmeticError, RecursionError):
         raise InvalidJsonError("it has a number with too many digits") from None
+
+
+@cache
+def _decoder(members: int, *, decimals: bool) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object_builder(members),
+        parse_float=Decimal if decimals else _finite,
+        parse_int=_integer_or_minus_zero if decimals else int,
+        parse_constant=_refuse_constant,
+    )
 
 
 def _object_builder(members: int) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:

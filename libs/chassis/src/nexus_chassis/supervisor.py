@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, override
@@ -23,9 +22,9 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from nexus_chassis.drain import Drain
 from nexus_chassis.errors import ConfigurationError
+from nexus_chassis.listeners import Listeners, address, tls_context
 from nexus_chassis.protocol import BoundedProtocol, ConnectionState
 from nexus_chassis.runtime import runtime_of
-from nexus_chassis.server import address, tls_context
 from nexus_chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -63,14 +62,6 @@ def server_options(*, websockets: bool, max_frame_bytes: int) -> dict[str, Any]:
         "proxy_headers": False,  # X-Forwarded-For is the sender's claim
         "server_header": False,
     }
-
-
-@dataclass(frozen=True)
-class Listeners:
-    """Sockets that the workers share beside the service's own."""
-
-    admin: socket.socket
-    tls: socket.socket | None
 
 
 class Supervised(BaseApplication):

@@ -2,13 +2,12 @@
 
 from typing import Any
 
+from mcp_server.tools.builtin.upstream import Upstream
 from mcp_server.tools.registry import Arguments, Tool
-from mcp_server.upstream.service import Upstream
-from nexus_chassis.tokens import Principal
+from mcp_server.tools.request import Request
 
 _PRODUCT = {
-    "type": ["string", "object"],
-    "minLength": 1,
+    "type": "object",
     "properties": {
         "id": {"type": "string", "description": "Your own identifier; the result carries it."},
         "text": {"type": "string", "minLength": 1, "description": "Name or description of the product."},
@@ -26,7 +25,7 @@ _INPUT = {
             "minItems": 1,
             "maxItems": 1000,  # before items: keywords are checked in this order, and too many products end the check
             "items": _PRODUCT,
-            "description": "Each a product name, or an object with a text and more.",
+            "description": "The products, each with a text and, where known, more.",
         },
         "taxonomy": {"type": "string", "enum": ["unspsc", "etim"], "default": "unspsc"},
         "top_k": {
@@ -34,31 +33,37 @@ _INPUT = {
             "minimum": 1,
             "maximum": 20,
             "default": 5,
-            "description": "How many candidate codes to give for each product.",
+            "description": "How many candidate codes to return for each product.",
         },
     },
     "required": ["products"],
     "additionalProperties": False,
 }
-_CODE = {"type": ["string", "null"]}
-_CONFIDENCE = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_CONFIDENCE = {"type": "number", "minimum": 0, "maximum": 1}
 _CANDIDATE = {
     "type": "object",
     "properties": {"code": {"type": "string"}, "title": {"type": "string"}, "confidence": _CONFIDENCE},
-    "required": ["code", "title", "confidence"],
+    "required": ["code", "title"],
+}
+_ERROR = {
+    "type": "object",
+    "properties": {"type": {"type": "string"}, "title": {"type": "string"}, "detail": {"type": "string"}},
+    "required": ["title", "detail"],
+    "description": "Why this product could not be classified; the others of the call were.",
 }
 _ITEM = {
     "type": "object",
     "properties": {
-        "index": {"type": "integer", "minimum": 0, "description": "Place of the product in the call."},
-        "id": {"type": ["string", "null"]},
-        "code": _CODE,
-        "title": {"type": ["string", "null"]},
-        "level": {"type": ["string", "null"]},
+        "index": {"type": "integer", "minimum": 0, "description": "Position of the product in the call."},
+        "id": {"type": "string"},
+        "code": {"type": "string", "description": "Absent when no code is sure enough."},
+        "title": {"type": "string"},
+        "level": {"type": "string"},
         "confidence": _CONFIDENCE,
         "candidates": {"type": "array", "items": _CANDIDATE},
+        "error": _ERROR,
     },
-    "required": ["code", "confidence", "candidates"],
+    "required": ["candidates"],
 }
 _OUTPUT = {
     "type": "object",
@@ -72,22 +77,22 @@ _OUTPUT = {
 
 
 def classification_tools(classification: Upstream) -> list[Tool]:
-    """Make the tools."""
+    """Return the tools."""
 
-    async def classify_products(arguments: Arguments, caller: Principal) -> Any:  # noqa: ANN401 - any JSON value
+    async def classify_products(arguments: Arguments, request: Request) -> object:
         body = {
-            "items": [_item(product) for product in arguments["products"]],
+            "items": arguments["products"],
             "taxonomy": arguments.get("taxonomy", "unspsc"),
             "top_k": arguments.get("top_k", 5),
         }
-        return await classification.request("POST", "/v1/classify", caller, body=body)
+        return _without_nulls(await classification.request("POST", "/v1/classify", request, body=body))
 
     return [
         Tool(
             name="classify_products",
             title="Classify products",
             description=(
-                "Find the UNSPSC or ETIM code of products from their names. Gives for each product the deepest code "
+                "Find the UNSPSC or ETIM code of products from their names. Returns for each product the deepest code "
                 "that is sure enough, its confidence between 0 and 1, and candidates."
             ),
             input_schema=_INPUT,
@@ -98,5 +103,10 @@ def classification_tools(classification: Upstream) -> list[Tool]:
     ]
 
 
-def _item(product: str | dict[str, Any]) -> dict[str, Any]:
-    return {"text": product} if isinstance(product, str) else product
+def _without_nulls(value: Any) -> object:  # noqa: ANN401 - any JSON value
+    """Leave out members that are null, so that no schema needs a union of types, which some clients refuse."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(member) for member in value]
+    return value

@@ -1,20 +1,18 @@
-"""Protocol revisions, in two eras.
+"""The stateless era, revision 2026-07-28.
 
-Handshake revisions (to 2025-11-25) begin with `initialize`. Modern ones (2026-07-28) have no beginning: each request
-carries its revision and the client's capabilities in `params._meta`, and on HTTP repeats them in headers.
+There is no handshake: each request carries its revision and the client's capabilities in `params._meta`, and on HTTP
+repeats them in headers.
 """
 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from mcp_server.protocol.jsonrpc import INVALID_PARAMS, Call, RpcError
+from mcp_server.protocol.errors import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_REVISION, RpcError
+from mcp_server.protocol.messages import Call, Result
 
-HANDSHAKE = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-MODERN = ("2026-07-28",)
-
-HEADER_MISMATCH = -32020
-UNSUPPORTED_REVISION = -32022
+REVISIONS = ("2026-07-28",)
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
@@ -26,30 +24,28 @@ NAME_HEADER = "mcp-name"
 _NAMED_BY = {"tools/call": "name"}
 _BASE64_START, _BASE64_END = "=?base64?", "?="
 
+_CACHE_HINTS = {"ttlMs": 60_000, "cacheScope": "public"}
+_CACHEABLE = frozenset({"server/discover", "tools/list"})
+"""Methods whose results are the same for everyone until the server restarts."""
 
-def negotiate(requested: str) -> str:
-    """Give the handshake revision to speak with a client that asks for `requested`."""
-    return requested if requested in HANDSHAKE else HANDSHAKE[-1]
 
-
-def is_modern(call: Call) -> bool:
-    """Tell whether a message is of the modern era by what is in it."""
+def is_stateless(call: Call) -> bool:
+    """Return whether a message is of this era by what is in it."""
     meta = call.params.get("_meta")
     return call.method == "server/discover" or (isinstance(meta, dict) and VERSION_KEY in meta)
 
 
-def unsupported(requested: object, supported: Sequence[str]) -> RpcError:
-    """The error for a revision that is not spoken here."""
-    known = ", ".join(supported)
-    message = f"The protocol version {requested!r} is not supported here; supported are {known}"
+def unsupported_revision(requested: object, supported: Sequence[str]) -> RpcError:
+    """Return the error for a revision that this server does not support."""
+    message = f"The protocol version {requested!r} is not supported here; supported are {', '.join(supported)}"
     return RpcError(UNSUPPORTED_REVISION, message, {"supported": list(supported), "requested": requested})
 
 
 def check_envelope(call: Call) -> None:
-    """Check what each modern request carries about itself.
+    """Check the members of `params._meta` that each request carries.
 
     Raises:
-        RpcError: -32602, a member is missing or of the wrong type.
+        RpcError: -32602, one is missing or of the wrong type.
     """
     meta = call.params.get("_meta")
     if not isinstance(meta, dict):
@@ -61,21 +57,21 @@ def check_envelope(call: Call) -> None:
 
 
 def check_revision(call: Call) -> None:
-    """Check that a modern request is of a revision spoken here.
+    """Check that a request with a valid envelope is of a supported revision.
 
     Raises:
         RpcError: -32022, it is not.
     """
     requested = call.params["_meta"][VERSION_KEY]
-    if requested not in MODERN:
-        raise unsupported(requested, MODERN)
+    if requested not in REVISIONS:
+        raise unsupported_revision(requested, REVISIONS)
 
 
 def check_headers(call: Call, headers: Mapping[str, Sequence[str]]) -> None:
-    """Check that the headers of a modern request say what its body says; `headers` by lower-case name.
+    """Check that the headers of a request agree with its body; `headers` by lower-case name.
 
     Raises:
-        RpcError: -32020, one is missing, sent twice, or says something else.
+        RpcError: -32020, one is missing, sent twice, or differs.
     """
     expected = {VERSION_HEADER: call.params["_meta"][VERSION_KEY], METHOD_HEADER: call.method}
     if call.method in _NAMED_BY:
@@ -83,7 +79,13 @@ def check_headers(call: Call, headers: Mapping[str, Sequence[str]]) -> None:
     for header, value in expected.items():
         sent = headers.get(header, [])
         if value is not None and [_decode(one) for one in sent] != [value]:
-            raise RpcError(HEADER_MISMATCH, f"The header {header} must be sent once and say what the body says")
+            raise RpcError(HEADER_MISMATCH, f"The header {header} must be sent once and agree with the body")
+
+
+def complete(method: str, result: Result, server_info: Mapping[str, Any]) -> Result:
+    """Return a result with the members that this era adds."""
+    hints = _CACHE_HINTS if method in _CACHEABLE else {}
+    return {"resultType": "complete", **result, **hints, "_meta": {SERVER_INFO_KEY: server_info}}
 
 
 def _decode(value: str) -> str | None:

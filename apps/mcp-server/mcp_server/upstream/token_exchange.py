@@ -1,4 +1,7 @@
-"""Token exchange at the gateway (RFC 8693): a caller's token becomes one for another service, never forwarded itself."""
+"""Token exchange at the gateway (RFC 8693).
+
+The token of a caller is exchanged for one that another service accepts; it is never forwarded itself.
+"""
 
 import asyncio
 import logging
@@ -9,9 +12,10 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import aiohttp
+from cachetools import TLRUCache
 
-from mcp_server.errors import ToolError
-from mcp_server.upstream.reading import UnreadableError, describe, explain, read_json
+from mcp_server.upstream.errors import TokenExchangeError, UnreadableAnswerError
+from mcp_server.upstream.responses import describe, read_json, reason_of
 from nexus_chassis.tokens import Principal
 
 SPARE_SECONDS = 30
@@ -20,38 +24,37 @@ SPARE_SECONDS = 30
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, no secret
 _TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
-_MOST_HELD = 4096
+_MAX_CACHED = 4096
 _log = logging.getLogger(__name__)
 
 type _Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Issued:
     token: str
     use_until: float
 
 
 class TokenExchange:
-    """Gets tokens for other services, and keeps them while they last."""
+    """Gets tokens for other services, and caches them until shortly before they expire."""
 
     def __init__(self, session: aiohttp.ClientSession, gateway_url: str, client_id: str, secret: str) -> None:
         self._session = session
         self._address = f"{gateway_url}/oauth/token"
         self._authorization = aiohttp.encode_basic_auth(quote_plus(client_id), quote_plus(secret))  # RFC 6749 2.3.1
-        self._held: dict[_Key, _Held] = {}
+        self._cache: TLRUCache[_Key, _Issued] = TLRUCache(_MAX_CACHED, ttu=_use_until, timer=time.time)
         self._pending: dict[_Key, asyncio.Task[str]] = {}
 
-    async def token(self, caller: Principal, audience: str, scope: str) -> str:
-        """Give a token with which to act for `caller` at `audience`; calls at the same time share one exchange.
+    async def token(self, principal: Principal, audience: str, scope: str) -> str:
+        """Return a token with which to act for `principal` at `audience`; calls at the same time share one exchange.
 
         Raises:
-            ToolError: The gateway is away or refuses.
+            TokenExchangeError: The gateway is away or refuses.
         """
-        key = (caller.token, audience, scope)
-        held = self._held.get(key)
-        if held is not None and held.use_until > time.time():
-            return held.token
+        key = (principal.token, audience, scope)
+        if (issued := self._cache.get(key)) is not None:
+            return issued.token
         if key not in self._pending:
             self._pending[key] = asyncio.create_task(self._renew(key))
             self._pending[key].add_done_callback(_retrieve)
@@ -59,16 +62,16 @@ class TokenExchange:
 
     async def _renew(self, key: _Key) -> str:
         try:
-            answer = await self._ask(*key)
+            answer = await self._request(*key)
         finally:
             del self._pending[key]
         token, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or type(seconds) is not int:
-            raise _failed("its answer has no access_token and expires_in")
-        self._keep(key, _Held(token, time.time() + seconds - SPARE_SECONDS))
+            raise TokenExchangeError("its answer has no access_token and expires_in")
+        self._cache[key] = _Issued(token, time.time() + seconds - SPARE_SECONDS)
         return token
 
-    async def _ask(self, subject_token: str, audience: str, scope: str) -> dict[str, Any]:
+    async def _request(self, subject_token: str, audience: str, scope: str) -> dict[str, Any]:
         form = {
             "grant_type": _GRANT_TYPE,
             "subject_token": subject_token,
@@ -81,30 +84,28 @@ class TokenExchange:
             async with self._session.post(
                 self._address, data=form, headers=headers, timeout=_TIMEOUT, allow_redirects=False
             ) as response:
-                return _granted(response.status, await read_json(response), audience)
-        except (aiohttp.ClientError, TimeoutError, UnreadableError) as error:
-            raise _failed(describe(error)) from error
+                return _granted(response.status, await read_json(response, _refuse_large), audience)
+        except (aiohttp.ClientError, TimeoutError, UnreadableAnswerError) as error:
+            raise TokenExchangeError(describe(error)) from error
 
-    def _keep(self, key: _Key, held: _Held) -> None:
-        if len(self._held) >= _MOST_HELD:
-            now = time.time()
-            self._held = {other: kept for other, kept in self._held.items() if kept.use_until > now}
-        if len(self._held) >= _MOST_HELD:
-            self._held.clear()
-        self._held[key] = held
+
+async def _refuse_large(_size: int) -> None:
+    raise UnreadableAnswerError("its answer is longer than a token can be")
+
+
+def _use_until(_key: _Key, issued: _Issued, _now: float) -> float:
+    return issued.use_until
 
 
 def _granted(status: int, answer: object, audience: str) -> dict[str, Any]:
     if status == HTTPStatus.UNAUTHORIZED:
         _log.error("the gateway refuses this service's own credentials: see NEXUS_CLIENT_ID, NEXUS_CLIENT_SECRET_FILE")
-        raise _failed("it refuses the credentials of mcp-server itself; whoever runs the stack must mend that")
+        raise TokenExchangeError(
+            "it refuses the credentials of mcp-server itself; whoever runs the stack must fix that"
+        )
     if status != HTTPStatus.OK or not isinstance(answer, dict):
-        raise _failed(f"it refuses a token for {audience} ({status}): {explain(answer)}")
+        raise TokenExchangeError(f"it refuses a token for {audience} ({status}): {reason_of(answer)}")
     return answer
-
-
-def _failed(reason: str) -> ToolError:
-    return ToolError(f"The gateway gave no token for this call: {reason}. Try again; if it stays, log in again.")
 
 
 def _retrieve(task: asyncio.Task[str]) -> None:

@@ -1,0 +1,40 @@
+"""What the classifier returns."""
+
+from dataclasses import dataclass
+
+from classification_service.taxonomies.models import Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlModel:
+    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on."""
+
+    id: str
+    taxonomy: str
+    taxonomy_version: str
+    encoder: str
+    dimension: int
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A code that a text may belong to, without the codes below it, and how likely that is."""
+
+    node: Node
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The code of a text: `path` leads from the root to it, `confidence` is the probability of it and what is below."""
+
+    path: list[Node]
+    confidence: float
+    candidates: list[Candidate]
+
+    @property
+    def node(self) -> Node:
+        """The code itself."""
+        return self.path[-1]

@@ -1,0 +1,1 @@
+"""The tools that this server brings along."""

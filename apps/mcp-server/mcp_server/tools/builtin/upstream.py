@@ -1,0 +1,25 @@
+"""What the built-in tools need of another service."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from mcp_server.tools.request import Request
+
+
+class Upstream(Protocol):
+    """A service that tools call."""
+
+    @property
+    def scope(self) -> str:
+        """The scope that a token needs there."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        request: Request,
+        *,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - any JSON value
+        """Call the service on behalf of `request` and return the JSON of its answer."""

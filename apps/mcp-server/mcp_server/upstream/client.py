@@ -1,0 +1,90 @@
+"""One other service, called with a token that stands for the principal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import aiohttp
+
+from mcp_server.upstream.errors import (
+    UnreadableAnswerError,
+    UpstreamFailedError,
+    UpstreamRefusedError,
+    UpstreamUnavailableError,
+)
+from mcp_server.upstream.responses import describe, read_json, reason_of
+from mcp_server.upstream.token_exchange import TokenExchange
+from nexus_chassis.tokens import Principal
+
+_CONNECT_SECONDS = 2
+
+
+class Request(Protocol):
+    """On whose behalf a call is made."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who sent it."""
+
+    async def reserve(self, size: int) -> None:
+        """Reserve memory for an answer of `size` bytes until the request ends."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """A service that tools call.
+
+    `name` is the audience of its tokens, `scope` what tools need there. A call ends after `timeout_seconds`, which
+    agrees with the gateway's route to the same service.
+    """
+
+    name: str
+    url: str
+    scope: str
+    session: aiohttp.ClientSession
+    tokens: TokenExchange
+    timeout_seconds: float
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        request: Request,
+        *,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:  # noqa: ANN401 - any JSON value
+        """Call the service on behalf of `request` and return the JSON of its answer.
+
+        Raises:
+            AgentFacingError: No token could be had; the service is away, failed, refused, or its answer is not JSON.
+        """
+        token = await self.tokens.token(request.principal, self.name, self.scope)
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        try:
+            async with self.session.request(
+                method,
+                f"{self.url}{path}",
+                json=body,
+                params=query,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=self.timeout_seconds, connect=_CONNECT_SECONDS),
+                allow_redirects=False,
+            ) as response:
+                return self._accepted(response.status, await read_json(response, request.reserve))
+        except (aiohttp.ClientError, TimeoutError, UnreadableAnswerError) as error:
+            raise UpstreamUnavailableError(self.name, describe(error)) from error
+
+    def _accepted(self, status: int, answer: object) -> object:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise UpstreamFailedError(self.name, status, reason_of(answer))
+        if status != HTTPStatus.OK:
+            raise UpstreamRefusedError(self.name, status, reason_of(answer))
+        return answer
+
+    async def check(self) -> None:
+        """Make one round trip, for a health check; raises when the service does not answer that it is ready."""
+        async with self.session.get(f"{self.url}/readyz", allow_redirects=False) as response:
+            if response.status != HTTPStatus.OK:
+                raise UpstreamFailedError(self.name, response.status, "it is not ready")

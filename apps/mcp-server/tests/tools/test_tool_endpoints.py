@@ -1,0 +1,11 @@
+import aiohttp
+
+
+async def test_the_management_api_lists_the_tools_with_their_scopes(client: aiohttp.ClientSession) -> None:
+    listed = (await (await client.get("/v1/tools")).json())["items"]
+    assert [(tool["name"], tool["scopes"]) for tool in listed] == [
+        ("classify_products", ["classify"]),
+        ("list_products", ["data:read"]),
+        ("get_product", ["data:read"]),
+    ]
+    assert (await client.get("/v1/tools", headers={"Authorization": "Bearer x"})).status == 401
