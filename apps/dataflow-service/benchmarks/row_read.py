@@ -111,7 +111,7 @@ def microseconds_per_request(pid: int, url: str, token: str) -> float:
 
 @contextmanager
 def process(arguments: list[str], environment: dict[str, str], url: str) -> Iterator[int]:
-    """A server in a process of its own, once `url` answers; gives its id."""
+    """A server in a process of its own, once `url` answers; yields its process id."""
     server = subprocess.Popen([sys.executable, *arguments], env={**os.environ, **environment})  # noqa: S603 - own files
     try:
         while server.poll() is None and not _answers(url):

@@ -12,7 +12,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
-    """Everything dataflow-service can be told."""
+    """The settings of dataflow-service."""
 
     service_name: ClassVar[str] = "dataflow-service"
 

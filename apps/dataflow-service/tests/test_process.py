@@ -63,7 +63,7 @@ def test_a_missing_setting_is_told_before_anything_starts(environment: dict[str,
     absent = empty_folder / "absent"
     status, output, error = _migrate({**environment, "NEXUS_POSTGRES_PASSWORD_FILE": str(absent)}, empty_folder)
     assert (status, output) == (78, "")
-    assert error.startswith("The service cannot start: these settings need mending.\n  NEXUS_POSTGRES_PASSWORD_FILE  ")
+    assert error.startswith("Invalid configuration:\n  NEXUS_POSTGRES_PASSWORD_FILE  ")
 
 
 def test_migrate_reports_a_postgresql_that_is_away(environment: dict[str, str], empty_folder: Path) -> None:
@@ -84,8 +84,8 @@ print(json.dumps([module.__file__ for module in sys.modules.values() if getattr(
 
 
 def test_what_the_image_leaves_out_is_never_loaded(environment: dict[str, str], empty_folder: Path) -> None:
-    told = tomllib.loads((ROOT / "project.toml").read_text())["io"]["buildpacks"]["build"]["env"]
-    pruned = next(variable["value"] for variable in told if variable["name"] == "BP_NEXUS_PRUNE").split()
+    variables = tomllib.loads((ROOT / "project.toml").read_text())["io"]["buildpacks"]["build"]["env"]
+    pruned = next(variable["value"] for variable in variables if variable["name"] == "BP_NEXUS_PRUNE").split()
     command = [sys.executable, "-c", LOAD]
     loaded = json.loads(subprocess.check_output(command, env=environment, cwd=empty_folder, text=True))
     assert any("/kailash/" in path for path in loaded)

@@ -13,7 +13,7 @@ from typing import Any
 from dataflow import DataFlow  # type: ignore[import-untyped]
 from kailash.nodes.base import NodeRegistry  # type: ignore[import-untyped]
 
-logging.getLogger("kailash").setLevel(logging.WARNING)  # it tells of connection managers that are never used
+logging.getLogger("kailash").setLevel(logging.WARNING)  # it logs connection managers that are never used
 
 db: Any = DataFlow(
     "postgresql://kailash:none@never.invalid:5432/opened",
@@ -38,7 +38,7 @@ class GeneratedNode:
 
 
 def discover(package: str) -> list[type]:
-    """Import each module of a package and give the model classes that it registers, by name.
+    """Import each module of a package and return the model classes that it registers, by name.
 
     Raises:
         ModuleNotFoundError: There is no such package, or a model file imports what is not installed.
@@ -51,23 +51,23 @@ def discover(package: str) -> list[type]:
 
 
 def table_of(model: type) -> str:
-    """Give the table that Kailash assigns to a model: `__tablename__`, or the plural of the class name."""
+    """Return the table that Kailash assigns to a model: `__tablename__`, or the plural of the class name."""
     table: str = db.get_model_info(model.__name__)["table_name"]
     return table
 
 
 def fields_of(model: type) -> list[str]:
-    """Give the fields that Kailash registered for a model, in the order of the class."""
+    """Return the fields that Kailash registered for a model, in the order of the class."""
     return list(db.get_model_fields(model.__name__))
 
 
 def indexes_of(model: type) -> list[dict[str, Any]]:
-    """Give the indexes that a model declares in `__indexes__`, Kailash's notation: name, fields, unique."""
+    """Return the indexes that a model declares in `__indexes__`, Kailash's notation: name, fields, unique."""
     return list(getattr(model, "__indexes__", []))
 
 
 def nodes_of(model: type) -> list[GeneratedNode]:
-    """Give the nodes that Kailash registered for a model, in the order they were generated."""
+    """Return the nodes that Kailash registered for a model, in the order they were generated."""
     made = [(name, node()) for name, node in NodeRegistry.list_nodes().items() if name in db._nodes]  # noqa: SLF001 - the public accessor names nine of the eleven
     return [_describe(name, node) for name, node in made if getattr(node, "model_name", None) == model.__name__]
 
