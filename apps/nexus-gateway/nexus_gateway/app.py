@@ -2,90 +2,86 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from nexus_chassis import postgres, redis
+from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
+from nexus_chassis.limits import Limits
+from nexus_chassis.origins import Origins
+from nexus_chassis.postgres import open_database
+from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
+from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
-from nexus_gateway.identity import endpoints as identity_endpoints
-from nexus_gateway.identity.repository import UserRepository
-from nexus_gateway.identity.service import IdentityService
-from nexus_gateway.realtime import endpoints as realtime_endpoints
-from nexus_gateway.realtime.hub import Hub
-from nexus_gateway.routing import endpoints as routing_endpoints
-from nexus_gateway.routing.routes import routes
-from nexus_gateway.routing.service import ProxyService
-from nexus_gateway.scopes import all_scopes, service_scopes
-from nexus_gateway.services import Services
+from nexus_gateway.auth.scopes import all_scopes, service_scopes
+from nexus_gateway.auth.session_gate import SessionGate
+from nexus_gateway.context import Context
+from nexus_gateway.events import endpoints as event_endpoints
+from nexus_gateway.events.hub import Hub
+from nexus_gateway.oauth.clients import Clients
+from nexus_gateway.oauth.endpoints import audience_token, token, well_known
+from nexus_gateway.oauth.grants.token_exchange import TokenExchange
+from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.models import Client
+from nexus_gateway.problems import PROBLEMS
+from nexus_gateway.proxy import endpoints as proxy_endpoints
+from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
+from nexus_gateway.proxy.routes import routes
 from nexus_gateway.sessions import endpoints as session_endpoints
+from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
 from nexus_gateway.sessions.service import SessionService
 from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
-from nexus_gateway.tokens import endpoints as token_endpoints
-from nexus_gateway.tokens.keys import SigningKey
-from nexus_gateway.tokens.service import Client, TokenService
+from nexus_gateway.users import endpoints as user_endpoints
+from nexus_gateway.users.passwords import Passwords
+from nexus_gateway.users.repository import UserRepository
+from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
 
 
 def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    app = build_app(
+    return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan,
+        lifespan=partial(_lifespan, settings, health),
         health=health,
         routers=[
-            identity_endpoints.router,
+            proxy_endpoints.router(routes(settings)),  # most requests; routes are tried in this order
+            user_endpoints.router,
             session_endpoints.router,
-            token_endpoints.router,
+            well_known.router,
+            token.router,
+            audience_token.router,
             status_endpoints.router,
-            realtime_endpoints.router,
-            routing_endpoints.router(routes(settings)),
+            event_endpoints.router,
         ],
+        problems=PROBLEMS,
+        limits=LIMITS,
+        origins=Origins.parse(settings.allowed_origins),
     )
-    app.state.health = health
-    return app
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    settings: Settings = app.state.settings
-    tokens = _token_service(settings)
-    pool = await postgres.create_pool(settings)
-    client = redis.create_redis(settings)
-    async with pool, client, create_http_session(auto_decompress=False) as http:
-        identity = IdentityService(UserRepository(pool))
-        await postgres.migrate(pool, MIGRATIONS)
-        password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
-        await identity.ensure_admin(password, all_scopes(settings.more_services))
-        health: Health = app.state.health
-        health.add("postgres", lambda: postgres.check(pool), critical=False)
-        health.add("redis", lambda: redis.check(client), critical=False)
-        hub = Hub(client)
-        app.state.redis = client
-        app.state.token_verifier = tokens.own_verifier
-        app.state.services = Services(
-            identity=identity,
-            sessions=SessionService(SessionRepository(client)),
-            tokens=tokens,
-            proxy=ProxyService(http),
-            hub=hub,
-            status=StatusService(
-                http, pool, client, health, {route.service: route.upstream for route in routes(settings)}
-            ),
-        )
-        following = asyncio.create_task(hub.run())
+async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        context = await _open(stack, settings, health)
+        app.state.context = context
+        runtime_of(app).verifier = context.issuer.gateway_verifier
+        following = asyncio.create_task(context.hub.run())
         try:
             yield
         finally:
@@ -94,9 +90,51 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await following
 
 
-def _token_service(settings: Settings) -> TokenService:
+async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
+    issuer, client = _issuer(settings)  # first: a key that is wrong ends the process, whatever else is away
+    redis = await stack.enter_async_context(redis_clients.create_redis(settings))
+    follower = await stack.enter_async_context(redis_clients.create_follower(settings))
+    http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
+    status_http = await stack.enter_async_context(create_http_session())
+    users = UserRepository()
+    passwords = Passwords()
+    password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
+
+    async def prepare(database: Database) -> None:
+        await UserService(database, users, passwords).ensure_admin(password, all_scopes(settings.more_services))
+
+    database = await stack.enter_async_context(
+        open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
+    )
+    health.add("postgres", database.check, critical=False)
+    health.wait_for(lambda: database.opened)
+    health.add("redis", partial(redis_clients.check, redis), critical=False)
+    gate = SessionGate(redis)
+    stack.push_async_callback(gate.close)
+    return Context(
+        session_gate=gate,
+        sessions=SessionService(
+            SessionRepository(redis),
+            LoginLimiter(redis),
+            authenticate=UserService(database, users, passwords).authenticate,
+            issue_token=issuer.issue_session_token,
+            seconds=TOKEN_SECONDS,
+        ),
+        issuer=issuer,
+        clients=Clients(client),
+        token_exchange=TokenExchange(issuer, client.id, gate.is_active),
+        forwarder=Forwarder(http, issuer.issue_route_token),
+        hub=Hub(redis, follower),
+        origins=Origins.parse(settings.allowed_origins),
+        status=StatusService(
+            status_http, database, redis, health, {route.service: route.upstream for route in routes(settings)}
+        ),
+    )
+
+
+def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     scopes = service_scopes(settings.more_services)
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenService(SigningKey.load(settings.signing_key_file), settings.issuer, client, scopes)
+    return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes), client

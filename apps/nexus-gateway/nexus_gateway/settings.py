@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
 
 OWN_NAMES = frozenset(
@@ -32,8 +33,13 @@ def _well_formed_routes(text: str) -> str:
     return text
 
 
+def _well_formed_origins(text: str) -> str:
+    Origins.parse(text)
+    return text
+
+
 class Settings(ServiceSettings, PostgresSettings, RedisSettings):
-    """What the gateway can be told."""
+    """The settings of the gateway."""
 
     service_name: ClassVar[str] = "nexus-gateway"
 
@@ -56,7 +62,7 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     admin_password_file: SecretFile = Field(
         default=Path("/run/secrets/admin_password"),
         validation_alias="NEXUS_ADMIN_PASSWORD_FILE",
-        description="file that holds the password of the user `admin`; a new password counts from the next start",
+        description="file that holds the first password of the user `admin`; when the file changes, the new password is set at the next start",
     )
     signing_key_file: SecretFile = Field(
         default=Path("/run/secrets/signing_key"),
@@ -72,6 +78,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         default=Path("/run/secrets/mcp_client_secret"),
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
+    )
+    allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
+        default="",
+        validation_alias="NEXUS_ALLOWED_ORIGINS",
+        description="origins of web pages that may use the gateway from a browser, such as `https://app.example.com`, "
+        "separated by spaces or commas",
     )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",

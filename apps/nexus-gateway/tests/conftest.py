@@ -89,12 +89,29 @@ def admin(session: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {session['access_token']}"}
 
 
+async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, password: str) -> tuple[int, Any]:
+    async with http.post(f"{gateway}/v1/sessions", json={"username": username, "password": password}) as response:
+        return response.status, await response.json(content_type=None)
+
+
+@pytest_asyncio.fixture
+async def no_users(environment: pytest.MonkeyPatch, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the gateway's schema, in which there are no users."""
+    environment.delenv("NEXUS_ROUTES", raising=False)
+    async with serving(create_app()):
+        pass  # the schema is migrated
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("DELETE FROM users")
+    yield connection
+    await connection.close()
+
+
 type AddUser = Callable[..., Awaitable[dict[str, str]]]
 
 
 @pytest_asyncio.fixture
 async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str) -> AsyncIterator[AddUser]:
-    """Adds a user with these scopes; gives the headers of their requests."""
+    """Adds a user with these scopes; returns the headers of their requests."""
     async with AsyncExitStack() as stack:
         connection = await asyncpg.connect(postgres_url)
         stack.push_async_callback(connection.close)

@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from conftest import PASSWORD
-from test_realtime import CHANNEL, client_of
+from websocket_client import CHANNEL, client_of
 
 from nexus_testkit import ServiceProcess
 
@@ -37,7 +37,7 @@ async def test_sigterm_with_an_open_websocket_exits_0_at_once(
     assert (status, [entry for entry in log if entry["level"] != "info"], err) == (0, [], "")
 
 
-def test_missing_secrets_are_told_together(environment: pytest.MonkeyPatch, secret_files: dict[str, Path]) -> None:
+def test_missing_secrets_are_reported_together(environment: pytest.MonkeyPatch, secret_files: dict[str, Path]) -> None:
     environment.chdir(Path(__file__).parent.parent)
     missing = secret_files["NEXUS_SIGNING_KEY_FILE"]
     missing.unlink()
@@ -48,7 +48,7 @@ def test_missing_secrets_are_told_together(environment: pytest.MonkeyPatch, secr
         78,
         [],
         (
-            "The service cannot start: these settings need mending.\n"
+            "Invalid configuration:\n"
             f"  NEXUS_ADMIN_PASSWORD_FILE  The secret file {empty} is empty. "
             "Write the secret to that file, or point this setting at the file that holds it.\n"
             f"  NEXUS_SIGNING_KEY_FILE     The secret file {missing} does not exist. "
@@ -57,9 +57,9 @@ def test_missing_secrets_are_told_together(environment: pytest.MonkeyPatch, secr
     )
 
 
-def test_a_wrong_signing_key_is_told(environment: pytest.MonkeyPatch) -> None:
-    path = Path(__file__).parent / "fixtures" / "key-garbled" / "signing_key"
-    environment.chdir(path.parents[3])
+def test_a_wrong_signing_key_is_reported(environment: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parent / "oauth" / "fixtures" / "key-garbled" / "signing_key"
+    environment.chdir(path.parents[4])
     environment.setenv("NEXUS_SIGNING_KEY_FILE", str(path))
     status, log, err = ServiceProcess(ARGUMENTS).outcome()
 

@@ -1,4 +1,4 @@
-"""A service behind the gateway that tells what reached it."""
+"""A service behind the gateway that reports what reached it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+
+from nexus_chassis.admission import Admission
+from nexus_chassis.drain import Drain
+from nexus_chassis.health import Health
+from nexus_chassis.limits import Limits
+from nexus_chassis.runtime import Runtime
+from nexus_chassis.settings import ServiceSettings
 
 router = APIRouter()
 
@@ -15,9 +22,17 @@ class Upstream(FastAPI):
 
     def __init__(self) -> None:
         super().__init__()
+        self.state.runtime = Runtime(
+            settings=ServiceSettings(),
+            health=Health("upstream", "9.9"),
+            admission=Admission(Limits()),
+            drain=Drain(),
+        )
         self.url = ""
         self.received: dict[str, Any] = {}
         self.stream_ended = asyncio.Event()
+        self.wait_began = asyncio.Event()
+        self.wait_ended = asyncio.Event()
         self.include_router(router)
 
 
@@ -39,6 +54,7 @@ async def echo(request: Request, path: str) -> dict[str, Any]:
         "decoded": path,
         "query": request.scope["query_string"].decode(),
         "headers": dict(request.headers),
+        "raw_headers": [[name.decode(), value.decode()] for name, value in request.headers.raw],
     }
 
 
@@ -53,6 +69,35 @@ async def stream(request: Request) -> StreamingResponse:
             request.app.stream_ended.set()
 
     return StreamingResponse(chunks(), media_type="text/plain")
+
+
+@router.get("/v1/wait")
+async def wait(request: Request) -> None:
+    """Ends when the client leaves, and never answers before."""
+    request.app.wait_began.set()
+    while not await request.is_disconnected():  # noqa: ASYNC110  Starlette has no event for it
+        await asyncio.sleep(0.02)
+    request.app.wait_ended.set()
+
+
+@router.get("/v1/repeated")
+async def repeated() -> Response:
+    response = Response("{}", 200, media_type="application/json")
+    for name, value in (
+        ("Link", "</a>; rel=next"),
+        ("Link", "</b>; rel=last"),
+        ("Vary", "Accept"),
+        ("Vary", "Origin"),
+        ("WWW-Authenticate", "Bearer"),
+        ("WWW-Authenticate", "Basic"),
+    ):
+        response.headers.append(name, value)
+    return response
+
+
+@router.get("/v1/location")
+async def location(request: Request, to: str) -> Response:
+    return Response(status_code=201, headers={"Location": to.replace("OWN", request.app.url)})
 
 
 @router.get("/v1/broken")

@@ -1,41 +1,54 @@
 """Sessions over HTTP."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated, Any
 
-from nexus_chassis.bodies import limited_to
-from nexus_gateway.access import Caller
-from nexus_gateway.services import ServicesOfApp
+from fastapi import Query, Response
+
+from nexus_chassis.routing import Router
+from nexus_gateway.auth.dependencies import CurrentAccess, CurrentPrincipal
+from nexus_gateway.sessions.dependencies import ClientAddress, Sessions
+from nexus_gateway.sessions.errors import NoSessionError
 from nexus_gateway.sessions.schemas import Credentials, CurrentSession, SignedIn
-from nexus_gateway.tokens.service import TOKEN_SECONDS
 
-_BODY_LIMIT = 65536
+_CURSOR = r"^[0-9]{1,19}-[0-9]{1,19}$"
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=limited_to(_BODY_LIMIT))
+router = Router(tags=["sessions"])
 
 
-@router.post("", status_code=201, summary="Sign in")
-async def sign_in(credentials: Credentials, services: ServicesOfApp, response: Response) -> SignedIn:
-    """Begin a session with user name and password; gives an access token for the gateway."""
-    user = await services.identity.sign_in(credentials.username, credentials.password)
-    session = await services.sessions.begin(user, TOKEN_SECONDS)
-    grant = services.tokens.for_session(user, session)
+@router.post("/v1/sessions", status_code=201, summary="Sign in")
+async def sign_in(credentials: Credentials, sessions: Sessions, address: ClientAddress, response: Response) -> SignedIn:
+    """Begin a session with user name and password; returns an access token for the gateway."""
+    signed_in = await sessions.sign_in(credentials.username, credentials.password, address)
+    token = signed_in.token
     response.headers["Cache-Control"] = "no-store"
-    return SignedIn(access_token=grant.token, expires_in=grant.expires_in, scope=grant.scope, session_id=session.id)
+    return SignedIn(
+        access_token=token.token, expires_in=token.expires_in, scope=token.scope, session_id=signed_in.session.id
+    )
 
 
-@router.get("/current", summary="The caller's session")
-async def current(caller: Caller, services: ServicesOfApp) -> CurrentSession:
+@router.get("/v1/sessions/current", summary="The session of the token")
+async def current(access: CurrentAccess) -> CurrentSession:
     """The session that the token belongs to."""
-    session = await services.sessions.current(caller)
+    if (session := access.session) is None:
+        raise NoSessionError
     return CurrentSession(
         session_id=session.id,
         username=session.username,
         created_at=session.created,
-        expires_at=caller.expires_at,
+        expires_at=access.principal.expires_at,
     )
 
 
-@router.delete("/current", status_code=204, summary="Sign out")
-async def sign_out(caller: Caller, services: ServicesOfApp) -> None:
+@router.delete("/v1/sessions/current", status_code=204, summary="Sign out")
+async def sign_out(principal: CurrentPrincipal, sessions: Sessions) -> None:
     """End the session; its tokens are refused from now on."""
-    await services.sessions.end(caller)
+    await sessions.end(principal)
+
+
+@router.get("/oauth/revocations", summary="Sessions that ended before their tokens expire")
+async def revocations(
+    sessions: Sessions, response: Response, after: Annotated[str, Query(pattern=_CURSOR)] = "0-0"
+) -> dict[str, Any]:
+    """The sessions that ended after the cursor `after`, as SHA-256 of their ids; every service polls this."""
+    response.headers["Cache-Control"] = "no-store"
+    return (await sessions.ended(after)).body()

@@ -1,54 +1,38 @@
-"""Sessions in Redis: one hash each, which goes away by itself when the session ends."""
+"""Sessions in Redis: one hash each, which expires when the session ends."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
-from nexus_gateway.unavailable import sessions_may_be_away
-
-
-@dataclass(frozen=True)
-class Session:
-    """One sign-in. `created` is in seconds since 1970."""
-
-    id: str
-    user: str
-    username: str
-    created: int
+from nexus_chassis.redis_errors import translate_redis_errors
+from nexus_chassis.revocations import RevocationPage, end_session, read_revocations
+from nexus_gateway.auth.session_gate import session_key, user_epoch_key
+from nexus_gateway.sessions.models import Session
 
 
 class SessionRepository:
-    """The keys `gateway:session:<id>`. Each method raises Problem 503 while Redis is away."""
+    """Sessions by id; `auth.session_gate` reads what is written here. Raises RedisUnavailableError."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def create(self, session: Session, seconds: int) -> None:
-        """Keep the session for so many seconds."""
+        """Keep the session for so many seconds, or until the user's epoch moves on."""
         fields: dict[Any, Any] = {"user": session.user, "username": session.username, "created": session.created}
-        with sessions_may_be_away():
+        with translate_redis_errors():
+            epoch = await self._redis.get(user_epoch_key(session.user))
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(_key(session.id), mapping=fields)
-                pipe.expire(_key(session.id), seconds)
+                pipe.hset(session_key(session.id), mapping={**fields, "epoch": epoch or "0"})
+                pipe.expire(session_key(session.id), seconds)
                 await pipe.execute()
 
-    async def exists(self, session: str) -> bool:
-        """Whether the session has neither ended nor been ended."""
-        with sessions_may_be_away():
-            return bool(await self._redis.exists(_key(session)))
+    async def end(self, session: str) -> None:
+        """End the session, here and at every service."""
+        with translate_redis_errors():
+            await self._redis.delete(session_key(session))
+            await end_session(self._redis, session)
 
-    async def get(self, session: str) -> Session | None:
-        """The session, if it has not ended."""
-        with sessions_may_be_away():
-            fields: dict[Any, Any] = await self._redis.hgetall(_key(session))
-        return Session(session, fields["user"], fields["username"], int(fields["created"])) if fields else None
-
-    async def delete(self, session: str) -> None:
-        """End the session."""
-        with sessions_may_be_away():
-            await self._redis.delete(_key(session))
-
-
-def _key(session: str) -> str:
-    return f"gateway:session:{session}"
+    async def ended(self, after: str) -> RevocationPage:
+        """The sessions that ended after a cursor, as the services read them."""
+        with translate_redis_errors():
+            return await read_revocations(self._redis, after)

@@ -4,8 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from nexus_chassis.schemas import RequestModel
 
-class Credentials(BaseModel):
+
+class Credentials(RequestModel):
     """What a user signs in with."""
 
     username: str = Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")  # PostgreSQL takes no NUL
@@ -23,7 +25,7 @@ class SignedIn(BaseModel):
 
 
 class CurrentSession(BaseModel):
-    """The caller's session; times are in seconds since 1970."""
+    """The session that the token belongs to; times are in seconds since 1970."""
 
     session_id: str
     username: str

@@ -2,47 +2,116 @@
 
 import secrets
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
 
-from nexus_chassis.problems import Problem
-from nexus_chassis.tokens import Principal, unauthorized
-from nexus_gateway.identity.repository import User
-from nexus_gateway.sessions.repository import Session, SessionRepository
+from nexus_chassis.revocations import RevocationPage
+from nexus_chassis.tokens import Principal
+from nexus_gateway.sessions.errors import NoSessionError, WrongCredentialsError
+from nexus_gateway.sessions.login_limiter import Attempt, LoginLimiter
+from nexus_gateway.sessions.models import Session
+from nexus_gateway.sessions.repository import SessionRepository
+
+
+class AuthenticatedUser(Protocol):
+    """A user whose password was right."""
+
+    @property
+    def id(self) -> UUID:
+        """The subject of the user's tokens."""
+
+    @property
+    def username(self) -> str:
+        """The name that the user signed in with."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the user may do."""
+
+
+class AccessToken(Protocol):
+    """A token for a session."""
+
+    @property
+    def token(self) -> str:
+        """The token itself."""
+
+    @property
+    def scope(self) -> str:
+        """Its scopes, separated by spaces."""
+
+    @property
+    def expires_in(self) -> int:
+        """Seconds that it is valid."""
+
+
+type Authenticate = Callable[[str, str], Awaitable[AuthenticatedUser | None]]
+
+
+class IssueToken(Protocol):
+    """Issues the token of a session."""
+
+    def __call__(self, *, subject: str, session: str, scopes: frozenset[str]) -> AccessToken:
+        """A token of the user `subject`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A session that has begun, and its token."""
+
+    session: Session
+    token: AccessToken
 
 
 class SessionService:
-    """Sessions of users. A token that belongs to a session counts only as long as the session does."""
+    """Sessions of users: a token that belongs to a session is valid only as long as the session lasts.
 
-    def __init__(self, sessions: SessionRepository) -> None:
+    `authenticate` finds the user of a name and password. `seconds` is how long a session lasts.
+    """
+
+    def __init__(
+        self,
+        sessions: SessionRepository,
+        limiter: LoginLimiter,
+        *,
+        authenticate: Authenticate,
+        issue_token: IssueToken,
+        seconds: int,
+    ) -> None:
         self._sessions = sessions
+        self._limiter = limiter
+        self._authenticate = authenticate
+        self._issue_token = issue_token
+        self._seconds = seconds
 
-    async def begin(self, user: User, seconds: int) -> Session:
-        """A new session, which ends by itself after so many seconds."""
+    async def sign_in(self, username: str, password: str, address: str) -> SignIn:
+        """A new session; raises WrongCredentialsError, TooManyAttemptsError, and whatever `authenticate` raises."""
+        attempt = await self._limiter.begin(username, address)
+        user = await self._authenticated(attempt, username, password)
         session = Session(secrets.token_urlsafe(18), str(user.id), user.username, int(time.time()))
-        await self._sessions.create(session, seconds)
-        return session
+        await self._sessions.create(session, self._seconds)
+        await self._limiter.succeed(attempt)
+        token = self._issue_token(subject=session.user, session=session.id, scopes=user.scopes)
+        return SignIn(session, token)
 
-    async def require_alive(self, principal: Principal) -> None:
-        """Raise Problem 401 when the principal's session has ended."""
-        if not await self.is_alive(principal):
-            raise unauthorized("its session was ended")
-
-    async def is_alive(self, principal: Principal) -> bool:
-        """Whether the principal's session lasts; tokens of services belong to none and stand for themselves."""
-        return principal.session is None or await self._sessions.exists(principal.session)
-
-    async def current(self, principal: Principal) -> Session:
-        """The principal's session; raises Problem 404 when the token belongs to none."""
-        session = await self._sessions.get(principal.session) if principal.session else None
-        if session is None:
-            raise Problem(
-                404,
-                "no-session",
-                "There is no session",
-                "This token belongs to no session. Sign in at POST /v1/sessions.",
-            )
-        return session
+    async def _authenticated(self, attempt: Attempt, username: str, password: str) -> AuthenticatedUser:
+        try:
+            user = await self._authenticate(username, password)
+        except Exception:
+            await self._limiter.withdraw(attempt)
+            raise
+        if user is None:
+            raise WrongCredentialsError
+        return user
 
     async def end(self, principal: Principal) -> None:
-        """End the principal's session; raises Problem 404 when the token belongs to none."""
-        session = await self.current(principal)
-        await self._sessions.delete(session.id)
+        """End the principal's session, at every service; raises NoSessionError when the token belongs to none."""
+        if principal.session is None:
+            raise NoSessionError
+        await self._sessions.end(principal.session)
+
+    async def ended(self, after: str) -> RevocationPage:
+        """The sessions that ended after a cursor."""
+        return await self._sessions.ended(after)

@@ -1,0 +1,22 @@
+"""What access tokens can allow, and which of it concerns which service."""
+
+from collections.abc import Iterable
+
+ADMIN = "admin"
+
+_SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
+
+
+def all_scopes(more: Iterable[str]) -> frozenset[str]:
+    """Every scope there is; each service of `more` has one, by its own name."""
+    return _SCOPES.union(more)
+
+
+def service_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By audience: the scopes that its tokens can carry."""
+    return {
+        "dataflow-service": frozenset({"data:read", "data:write", "data:admin", ADMIN}),
+        "classification-service": frozenset({"classify", ADMIN}),
+        "mcp-server": all_scopes(more),  # it calls the other services on behalf of its callers
+        **{name: frozenset({name, ADMIN}) for name in more},
+    }

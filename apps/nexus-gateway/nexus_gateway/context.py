@@ -1,0 +1,42 @@
+"""What the gateway holds while it runs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+if TYPE_CHECKING:
+    from nexus_chassis.origins import Origins
+    from nexus_gateway.auth.session_gate import SessionGate
+    from nexus_gateway.events.hub import Hub
+    from nexus_gateway.oauth.clients import Clients
+    from nexus_gateway.oauth.grants.token_exchange import TokenExchange
+    from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.sessions.service import SessionService
+    from nexus_gateway.status.service import StatusService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The services of the features; made in app.py alone."""
+
+    session_gate: "SessionGate"
+    sessions: "SessionService"
+    issuer: "TokenIssuer"
+    clients: "Clients"
+    token_exchange: "TokenExchange"
+    forwarder: "Forwarder"
+    hub: "Hub"
+    origins: "Origins"
+    status: "StatusService"
+
+
+async def get_context(connection: HTTPConnection) -> Context:
+    """The context of the application that received this request."""
+    context: Context = connection.app.state.context
+    return context
+
+
+ContextOfApp = Annotated[Context, Depends(get_context)]

@@ -1,0 +1,116 @@
+"""Issues access tokens."""
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cachetools import LRUCache
+
+from nexus_chassis.challenges import is_scope_token
+from nexus_chassis.tokens import Principal, TokenVerifier
+from nexus_gateway.auth.errors import InsufficientScopeError
+from nexus_gateway.oauth.errors import InvalidScopeError, UnknownAudienceError
+from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.models import IssuedToken
+
+GATEWAY = "nexus-gateway"
+TOKEN_SECONDS = 600
+_FIRST_PARTY = "nexus"  # client_id of tokens for users who signed in at the gateway itself
+_FRESH_SECONDS = 30
+_CACHED_TOKENS = 4096
+
+
+class TokenIssuer:
+    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry."""
+
+    def __init__(self, key: SigningKey, issuer: str, scopes: Mapping[str, frozenset[str]]) -> None:
+        self._key = key
+        self.issuer = issuer
+        self._scopes = scopes
+        self._route_tokens: LRUCache[tuple[str, str], IssuedToken] = LRUCache(_CACHED_TOKENS)
+        self.gateway_verifier = self.verifier(GATEWAY)
+
+    @property
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JSON Web Key Set (RFC 7517)."""
+        return self._key.jwks
+
+    def verifier(self, audience: str) -> TokenVerifier:
+        """A verifier of the issuer's own tokens for one audience."""
+
+        async def own_keys(_: str) -> dict[str, Any]:
+            return self.jwks
+
+        return TokenVerifier(self.issuer, audience, "", fetch=own_keys)
+
+    def issue_session_token(self, *, subject: str, session: str, scopes: frozenset[str]) -> IssuedToken:
+        """The token of a user who has signed in."""
+        return self.issue({"sub": subject, "client_id": _FIRST_PARTY, "sid": session}, GATEWAY, scopes)
+
+    def issue_audience_token(self, principal: Principal, audience: str, scopes: Iterable[str] | None) -> IssuedToken:
+        """The principal's token for another service, with all scopes that are possible unless `scopes` are named.
+
+        Raises UnknownAudienceError, InvalidScopeError or InsufficientScopeError.
+        """
+        if audience not in self._scopes:
+            raise UnknownAudienceError(audience, self._scopes)
+        possible = self.possible_scopes(principal.scopes, audience)
+        wanted = possible if scopes is None else _valid(scopes)
+        if missing := wanted - possible:
+            raise InsufficientScopeError(missing)
+        return self.issue(claims_of(principal), audience, wanted, principal.expires_at)
+
+    def issue_route_token(self, principal: Principal, audience: str) -> str:
+        """The token that goes with the principal's requests to a service; it is reused until it is about to expire."""
+        key = (principal.token, audience)
+        kept = self._route_tokens.get(key)
+        if kept is None or self._ends_early(kept, principal):
+            scopes = self.possible_scopes(principal.scopes, audience)
+            claims = claims_of(principal, actor=GATEWAY)
+            kept = self._route_tokens[key] = self.issue(claims, audience, scopes, principal.expires_at)
+        return kept.token
+
+    @staticmethod
+    def _ends_early(kept: IssuedToken, principal: Principal) -> bool:
+        return kept.expires_at < principal.expires_at and kept.expires_in < _FRESH_SECONDS
+
+    def possible_scopes(self, scopes: frozenset[str], audience: str) -> frozenset[str]:
+        """Those of `scopes` that tokens for `audience` can carry."""
+        return scopes & self._scopes[audience]
+
+    def issue(
+        self, claims: dict[str, Any], audience: str, scopes: Iterable[str], not_after: int | None = None
+    ) -> IssuedToken:
+        """A token (RFC 9068) with these claims, valid for TOKEN_SECONDS or until `not_after`."""
+        now = int(time.time())
+        expires = now + TOKEN_SECONDS if not_after is None else min(now + TOKEN_SECONDS, not_after)
+        scope = " ".join(sorted(scopes))
+        times = {"iat": now, "exp": expires, "jti": secrets.token_urlsafe(12)}
+        token = self._key.sign({"iss": self.issuer, "aud": audience, "scope": scope} | times | claims)
+        return IssuedToken(token, scope, expires)
+
+
+def _valid(scopes: Iterable[str]) -> frozenset[str]:
+    found = frozenset(scopes)
+    for scope in found:
+        if not is_scope_token(scope):
+            raise InvalidScopeError(scope)
+    return found
+
+
+def claims_of(principal: Principal, *, client_id: str | None = None, actor: str | None = None) -> dict[str, Any]:
+    """The claims that a token for another audience takes over.
+
+    `actor` acts for the principal from now on, on top of those who do so already (RFC 8693 section 4.1).
+    """
+    claims: dict[str, Any] = {"sub": principal.subject, "client_id": client_id or principal.client_id}
+    if principal.session:
+        claims |= {"sid": principal.session, "session_epoch": principal.session_epoch}
+    if principal.tenant:
+        claims["tenant"] = principal.tenant
+    actors = (actor, *principal.actor) if actor else principal.actor
+    act: dict[str, Any] | None = None
+    for subject in reversed(actors):
+        act = {"sub": subject} if act is None else {"sub": subject, "act": act}
+    return claims if act is None else claims | {"act": act}

@@ -1,0 +1,150 @@
+"""What the gateway answers for the errors of its features: the only place that maps them to HTTP (RFC 9457)."""
+
+import json
+from typing import override
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from nexus_chassis.channels import UnknownChannelError
+from nexus_chassis.errors import RedisUnavailableError
+from nexus_chassis.problems import Problem, ProblemMap
+from nexus_chassis.tokens import forbidden, unauthorized
+from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
+from nexus_gateway.events.errors import BadFrameError
+from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
+from nexus_gateway.proxy.errors import (
+    AmbiguousPathError,
+    TooManyStreamsError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
+from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
+from nexus_gateway.users.errors import PasswordQueueFullError
+
+_STATUS_HINT = "/v1/status shows the state of each service."
+
+
+class OAuthProblem(Problem):
+    """An error of RFC 6749 section 5.2 (RFC 8693 section 2.2.2): its members, and those of a problem besides."""
+
+    def __init__(self, error: OAuthError) -> None:
+        invalid_client = error.error == "invalid_client"
+        super().__init__(
+            401 if invalid_client else 400,
+            error.error.replace("_", "-"),
+            "No token was issued",
+            error.description,
+            headers={"WWW-Authenticate": 'Basic realm="oauth"'} if invalid_client else {},
+            error=error.error,
+            error_description=error.description,
+        )
+
+    @override
+    def response(self) -> Response:
+        headers = {**self.headers, "Cache-Control": "no-store"}
+        return Response(json.dumps(self.body()), self.status, headers, media_type="application/json")
+
+
+def _session_ended(_: SessionEndedError) -> Problem:
+    return unauthorized("its session was ended")
+
+
+def _insufficient_scope(error: InsufficientScopeError) -> Problem:
+    return forbidden(error.missing)
+
+
+def _wrong_credentials(_: WrongCredentialsError) -> Problem:
+    detail = "No user has this name and password. Check the spelling of both."
+    return Problem(401, "wrong-credentials", "Sign-in failed", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _too_many_attempts(error: TooManyAttemptsError) -> Problem:
+    detail = f"Sign-in failed too often from here. Try again in {error.retry_after} s."
+    return Problem(429, "too-many-attempts", "Too many attempts", detail, headers=_retry_after(error.retry_after))
+
+
+def _password_queue_full(error: PasswordQueueFullError) -> Problem:
+    detail = f"Too many sign-ins are checked at once. Try again in {error.retry_after} s."
+    return Problem(503, "overloaded", "The gateway is overloaded", detail, headers=_retry_after(error.retry_after))
+
+
+def _no_session(_: NoSessionError) -> Problem:
+    detail = "This token belongs to no session. Sign in at POST /v1/sessions."
+    return Problem(404, "no-session", "There is no session", detail)
+
+
+def _unknown_audience(error: UnknownAudienceError) -> Problem:
+    detail = f"Found {error.audience!r}. Use one of {', '.join(error.known)}."
+    return Problem(400, "unknown-audience", "There is no such service", detail)
+
+
+def _invalid_scope(error: InvalidScopeError) -> Problem:
+    detail = f"Found {error.scope!r:.100}. A scope is printable ASCII without blanks, quotes and backslashes."
+    return Problem(400, "invalid-scope", "This is not a scope", detail)
+
+
+def _ambiguous_path(error: AmbiguousPathError) -> Problem:
+    detail = (
+        f"Found {error.path!r:.200}. Write {error.prefix}/ without percent escapes, "
+        "and no '.', '..', backslash or encoded slash in the rest."
+    )
+    return Problem(400, "ambiguous-path", "The path is ambiguous", detail)
+
+
+def _too_many_streams(error: TooManyStreamsError) -> Problem:
+    detail = f"You have {error.limit} long uploads or downloads on their way. Wait until one of them has ended."
+    return Problem(429, "too-many-streams", "Too many streams at once", detail, headers=_retry_after(5))
+
+
+def _upstream_timeout(error: UpstreamTimeoutError) -> Problem:
+    detail = f"{error.service} did not answer in time. Try again later. {_STATUS_HINT}"
+    return Problem(504, "upstream-timeout", "A service took too long", detail, service=error.service)
+
+
+def _upstream_unavailable(error: UpstreamUnavailableError) -> Problem:
+    detail = f"{error.service} cannot be reached. Try again in a few seconds. {_STATUS_HINT}"
+    headers = _retry_after(5)
+    return Problem(502, "upstream-unavailable", "A service is away", detail, headers=headers, service=error.service)
+
+
+def _redis_unavailable(_: RedisUnavailableError) -> Problem:
+    detail = f"Sessions and channels cannot be read now. Try again in a few seconds. {_STATUS_HINT}"
+    return Problem(503, "store-unavailable", "The gateway is degraded", detail, headers=_retry_after(5))
+
+
+def _unknown_channel(error: UnknownChannelError) -> Problem:
+    return Problem(400, "unknown-channel", "There is no such channel", str(error))
+
+
+def _bad_frame(error: BadFrameError) -> Problem:
+    return Problem(400, "bad-frame", "The frame is not understood", str(error))
+
+
+def _client_left(_: ClientDisconnect) -> Problem:
+    return Problem(499, "client-left", "The client left", "The connection was closed before the answer.")
+
+
+def _retry_after(seconds: int) -> dict[str, str]:
+    return {"Retry-After": str(seconds)}
+
+
+PROBLEMS: ProblemMap = (
+    (SessionEndedError, _session_ended),
+    (InsufficientScopeError, _insufficient_scope),
+    (WrongCredentialsError, _wrong_credentials),
+    (TooManyAttemptsError, _too_many_attempts),
+    (PasswordQueueFullError, _password_queue_full),
+    (NoSessionError, _no_session),
+    (OAuthError, OAuthProblem),
+    (UnknownAudienceError, _unknown_audience),
+    (InvalidScopeError, _invalid_scope),
+    (AmbiguousPathError, _ambiguous_path),
+    (TooManyStreamsError, _too_many_streams),
+    (UpstreamTimeoutError, _upstream_timeout),
+    (UpstreamUnavailableError, _upstream_unavailable),
+    (RedisUnavailableError, _redis_unavailable),
+    (UnknownChannelError, _unknown_channel),
+    (BadFrameError, _bad_frame),
+    (ClientDisconnect, _client_left),
+)

@@ -1,0 +1,103 @@
+"""Limits on failed sign-ins, counted in Redis. Nobody can use them to lock somebody else out.
+
+Failures are counted by address, by user, and by both together, for WINDOW_SECONDS each.
+
+- An address may fail MAX_PAIR_FAILURES times for one user. Another address is not affected.
+- When all addresses together failed MAX_USER_FAILURES times for a user, each address that the user has not signed in
+  from has one attempt in NARROW_SECONDS instead: guessing from many addresses is slowed, and the user still gets in.
+- When an address failed MAX_ADDRESS_FAILURES times for whatever users, only users who have signed in from it before
+  may try there.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from nexus_chassis.redis_errors import translate_redis_errors
+from nexus_gateway.sessions.errors import TooManyAttemptsError
+
+WINDOW_SECONDS = 900
+NARROW_SECONDS = 60
+MAX_PAIR_FAILURES = 10
+MAX_USER_FAILURES = 100
+MAX_ADDRESS_FAILURES = 100
+_KNOWN_SECONDS = 30 * 86400
+
+# Each attempt is counted as a failure before the password is checked, so that many at once are limited as well.
+# KEYS: failures by pair, user, address; the narrow turn; whether the pair is known. ARGV: window, narrow window, the
+# three limits. Returns the seconds to wait, 0 for an attempt that is counted and may go on.
+_BEGIN = """
+local function count(key) return tonumber(redis.call('GET', key) or '0') end
+local function left(key) return math.max(redis.call('TTL', key), 1) end
+if count(KEYS[1]) >= tonumber(ARGV[3]) then return left(KEYS[1]) end
+if redis.call('EXISTS', KEYS[5]) == 0 then
+  if count(KEYS[3]) >= tonumber(ARGV[5]) then return left(KEYS[3]) end
+  if count(KEYS[2]) >= tonumber(ARGV[4]) and not redis.call('SET', KEYS[4], '1', 'EX', ARGV[2], 'NX') then
+    return left(KEYS[4])
+  end
+end
+for index = 1, 3 do
+  if redis.call('INCR', KEYS[index]) == 1 then redis.call('EXPIRE', KEYS[index], ARGV[1]) end
+end
+return 0
+"""
+
+# The attempt was no failure: it is taken back. KEYS as above; ARGV: seconds that the pair is known, which 0 leaves as it is.
+_TAKE_BACK = """
+for index = 2, 3 do
+  if redis.call('EXISTS', KEYS[index]) == 1 then redis.call('DECR', KEYS[index]) end
+end
+if tonumber(ARGV[1]) > 0 then
+  redis.call('DEL', KEYS[1], KEYS[4])
+  redis.call('SET', KEYS[5], '1', 'EX', ARGV[1])
+elseif redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('DECR', KEYS[1])
+end
+return 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to sign in, counted by these keys."""
+
+    keys: tuple[str, ...]
+
+
+class LoginLimiter:
+    """Counts attempts to sign in. Raises RedisUnavailableError."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._begin = redis.register_script(_BEGIN)
+        self._take_back = redis.register_script(_TAKE_BACK)
+
+    async def begin(self, username: str, address: str) -> Attempt:
+        """Count an attempt; raises TooManyAttemptsError when there were too many failures."""
+        attempt = Attempt(_keys(username, address))
+        limits = [WINDOW_SECONDS, NARROW_SECONDS, MAX_PAIR_FAILURES, MAX_USER_FAILURES, MAX_ADDRESS_FAILURES]
+        with translate_redis_errors():
+            wait: int = await self._begin(keys=attempt.keys, args=limits)
+        if wait:
+            raise TooManyAttemptsError(wait)
+        return attempt
+
+    async def succeed(self, attempt: Attempt) -> None:
+        """The user signed in: the failures of this address for this user are forgotten."""
+        await self._end(attempt, _KNOWN_SECONDS)
+
+    async def withdraw(self, attempt: Attempt) -> None:
+        """The password was not checked, so the attempt does not count."""
+        await self._end(attempt, 0)
+
+    async def _end(self, attempt: Attempt, known_seconds: int) -> None:
+        with translate_redis_errors():
+            await self._take_back(keys=attempt.keys, args=[known_seconds])
+
+
+def _keys(username: str, address: str) -> tuple[str, ...]:
+    """Names are hashed: they may be long, and a password typed into the wrong field must not be stored."""
+    user = hashlib.sha256(username.encode()).hexdigest()[:32]
+    pair = f"{user}:{address}"
+    named = {"pair": pair, "user": user, "address": address, "narrow": pair, "known": pair}
+    return tuple(f"gateway:login:{kind}:{name}" for kind, name in named.items())

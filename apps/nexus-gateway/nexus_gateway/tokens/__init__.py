@@ -1,1 +1,0 @@
-"""Access tokens: the signing key, and the grants that give tokens."""

@@ -1,0 +1,87 @@
+"""Routes to services that the gateway's own code does not know: NEXUS_ROUTES."""
+
+import aiohttp
+import pytest
+from conftest import AddUser
+from upstream import Upstream
+
+from nexus_chassis.settings import load
+from nexus_chassis.tokens import TokenVerifier
+from nexus_gateway.app import create_app
+from nexus_gateway.auth.scopes import all_scopes, service_scopes
+from nexus_gateway.proxy.routes import routes
+from nexus_gateway.settings import OWN_NAMES, Settings
+
+
+@pytest.fixture
+def routed(environment: pytest.MonkeyPatch, upstream: Upstream) -> None:
+    """Two more services; must be asked for before `gateway`."""
+    environment.setenv("NEXUS_ROUTES", f"pricing={upstream.url} price-list=http://127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("routed")
+class TestRoutedServices:
+    async def test_the_service_gets_the_request_with_a_token_of_its_own(
+        self, gateway: str, http: aiohttp.ClientSession, add_user: AddUser
+    ) -> None:
+        caller = await add_user("pricing", "classify")
+        async with http.get(f"{gateway}/v1/pricing/echo/x?q=1", headers=caller) as response:
+            answer = await response.json()
+        token = answer["headers"]["authorization"].removeprefix("Bearer ")
+        keys = f"{gateway}/.well-known/jwks.json"
+        principal = await TokenVerifier("http://localhost:8000", "pricing", keys).verify(token)
+
+        assert (answer["path"], answer["query"], principal.scopes) == ("/v1/echo/x", "q=1", {"pricing"})
+
+    async def test_a_caller_without_the_scope_is_refused(
+        self, gateway: str, http: aiohttp.ClientSession, add_user: AddUser
+    ) -> None:
+        caller = await add_user("classify", "price-list")
+        async with http.get(f"{gateway}/v1/pricing/echo/x", headers=caller) as response:
+            assert (response.status, (await response.json(content_type=None))["missing_scopes"]) == (403, ["pricing"])
+
+    async def test_the_administrator_has_the_scopes(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+    ) -> None:
+        async with http.get(f"{gateway}/v1/me", headers=admin) as response:
+            assert {"pricing", "price-list"} <= set((await response.json())["scopes"])
+        async with http.post(f"{gateway}/v1/tokens", headers=admin, json={"audience": "price-list"}) as response:
+            assert (response.status, (await response.json())["scope"]) == (201, "admin price-list")
+
+    async def test_their_state_is_shown(self, gateway: str, http: aiohttp.ClientSession) -> None:
+        async with http.get(f"{gateway}/v1/status") as response:
+            services = (await response.json())["services"]
+        assert (services["pricing"]["status"], services["price-list"]["status"]) == ("ok", "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("pricing", "'pricing' is not NAME=ADDRESS, such as pricing=http://pricing:8003."),
+        ("Pricing=http://x", "'Pricing=http://x' is not NAME=ADDRESS, such as pricing=http://pricing:8003."),
+        (
+            "a=http://x,b=http://y/z",
+            "'a=http://x,b=http://y/z' is not NAME=ADDRESS, such as pricing=http://pricing:8003.",
+        ),
+        ("data=http://x", "The name 'data' is taken. Give the service another one."),
+        ("a=http://x a=http://y", "The name 'a' is taken. Give the service another one."),
+    ],
+)
+def test_what_is_no_route_is_reported(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, fault: str
+) -> None:
+    environment.setenv("NEXUS_ROUTES", text)
+    with pytest.raises(SystemExit) as ended:
+        load(Settings)
+    assert (ended.value.code, capsys.readouterr().err) == (
+        78,
+        f"Invalid configuration:\n  NEXUS_ROUTES  {fault}\n",
+    )
+
+
+@pytest.mark.usefixtures("environment")
+def test_names_that_the_gateway_has_itself_are_taken() -> None:
+    paths = [*create_app().openapi()["paths"], *(route.prefix for route in routes(load(Settings))), "/v1/ws"]
+    first = {path.split("/")[2] for path in paths if path.startswith("/v1/")}
+    scopes = {scope for scope in all_scopes(()) if ":" not in scope}
+    assert first | set(service_scopes(())) | scopes | {"nexus-gateway"} == OWN_NAMES

@@ -1,0 +1,43 @@
+import asyncio
+import time
+
+import pytest
+
+from nexus_gateway.users.errors import PasswordQueueFullError
+from nexus_gateway.users.passwords import MAX_WAITING, Passwords, is_outdated
+
+
+async def test_a_hash_matches_its_own_password_only() -> None:
+    passwords = Passwords()
+    password_hash = await passwords.hash("correct")
+
+    assert [await passwords.matches(text, password_hash) for text in ("correct", "wrong")] == [True, False]
+    assert not is_outdated(password_hash)
+
+
+@pytest.mark.parametrize("password_hash", ["", "x", "$argon2id$v=19$m=19456,t=2,p=1$damaged"])
+async def test_a_damaged_hash_matches_nothing(password_hash: str) -> None:
+    assert not await Passwords().matches("", password_hash)
+
+
+async def test_400_passwords_at_once_are_refused_but_for_those_that_can_be_checked_soon() -> None:
+    passwords = Passwords()
+    password_hash = await passwords.hash("correct")
+    started = time.perf_counter()
+    outcomes = await asyncio.gather(
+        *(passwords.matches("wrong", password_hash) for _ in range(400)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, PasswordQueueFullError)]
+
+    assert (len(outcomes) - len(refused), refused[0].retry_after) == (MAX_WAITING + 2, 1)
+    assert time.perf_counter() - started < 3
+
+
+async def test_a_check_that_is_cancelled_leaves_its_place() -> None:
+    passwords = Passwords()
+    for _ in range(MAX_WAITING + 3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await passwords.hash("x")
+
+    assert await passwords.hash("x")
