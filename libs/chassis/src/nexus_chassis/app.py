@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
+from fastapi.telemetry import TelemetryConfig
 
 from nexus_chassis.admission import Admission, AdmissionMiddleware
 from nexus_chassis.drain import Drain
@@ -18,6 +19,9 @@ from nexus_chassis.settings import ServiceSettings
 from nexus_chassis.store_problems import STORE_PROBLEMS
 from nexus_chassis.telemetry import TelemetryMiddleware, configure_tracing
 from nexus_chassis.tokens import TokenVerifier
+
+# The chassis has its own; FastAPI's costs each request some microseconds to find that nothing is configured.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 type Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -47,11 +51,13 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     runtime = Runtime(settings=settings, health=health, admission=Admission(limits), drain=Drain(), verifier=verifier)
     app.state.runtime = runtime
     health.drain = runtime.drain
-    app.add_middleware(CorsMiddleware, origins=origins)
+    if origins:
+        app.add_middleware(CorsMiddleware, origins=origins)
     app.add_middleware(AdmissionMiddleware, admission=runtime.admission)
     install_problem_handlers(app, [*STORE_PROBLEMS, *problems])
     app.add_middleware(TelemetryMiddleware)

@@ -35,6 +35,10 @@ class Origins:
                 raise ValueError(f"{name!r} is not an origin, such as https://app.example.com (lower case, no path).")
         return cls(names)
 
+    def __bool__(self) -> bool:
+        """Whether any origin is allowed."""
+        return bool(self._origins)
+
     def allows(self, origin: str) -> bool:
         """Whether pages of this origin may connect."""
         return origin in self._origins

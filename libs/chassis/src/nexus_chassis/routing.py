@@ -80,6 +80,8 @@ class StrictRoute(APIRoute):
 
     @override
     def matches(self, scope: "Scope") -> "tuple[Match, Scope]":
+        if not self.param_convertors and scope["path"] != self.path:
+            return Match.NONE, {}  # cheaper than the route's pattern, which says the same
         match, child_scope = super().matches(scope)
         if match is Match.PARTIAL and self._answers_head(scope):
             return Match.FULL, child_scope
