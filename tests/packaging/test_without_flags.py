@@ -24,14 +24,14 @@ def secret_files(*names: tuple[str, str]) -> str:
         "Write the secret to that file, or point this setting at the file that holds it.\n"
         for setting, secret in names
     ]
-    return "".join(["The service cannot start: these settings need mending.\n", *lines])
+    return "".join(["Invalid configuration:\n", *lines])
 
 
 ENDS = {
     "nexus-gateway": (
         EX_CONFIG,
         secret_files(
-            ("NEXUS_REDIS_PASSWORD_FILE", "redis_password"),
+            ("NEXUS_REDIS_PASSWORD_FILE", "gateway_redis_password"),
             ("NEXUS_POSTGRES_PASSWORD_FILE", "gateway_db_password"),
             ("NEXUS_ADMIN_PASSWORD_FILE", "admin_password"),
             ("NEXUS_SIGNING_KEY_FILE", "signing_key"),
@@ -42,7 +42,7 @@ ENDS = {
     "dataflow-service": (
         EX_CONFIG,
         secret_files(
-            ("NEXUS_REDIS_PASSWORD_FILE", "redis_password"),
+            ("NEXUS_REDIS_PASSWORD_FILE", "dataflow_redis_password"),
             ("NEXUS_POSTGRES_PASSWORD_FILE", "dataflow_db_password"),
         ),
     ),

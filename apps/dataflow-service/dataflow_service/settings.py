@@ -27,6 +27,16 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
         validation_alias="NEXUS_POSTGRES_PASSWORD_FILE",
         description="file that holds the password of the role",
     )
+    redis_url: str = Field(
+        default="redis://dataflow@redis:6379/0",
+        validation_alias="NEXUS_REDIS_URL",
+        description="Redis address with the service's user, without password",
+    )
+    redis_password_file: SecretFile = Field(
+        default=Path("/run/secrets/dataflow_redis_password"),
+        validation_alias="NEXUS_REDIS_PASSWORD_FILE",
+        description="file that holds the password of the Redis user",
+    )
     models: str = Field(
         "dataflow_service.models",
         validation_alias="DATAFLOW_MODELS",

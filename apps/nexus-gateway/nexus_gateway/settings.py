@@ -54,6 +54,16 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_POSTGRES_PASSWORD_FILE",
         description="file that holds the password of the role",
     )
+    redis_url: str = Field(
+        default="redis://gateway@redis:6379/0",
+        validation_alias="NEXUS_REDIS_URL",
+        description="Redis address with the service's user, without password",
+    )
+    redis_password_file: SecretFile = Field(
+        default=Path("/run/secrets/gateway_redis_password"),
+        validation_alias="NEXUS_REDIS_PASSWORD_FILE",
+        description="file that holds the password of the Redis user",
+    )
     issuer: str = Field(
         default="http://localhost:8000",
         validation_alias="NEXUS_ISSUER",

@@ -187,7 +187,7 @@ async def owner(
             "postgres_owner_password_file": password,
         }
     )
-    await admin.execute(f"DROP SCHEMA {name} CASCADE; DROP ROLE {name}")
+    await admin.execute(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
     await admin.close()
 
 

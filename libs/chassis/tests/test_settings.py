@@ -3,9 +3,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from pydantic import Field
 
 from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.settings import PostgresSettings, RedisSettings, ServiceSettings, load, read_secret
+from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings, load, read_secret
 from nexus_testkit import assert_settings_documented
 from nexus_testkit.readme import settings_table
 
@@ -49,10 +50,16 @@ def test_all_faults_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, capsys
 def test_a_default_at_fault_is_reported_by_its_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    class OwnSettings(RedisSettings):
+        redis_url: str = "redis://redis:6379/0"
+        redis_password_file: SecretFile = Field(
+            default=Path("/run/secrets/redis_password"), validation_alias="NEXUS_REDIS_PASSWORD_FILE"
+        )
+
     monkeypatch.delenv("NEXUS_REDIS_PASSWORD_FILE", raising=False)
 
     with pytest.raises(SystemExit):
-        load(RedisSettings)
+        load(OwnSettings)
 
     assert capsys.readouterr().err == (
         "Invalid configuration:\n"

@@ -150,15 +150,13 @@ class PostgresSettings(_Settings):
 
 
 class RedisSettings(_Settings):
-    """Where Redis is."""
+    """Where Redis is. A subclass sets its own default user in the URL."""
 
     redis_url: str = Field(
-        default="redis://redis:6379/0", validation_alias="NEXUS_REDIS_URL", description="Redis address"
+        validation_alias="NEXUS_REDIS_URL", description="Redis address with the service's user, without password"
     )
     redis_password_file: SecretFile = Field(
-        default=Path("/run/secrets/redis_password"),
-        validation_alias="NEXUS_REDIS_PASSWORD_FILE",
-        description="file that holds the Redis password",
+        validation_alias="NEXUS_REDIS_PASSWORD_FILE", description="file that holds the password of the Redis user"
     )
 
 
