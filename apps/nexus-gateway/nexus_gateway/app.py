@@ -1,7 +1,7 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -96,16 +96,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    users = UserRepository()
-    passwords = Passwords()
-    password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
-
-    async def prepare(database: Database) -> None:
-        await UserService(database, users, passwords).ensure_admin(password, all_scopes(settings.more_services))
-
-    database = await stack.enter_async_context(
-        open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
-    )
+    users = partial(UserService, users=UserRepository(), passwords=Passwords())
+    database = await _open_database(stack, settings, users)
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
@@ -116,7 +108,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         sessions=SessionService(
             SessionRepository(redis),
             LoginLimiter(redis),
-            authenticate=UserService(database, users, passwords).authenticate,
+            authenticate=users(database).authenticate,
             issue_token=issuer.issue_session_token,
             seconds=TOKEN_SECONDS,
         ),
@@ -130,6 +122,18 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
             status_http, database, redis, health, {route.service: route.upstream for route in routes(settings)}
         ),
     )
+
+
+async def _open_database(
+    stack: AsyncExitStack, settings: Settings, users: Callable[[Database], UserService]
+) -> Database:
+    password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
+
+    async def prepare(database: Database) -> None:
+        await users(database).ensure_admin(password, all_scopes(settings.more_services))
+
+    opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
+    return await stack.enter_async_context(opening)
 
 
 def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
