@@ -5,7 +5,7 @@ ARGS ?=
 NEXUS := tools/nexus
 PACK_FLAG := $(if $(filter 0,$(PACK)),--no-pack,--pack)
 
-.PHONY: help up down status logs test prove lint unit doctor lock new base builder rebase build image-cuda env parity reproduce sbom audit
+.PHONY: help up down status logs test prove lint unit docs doctor lock new base builder rebase build image-cuda env parity reproduce sbom audit
 help:
 	@$(NEXUS) --help
 up:
@@ -25,6 +25,8 @@ lint:
 unit: export ARGS := $(ARGS)
 unit:
 	@$(NEXUS) unit $(SERVICES) $(if $(ARGS),--args "$$ARGS")
+docs:
+	@$(NEXUS) docs
 doctor:
 	@$(NEXUS) doctor
 lock:

@@ -11,9 +11,9 @@ from markdown_it.token import Token
 from nexusctl.workspace import ROOT, load
 
 README = ROOT / "README.md"
-OPERATING = ROOT / "docs" / "operating.md"
-BUILDING = ROOT / "docs" / "building.md"
-GUIDES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PRODUCTION = ROOT / "docs" / "guides" / "run-in-production.md"
+BUILDING = ROOT / "docs" / "concepts" / "build-pipeline.md"
+GUIDES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 APP_READMES = {app.name: app.folder / "README.md" for app in load().apps}
 DOCUMENTS = [
     *GUIDES,
@@ -52,7 +52,7 @@ def tokens(path: Path) -> list[Token]:
 
 
 def spans(text: str) -> list[str]:
-    """Return what stands between backquotes."""
+    """Return each text between backquotes."""
     return _SPAN.findall(text)
 
 
@@ -67,7 +67,7 @@ def fences(path: Path, language: str) -> list[str]:
 
 
 def code(path: Path) -> Iterator[str]:
-    """Give each piece of code: spans, and lines of shell blocks with continued lines joined."""
+    """Yield each piece of code: spans, and lines of shell blocks with continued lines joined."""
     for token in tokens(path):
         if token.type == "inline":
             yield from (child.content for child in token.children or [] if child.type == "code_inline")

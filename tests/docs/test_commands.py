@@ -1,4 +1,4 @@
-"""Every command that the documents name exists, and every command that exists is documented."""
+"""Every command that the documents name exists. docs/reference/commands.md lists those that exist."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from documents import BUILDING, GUIDES, OPERATING, README, code, fences, name
+from documents import BUILDING, GUIDES, README, code, fences, name
 
 from nexusctl.cli import app
 from nexusctl.workspace import ROOT, load
@@ -31,7 +31,7 @@ def commands() -> dict[str, set[str]]:
 
 
 def pieces() -> Iterator[str]:
-    """Give each command line of the guides, without comments and what is around it in `$( )`."""
+    """Yield each command line of the guides, without comments and what is around it in `$( )`."""
     for path in GUIDES:
         for line in code(path):
             yield from (part.strip() for part in re.split(r"\$\(|\)|&&|\|| # ", line))
@@ -57,8 +57,10 @@ def test_each_command_has_its_make_target() -> None:
     assert make_targets() - {"help"} - of_commands_with_arguments == set(commands())
 
 
-def test_make_targets_are_those_that_the_guides_name() -> None:
-    assert named_targets() == make_targets()
+def test_make_targets_that_the_guides_name_exist() -> None:
+    named = named_targets()
+    assert named != set()
+    assert named - make_targets() == set()
 
 
 def test_commands_and_options_of_the_wrapper_exist() -> None:
@@ -68,14 +70,6 @@ def test_commands_and_options_of_the_wrapper_exist() -> None:
     wrong = {command: options - known.get(command, set()) for command, options in named.items()}
     assert [command for command in named if command not in known] == []
     assert {command: options for command, options in wrong.items() if options} == {}
-
-
-def test_each_option_is_documented() -> None:
-    named = {option for options in named_commands().values() for option in options}
-    make_gives = {"--pack", "--args"}  # from PACK and ARGS
-    options = {option for given in commands().values() for option in given if option.startswith("--")}
-    alternatives = {"--no-volumes", "--no-follow", "--help"}
-    assert options - alternatives - make_gives == named
 
 
 def test_readme_begins_with_the_two_commands() -> None:
@@ -88,9 +82,7 @@ def test_each_app_has_its_bare_pack_build(service: str) -> None:
     assert f"pack build {service} --path apps/{service}" in lines
 
 
-@pytest.mark.parametrize("path", [README, OPERATING, BUILDING], ids=name)
-def test_shell_blocks_can_be_read_by_a_shell(path: Path) -> None:
-    blocks = fences(path, "sh")
-    assert blocks
-    for block in blocks:
+@pytest.mark.parametrize("path", GUIDES, ids=name)
+def test_shell_blocks_can_be_parsed_by_a_shell(path: Path) -> None:
+    for block in fences(path, "sh"):
         assert subprocess.run(["sh", "-n"], input=block, text=True, capture_output=True, check=False).stderr == ""

@@ -1,4 +1,4 @@
-"""What the README and `make up` give to be pasted works as pasted."""
+"""The examples of the README and of `make up` work as pasted."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from documents import README, fences, plain, table
+from documents import BUILDING, PRODUCTION, README, fences, plain, table
 from harness import engine
 from harness.stack import Stack
 
@@ -54,8 +54,8 @@ def test_example_that_make_up_prints(stack: Stack, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("stack")
-def test_sizes_in_the_readme_are_near_the_truth() -> None:
-    sizes = table(README, "The stack", "image")
+def test_documented_sizes_are_near_the_truth() -> None:
+    sizes = table(BUILDING, "Image sizes", "image")
     images = [plain(cell) for cell in sizes.column("image")]
     written = dict(zip(images, map(float, sizes.column("MB")), strict=True))
     measured = {image: docker.image_megabytes(image) for image in images if docker.image_id(image)}
@@ -66,7 +66,6 @@ def test_sizes_in_the_readme_are_near_the_truth() -> None:
 
 @pytest.mark.usefixtures("stack")
 def test_metrics_are_read_as_the_guide_says(stack: Stack) -> None:
-    guide = (ROOT / "docs" / "operating.md").read_text()
-    (program,) = re.findall(r'exec -T nexus-gateway python3 -c "([^"]+)"', guide)
+    (program,) = re.findall(r'exec -T nexus-gateway python3 -c "([^"]+)"', PRODUCTION.read_text())
     metrics = engine.docker("exec", stack.container("nexus-gateway")["Id"], "python3", "-c", program)
     assert "# TYPE http_request_duration_seconds histogram" in metrics.splitlines()

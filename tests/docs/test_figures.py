@@ -7,8 +7,8 @@ from documents import BUILDING, README, code, fences, plain, table
 
 from nexusctl.workspace import ROOT, load
 
-SIZES = table(README, "The stack", "image")
-ARCHITECTURE = ROOT / "docs" / "architecture.md"
+SIZES = table(BUILDING, "Image sizes", "image")
+ARCHITECTURE = ROOT / "docs" / "concepts" / "architecture.md"
 
 
 def limits() -> dict[str, float]:
@@ -38,9 +38,7 @@ def test_picture_shows_each_service_at_its_port() -> None:
 def test_architecture_names_each_service_with_its_port() -> None:
     text = ARCHITECTURE.read_text()
     named = dict(re.findall(r"([\w-]+) \((\d{4})\b", text))
-    assert {name: int(port) for name, port in named.items() if "-" in name} == {
-        app.name: app.port for app in load().apps
-    }
+    assert {name: int(port) for name, port in named.items()} == {app.name: app.port for app in load().apps}
 
 
 def test_base_images_are_those_of_the_workspace() -> None:

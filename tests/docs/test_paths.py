@@ -1,6 +1,7 @@
 """What the documents point at is there: paths, links, headings."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,17 @@ TOP = ("apps", "buildpacks", "docker", "docs", "libs", "tests", "tools")
 IN_TREE = re.compile(
     rf"(?<![\w./-])((?:{'|'.join(TOP)})/[\w./*<>-]*|[A-Z]+\.md|NOTICE|LICENSE|docker-compose[\w.]*\.yml)"
 )
+DOCUMENT = re.compile(r"(?<![\w./-])docs/[\w/-]+\.md")
+TEXTS = {"", ".c", ".md", ".py", ".sh", ".tmpl", ".toml", ".yml"}
 MADE = re.compile(r"\.nexus/[\w./*-]+")
 MADE_BY_US = {"base", "bin", "build-cache", "logs", "pack", "sbom", "secrets", "venv", "wheels"}
 
 
 def missing(mention: str, base: Path) -> bool:
-    """Whether no file or folder has this path, from the root or from the document's own folder; X is each app."""
-    patterns = [re.sub(r"\bX\b|<service>", app.name, mention) for app in load().apps]
-    return not all(any(place.glob(pattern.rstrip("/."))) for pattern in patterns for place in [root_of(pattern, base)])
-
-
-def root_of(pattern: str, base: Path) -> Path:
-    first = pattern.partition("/")[0]
-    return base if base != ROOT and (base / first).exists() else ROOT
+    """Whether no file has this path from the root, the document's own folder or the app's package; X is each app."""
+    places = (ROOT, base, base / base.name.replace("-", "_"))
+    patterns = [re.sub(r"\bX\b|<service>", app.name, mention).rstrip("/.") for app in load().apps]
+    return not all(any(True for place in places for _ in place.glob(pattern)) for pattern in patterns)
 
 
 @EACH
@@ -67,5 +66,14 @@ def slug(heading: str) -> str:
 
 def test_each_guide_is_linked_from_the_readme() -> None:
     linked = {(ROOT / link.split("#")[0]).resolve() for link in links(ROOT / "README.md") if "://" not in link}
-    assert sorted(name(path) for path in (ROOT / "docs").glob("*.md") if path not in linked) == []
+    assert sorted(name(path) for path in (ROOT / "docs").rglob("*.md") if path not in linked) == []
     assert [app.name for app in load().apps if app.folder / "README.md" not in linked] == []
+
+
+def test_no_file_names_a_document_that_is_not_there() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    texts = [ROOT / path for path in tracked.split("\0") if Path(path).suffix in TEXTS]
+    named = {
+        document for path in texts if path.is_file() for document in DOCUMENT.findall(path.read_text(errors="replace"))
+    }
+    assert sorted(document for document in named if not (ROOT / document).exists()) == []

@@ -62,7 +62,7 @@ def test_data_of_another_version_is_left_alone(empty: Database) -> None:
         "",
         "postgres: the data folder belongs to another PostgreSQL\n"
         f"  found: version 15 in {DATA}\n"
-        "  to do: dump it with that version and restore it here (docs/operating.md, Upgrade)\n",
+        "  to do: dump it with that version and restore it here (docs/guides/run-in-production.md, Upgrade)\n",
     )
 
 

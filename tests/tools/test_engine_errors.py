@@ -103,7 +103,7 @@ def test_wrapper_leaves_the_state_of_another_user_alone(tree: Path) -> None:
         "",
         "nexus: the folder .nexus cannot be written\n"
         "  found: it belongs to root, and this is nobody\n"
-        "  to do: run as that user, or remove .nexus (secrets lie in it: docs/operating.md)\n",
+        "  to do: run as that user, or remove .nexus (secrets lie in it: docs/guides/run-in-production.md)\n",
     )
 
 
@@ -138,7 +138,7 @@ def test_entry_that_project_toml_lacks(tree: Path) -> None:
         "",
         "nexusctl: project.toml is incomplete\n"
         "  found: nexus.services.mcp-server has no `port`\n"
-        "  to do: add it; docs/building.md lists what each entry says\n",
+        "  to do: add it; docs/concepts/build-pipeline.md lists what each entry says\n",
     )
 
 
@@ -162,7 +162,7 @@ def test_entry_that_a_worker_lacks(tree: Path, entry: str) -> None:
         "",
         "nexusctl: project.toml is incomplete\n"
         f"  found: nexus.workers.relay has no `{entry}`\n"
-        "  to do: add it; docs/building.md lists what each entry says\n",
+        "  to do: add it; docs/concepts/build-pipeline.md lists what each entry says\n",
     )
 
 

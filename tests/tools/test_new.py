@@ -107,7 +107,7 @@ def test_package_index_that_is_not_reached(tree: Path) -> None:
 def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
     share_all_but_wheelhouse(tree)
     (tree / "README.md").write_text("# Ours\n")
-    (tree / "docs" / "building.md").unlink()
+    (tree / "docs" / "concepts" / "build-pipeline.md").unlink()
     outcome = nexusctl(tree, "new", "pricing", "--port", "8123")
     assert outcome == Outcome(
         0,
@@ -117,16 +117,17 @@ def test_documents_that_were_rewritten_are_named(tree: Path) -> None:
         "  apps/pricing\n"
         "  docker/Dockerfile.pricing\n"
         "  docker-compose.production.yml\n"
-        "  docs/architecture.md\n"
-        "  docs/operating.md\n"
+        "  docs/concepts/architecture.md\n"
+        "  docs/guides/run-in-production.md\n"
         "  project.toml\n"
+        "  pyproject.toml\n"
         "These documents have another form than expected; add to them by hand:\n"
         "  README.md: gateway --> app_pricing[pricing :8123]\n"
-        "  README.md: | `pricing` | 95 | 110 |\n"
         "  README.md: [pricing](apps/pricing/README.md)\n"
-        "  docs/building.md: pack build pricing --path apps/pricing\n"
+        "  docs/concepts/build-pipeline.md: pack build pricing --path apps/pricing\n"
+        "  docs/concepts/build-pipeline.md: | `pricing` | 95 | 110 |\n"
         "Next: `make unit SERVICES=pricing`, then `make up`; it is reached at /v1/pricing of the gateway.\n"
-        "See also docs/adding-a-service.md.\n",
+        "See also docs/guides/add-a-service.md.\n",
         "",
     )
     assert (tree / "README.md").read_text() == "# Ours\n"

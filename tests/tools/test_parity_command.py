@@ -98,7 +98,7 @@ def test_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
 NOT_UNDERSTOOD = "allow.toml has an entry that is not understood\n  found: {}\n  to do: {}"
 WRITE = (
     "write [[same]] with left, right and reason, or [[allow]] with point, key and reason, all of them text; "
-    "docs/parity.md lists the optional keys"
+    "docs/concepts/parity.md lists the optional keys"
 )
 MALFORMED = {
     '[[allow]]\npoint = "labels"\nkey = "*"\n': "[[allow]] with point = 'labels', key = '*'",

@@ -27,6 +27,7 @@ from nexusctl import (
 )
 from nexusctl.audit import command as audit
 from nexusctl.console import Steps, err
+from nexusctl.docs import command as docs
 from nexusctl.errors import NexusError, disk_full
 from nexusctl.parity import command as parity
 from nexusctl.reproduce import command as reproduce
@@ -173,6 +174,13 @@ def env_command() -> None:
     for name, value in toolchain.settings().items():
         typer.echo(f"export {name}='{value}'")
     typer.echo(f"export PATH='{toolchain.BIN}':\"$PATH\"")
+
+
+@app.command("docs")
+def docs_command() -> None:
+    """Write the reference pages in docs/reference from the code."""
+    docker.require_engine()
+    docs.run(Steps(), app)
 
 
 @app.command("lint")

@@ -130,7 +130,7 @@ def load() -> Workspace:
     except _MissingError as error:
         found = f"{error.place} has no `{error.entry}`"
         raise NexusError(
-            "project.toml is incomplete", found, "add it; docs/building.md lists what each entry says"
+            "project.toml is incomplete", found, "add it; docs/concepts/build-pipeline.md lists what each entry says"
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Texts per second of the encoder on the GPU beside the CPU, and how far apart their vectors are.
 
-Run: python -m benchmarks.devices (from the app's folder; docs/gpu.md has the command for the image)
+Run: python -m benchmarks.devices (from the app's folder; docs/guides/gpu.md has the command for the image)
 """
 
 import time

@@ -1,1 +1,1 @@
-"""The rules of docs/architecture.md that a program can check: who imports whom, and what runs in the event loop."""
+"""The rules of docs/concepts/architecture.md that a program can check: who imports whom, and what runs in the event loop."""

@@ -1,4 +1,4 @@
 """Parity: whether two images are equal in content, metadata and behaviour.
 
-observe (filesystem, metadata, behaviour) -> compare with the allow list -> report. docs/parity.md lists the points.
+observe (filesystem, metadata, behaviour) -> compare with the allow list -> report. docs/concepts/parity.md lists the points.
 """

@@ -1,4 +1,4 @@
-"""The allow list: intended differences, each with its reason. Format: docs/parity.md."""
+"""The allow list: intended differences, each with its reason. Format: docs/concepts/parity.md."""
 
 import re
 import tomllib
@@ -125,7 +125,7 @@ def _malformed(path: Path, found: str) -> NexusError:
         f"{path.name} has an entry that is not understood",
         found,
         "write [[same]] with left, right and reason, or [[allow]] with point, key and reason, all of them text; "
-        "docs/parity.md lists the optional keys",
+        "docs/concepts/parity.md lists the optional keys",
     )
 
 

@@ -107,6 +107,6 @@ def _report(service: NewService, paths: Sequence[Path], by_hand: Sequence[str]) 
         lines += [f"  {line}" for line in by_hand]
     lines += [
         f"Next: `make unit SERVICES={service.name}`, then `make up`; it is reached at /v1/{service.name} of the gateway.",
-        "See also docs/adding-a-service.md.",
+        "See also docs/guides/add-a-service.md.",
     ]
     out.print("\n".join(lines), soft_wrap=True, markup=False)

@@ -50,18 +50,23 @@ _DOCUMENTS = (
         r"^ *\w+ --> \w+\[${last} :${last_port}\]\n",
         "        gateway --> app_${module}[${name} :${port}]\n",
     ),
-    Insertion("README.md", r"^\| `${last}` \|.*\n", "| `${name}` | 95 | 110 |\n"),
-    Insertion("README.md", r"\[${last}\]\(apps/${last}/README\.md\)", ",\n  [${name}](apps/${name}/README.md)"),
-    Insertion("docs/architecture.md", r"${last} \(${last_port}\b[^)]*\)", ", ${name} (${port}, internal)"),
+    Insertion("README.md", r"\[${last}\]\(apps/${last}/README\.md\)", ",\n[${name}](apps/${name}/README.md)"),
+    Insertion("docs/concepts/architecture.md", r"${last} \(${last_port}\b[^)]*\)", ", ${name} (${port}, internal)"),
     Insertion(
-        "docs/building.md", r"^pack build ${last} --path apps/${last}\n", "pack build ${name} --path apps/${name}\n"
+        "docs/concepts/build-pipeline.md",
+        r"^pack build ${last} --path apps/${last}\n",
+        "pack build ${name} --path apps/${name}\n",
     ),
+    Insertion("docs/concepts/build-pipeline.md", r"^\| `${last}` \|.*\n", "| `${name}` | 95 | 110 |\n"),
     Insertion(
-        "docs/operating.md",
-        r"\[${last}\]\(\.\./apps/${last}/README\.md#settings\)",
-        ",\n[${name}](../apps/${name}/README.md#settings)",
+        "docs/guides/run-in-production.md", r"^\| ${last} \|(?: [\w.]+ \|){3}\n", "| ${name} | 512m | 1 | 100 |\n"
     ),
-    Insertion("docs/operating.md", r"^\| ${last} \|(?: [\w.]+ \|){3}\n", "| ${name} | 512m | 1 | 100 |\n"),
+    Insertion("pyproject.toml", r'^  "${last}",\n', '  "${name}",\n'),
+    Insertion(
+        "pyproject.toml",
+        r"^${last} = \{ path = .*\n",
+        '${name} = { path = "apps/${name}", package = false }\n',
+    ),
 )
 _ROUTES = re.compile(r'^( +NEXUS_ROUTES:) "([^"\n]*)"$', re.MULTILINE)
 
