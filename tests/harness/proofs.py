@@ -32,6 +32,7 @@ IMAGE_INPUTS = (
             "base_images",
             "build_cache",
             "builder",
+            "chassis",
             "docker",
             "images",
             "shell",

@@ -1,5 +1,6 @@
 """Where secrets must not be: looks for the bytes of their values in streams."""
 
+import re
 from collections.abc import Mapping
 from typing import IO
 
@@ -10,8 +11,12 @@ _BLOCK = 1 << 22
 
 
 def values() -> dict[str, bytes]:
-    """Return what is secret in each file of .nexus/secrets: passwords whole, of the key its body, of the users the hash."""
-    return {name: _value(secrets.read(name), kind).encode() for name, kind in load().secrets.items()}
+    """Return what is secret in .nexus/secrets: passwords whole, of the key its body, of each Redis user the hash."""
+    found = {}
+    for name, kind in load().secrets.items():
+        for number, value in enumerate(_values(secrets.read(name), kind)):
+            found[f"{name} {number}" if number else name] = value.encode()
+    return found
 
 
 def found_in(stream: IO[bytes], wanted: Mapping[str, bytes]) -> list[str]:
@@ -25,7 +30,7 @@ def found_in(stream: IO[bytes], wanted: Mapping[str, bytes]) -> list[str]:
     return [name for name in wanted if name in found]
 
 
-def _value(content: str, kind: str) -> str:
+def _values(content: str, kind: str) -> list[str]:
     if kind == "ed25519-key":
-        return content.splitlines()[1]
-    return content.rpartition("#")[2].split()[0] if kind == "redis-acl" else content
+        return [content.splitlines()[1]]
+    return re.findall(r"#([0-9a-f]{64})\b", content) if kind == "redis-acl" else [content]

@@ -84,14 +84,14 @@ def test_the_host_has_only_the_published_ports(stack: Stack) -> None:
     ports = {"nexus-gateway": stack.gateway_port, "mcp-server": stack.mcp_port}
     published = {
         service.name: {
-            (port, at["HostPort"])
+            (port, at["HostIp"], at["HostPort"])
             for port, places in stack.container(service.name)["NetworkSettings"]["Ports"].items()
             for at in places or ()
         }
         for service in load().services
     }
     assert published == {
-        service.name: {(f"{service.port}/tcp", str(ports[service.name]))} if service.published else set()
+        service.name: {(f"{service.port}/tcp", "127.0.0.1", str(ports[service.name]))} if service.published else set()
         for service in load().services
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from harness import engine
+from harness.proofs import STACK_INPUTS, proof
 from harness.stack import Stack, compose, settings
 
 from nexusctl import images, secrets
@@ -18,6 +19,7 @@ from nexusctl.workspace import COMPOSE_FILE, ROOT, Service, load
 
 BUILDER = ROOT / "buildpacks" / "builder" / "builder.paketo.toml"
 APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
+pytestmark = proof("plain installs", *STACK_INPUTS)
 START_SECONDS = 120  # without bytecode, all four at once
 
 

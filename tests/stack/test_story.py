@@ -203,7 +203,7 @@ def test_agent_gets_the_same_codes_over_websocket(agent: Agent, story: Story, na
     assert begun["protocolVersion"] == "2025-11-25"
     agent.tell("notifications/initialized")
     assert "classify_products" in [tool["name"] for tool in agent.call("tools/list")["tools"]]
-    arguments = {"products": [product.name for product in named], "taxonomy": "unspsc"}
+    arguments = {"products": [{"text": product.name} for product in named], "taxonomy": "unspsc"}
     result = agent.call("tools/call", name="classify_products", arguments=arguments)
     assert not result.get("isError"), result
     items = result["structuredContent"]["items"]
