@@ -46,7 +46,9 @@ def running() -> Iterator[None]:
         secret.write_text(_PASSWORD)
         try:
             shell.run(["docker", "network", "create", NETWORK], log="unit-network")
-            _start("postgres", f"--volume={secret}:/run/password:ro", "--env=POSTGRES_PASSWORD_FILE=/run/password")
+            # The image keeps strangers out of the database that it makes; tests use the other one.
+            database = ("--env=POSTGRES_PASSWORD_FILE=/run/password", "--env=POSTGRES_DB=nexus")
+            _start("postgres", f"--volume={secret}:/run/password:ro", *database)
             _start("redis")
             yield
         finally:

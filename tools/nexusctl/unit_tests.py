@@ -17,7 +17,7 @@ from nexusctl.report import UNCHANGED, Part
 from nexusctl.workspace import ROOT, STATE, load
 
 _CHASSIS = "libs/chassis/src"
-_PROCESSORS = 2
+_AT_ONCE = 3  # suites: they wait more than they compute
 _NO_TESTS_COLLECTED = 5
 _COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped)")
 _FIGURE = re.compile(r"^figure: (.+)$", re.MULTILINE)
@@ -51,7 +51,7 @@ def suites() -> list[Suite]:
 def run(steps: Steps, names: Sequence[str] = (), arguments: str = "") -> list[Part]:
     """Run the named suites (all if none is named) with more arguments for pytest; return what came of each."""
     docker.require_engine()
-    parts = _run(steps, _chosen(names), shlex.split(arguments), at_once=_PROCESSORS)
+    parts = _run(steps, _chosen(names), shlex.split(arguments), at_once=_AT_ONCE)
     if not any(part.passed or part.failed or part.skipped for part in parts):
         raise NexusError(
             "no test was run", f"pytest was given `{arguments}`", "check the name; `-k` takes a part of it"

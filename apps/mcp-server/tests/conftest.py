@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from fastapi import FastAPI
-from mcp_clients import CLIENTS, McpClient, http_client
+from mcp_clients import CLIENTS, HandshakeWebSocket, McpClient, ModernWebSocket, http_client
 from stack import SECRET, Stack, running
 
 import mcp_server
@@ -86,8 +86,10 @@ async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSessio
 
 
 @pytest.fixture(params=CLIENTS, ids=lambda kind: kind.__name__)
-async def mcp(request: pytest.FixtureRequest, client: aiohttp.ClientSession) -> McpClient:
+async def mcp(request: pytest.FixtureRequest, client: aiohttp.ClientSession) -> AsyncIterator[McpClient]:
     """An open MCP client, of each transport and era."""
     mcp: McpClient = request.param(client)
     await mcp.open()
-    return mcp
+    yield mcp
+    if isinstance(mcp, HandshakeWebSocket | ModernWebSocket):
+        await mcp.socket.close()

@@ -174,8 +174,7 @@ async def owner(
     password.write_text("owner\r\n")
     admin = await asyncpg.connect(postgres_admin_url)
     await admin.execute(f"""
-        CREATE ROLE {name} LOGIN PASSWORD 'owner'; GRANT CONNECT ON DATABASE postgres TO {name};
-        CREATE SCHEMA {name} AUTHORIZATION {name};
+        CREATE ROLE {name} LOGIN PASSWORD 'owner'; CREATE SCHEMA {name} AUTHORIZATION {name};
         ALTER ROLE {name} SET search_path = {name}; GRANT USAGE ON SCHEMA {name} TO {role};
         ALTER DEFAULT PRIVILEGES FOR ROLE {name} IN SCHEMA {name} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};
     """)

@@ -97,6 +97,7 @@ async def test_the_end_of_a_session_ends_its_access_within_seconds_at_every_door
         await open_still.send_json(message("ping"))
         assert await open_still.receive_json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
         assert (await bystander.post("/mcp", json=call)).status == 200
+        await open_still.close()
 
 
 def _bearing(service: str, token: str) -> aiohttp.ClientSession:

@@ -33,6 +33,7 @@ async def test_a_websocket_of_the_handshake_era_begins_with_initialize_once(clie
     await socket.send_json(message("initialize", INITIALIZE))
     text = "This connection is initialized already"
     assert (await socket.receive_json())["error"] == {"code": -32600, "message": text}
+    await socket.close()
 
 
 async def test_binary_frames_end_the_connection(client: aiohttp.ClientSession) -> None:

@@ -36,7 +36,6 @@ class Superuser:
         name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(12)
         self.execute(
             f"CREATE ROLE {name} LOGIN PASSWORD '{password}';"
-            f"GRANT CONNECT ON DATABASE {urlsplit(self._url).path[1:]} TO {name};"
             f"CREATE SCHEMA {name} AUTHORIZATION {name};"
             f"ALTER ROLE {name} SET search_path = {name}"
         )
