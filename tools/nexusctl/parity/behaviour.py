@@ -20,6 +20,7 @@ from nexusctl.workspace import ROOT, STATE, load
 _PROBE = Path(__file__).with_name("probe.py").read_text()
 # Named after this tree, so that comparisons of two trees on one engine do not conflict.
 PROJECT = f"nexus-parity-{sha256(bytes(ROOT)).hexdigest()[:8]}"
+_NO_DRAIN = {"NEXUS_DRAIN_SECONDS": "0"}  # there is no load balancer to wait for
 # As in docker-compose.production.yml, but with the image's own user.
 _HARDENED = {
     "read_only": True,
@@ -75,8 +76,10 @@ def stack(name: str, tag: str, images: Mapping[str, str]) -> Side:
     """
     secrets.ensure()
     command, environment = docker.compose(tag=tag)
-    override = {"services": {service: {"image": image} for service, image in images.items()}}
-    files = ["-f", str(_write(name, override))] if images else []
+    services: dict[str, dict[str, Any]] = {app.name: {"environment": _NO_DRAIN} for app in load().apps}
+    for service, image in images.items():
+        services[service] = services.get(service, {}) | {"image": image}
+    files = ["-f", str(_write(name, {"services": services}))]
     # 0: any free port, since the stack itself may be up.
     ports = {port_variable(service): "0" for service in load().services if service.published}
     return _side(name, (*command, *files), {**environment, **ports})
@@ -85,7 +88,7 @@ def stack(name: str, tag: str, images: Mapping[str, str]) -> Side:
 def plain(name: str, images: Mapping[str, str]) -> Side:
     """Return the project that runs images alone, service -> image, under the same restrictions as a service."""
     command, environment = docker.compose(tag="latest")
-    services = {service: {"image": image, **_HARDENED} for service, image in images.items()}
+    services = {service: {"image": image, "environment": _NO_DRAIN, **_HARDENED} for service, image in images.items()}
     file = _write(name, {"services": services, "networks": {"inside": {"internal": True}}})
     return _side(name, (*command[: command.index("-f")], "-f", str(file)), environment)
 
