@@ -59,7 +59,7 @@ def test_numbers_of_both_images_are_alike(report: dict[str, Any], figures: Figur
 
 
 def test_document_lists_the_points(report: dict[str, Any]) -> None:
-    text = (ROOT / "docs" / "parity.md").read_text()
+    text = (ROOT / "docs" / "concepts" / "parity.md").read_text()
     section = text[text.index("## Points") : text.index("## The allow list")]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     listed = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
