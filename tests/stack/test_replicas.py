@@ -106,17 +106,17 @@ def _scopes(app: Service) -> list[str]:
 async def _ask(url: str, token: str, outcomes: Counter[str], seconds: float) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     limits = httpx.Limits(max_connections=20)
-    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=10, trust_env=False) as client:
+    async with httpx.AsyncClient(headers=headers, limits=limits, timeout=10, trust_env=False) as client:
         tasks = []
         for _ in range(int(seconds * RATE)):
-            tasks.append(asyncio.create_task(_ask_once(client, outcomes)))
+            tasks.append(asyncio.create_task(_ask_once(client, url, outcomes)))
             await asyncio.sleep(1 / RATE)
         await asyncio.gather(*tasks)
 
 
-async def _ask_once(client: httpx.AsyncClient, outcomes: Counter[str]) -> None:
+async def _ask_once(client: httpx.AsyncClient, url: str, outcomes: Counter[str]) -> None:
     try:
-        answer = await client.get("")
+        answer = await client.get(url)
     except httpx.TransportError as error:
         outcomes[type(error).__name__] += 1
     else:
