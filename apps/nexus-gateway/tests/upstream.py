@@ -12,7 +12,6 @@ from nexus_chassis.drain import Drain
 from nexus_chassis.health import Health
 from nexus_chassis.limits import Limits
 from nexus_chassis.runtime import Runtime
-from nexus_chassis.settings import ServiceSettings
 
 router = APIRouter()
 
@@ -23,7 +22,6 @@ class Upstream(FastAPI):
     def __init__(self) -> None:
         super().__init__()
         self.state.runtime = Runtime(
-            settings=ServiceSettings(),
             health=Health("upstream", "9.9"),
             admission=Admission(Limits()),
             drain=Drain(),

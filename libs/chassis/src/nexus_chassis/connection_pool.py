@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 
 from nexus_chassis.database_errors import translate_database_errors
-from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
+from nexus_chassis.errors import DatabaseUnavailableError
+from nexus_chassis.pool_turn import take_turn
 
 ACQUIRE_SECONDS = 5.0
 """How long to wait for a connection that another request uses."""
@@ -41,7 +42,7 @@ class ConnectionPool:
         """
         if self._closed:
             raise DatabaseUnavailableError("The service is stopping.")
-        await self._take_turn()
+        await take_turn(self._free, "PostgreSQL", self._size, ACQUIRE_SECONDS)
         while self._idle:
             connection, _ = self._idle.pop()
             if not connection.is_closed():
@@ -52,16 +53,6 @@ class ConnectionPool:
         except BaseException:
             self._free.release()
             raise
-
-    async def _take_turn(self) -> None:
-        if not self._free.locked():
-            await self._free.acquire()  # does not wait
-            return
-        try:
-            async with asyncio.timeout(ACQUIRE_SECONDS):
-                await self._free.acquire()
-        except TimeoutError:
-            raise PoolExhaustedError("PostgreSQL", self._size, ACQUIRE_SECONDS) from None
 
     def release(self, connection: asyncpg.Connection, error: BaseException | None = None) -> None:
         """Take a connection back; `error` is what ended its use, if anything did."""

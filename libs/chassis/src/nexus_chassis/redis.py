@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from nexus_chassis.errors import PoolExhaustedError
+from nexus_chassis.pool_turn import take_turn
 from nexus_chassis.settings import RedisSettings, read_secret
 
 ACQUIRE_SECONDS = 5.0
@@ -37,7 +37,7 @@ class _Pool(ConnectionPool):
 
     @override
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
-        await self._take_turn()
+        await take_turn(self._free, "Redis", self.max_connections, ACQUIRE_SECONDS)
         connection = self.get_available_connection()  # type: ignore[no-untyped-call]
         try:
             await self.ensure_connection(connection)
@@ -45,16 +45,6 @@ class _Pool(ConnectionPool):
             await self.release(connection)
             raise
         return connection
-
-    async def _take_turn(self) -> None:
-        if not self._free.locked():
-            await self._free.acquire()  # does not wait
-            return
-        try:
-            async with asyncio.timeout(ACQUIRE_SECONDS):
-                await self._free.acquire()
-        except TimeoutError:
-            raise PoolExhaustedError("Redis", self.max_connections, ACQUIRE_SECONDS) from None
 
     @override
     async def release(self, connection: AbstractConnection) -> None:

@@ -27,8 +27,8 @@ type _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class Router(APIRouter):
     """A router of strict routes.
 
-    A route refuses unknown and repeated query parameters (400), unless `strict_query` is False, and answers HEAD where it
-    answers GET. A body model is read from strict JSON of at most `body_limit` bytes; see `nexus_chassis.request_body`.
+    A route refuses unknown and repeated query parameters (400), and answers HEAD where it answers GET. A body model is read
+    from strict JSON of at most SMALL_BODY_BYTES, also of strangers; see `nexus_chassis.request_body` for larger bodies.
     """
 
     def __init__(
@@ -37,35 +37,29 @@ class Router(APIRouter):
         prefix: str = "",
         tags: list[str] | None = None,
         dependencies: Sequence[Depends] = (),
-        body_limit: int = SMALL_BODY_BYTES,
-        strict_query: bool = True,
     ) -> None:
         super().__init__(
             prefix=prefix,
             tags=list(tags or []),
             dependencies=dependencies,
             redirect_slashes=False,
-            route_class=_route_class(body_limit, strict_query=strict_query),
+            route_class=StrictRoute,
         )
 
 
 class StrictRoute(APIRoute):
     """A route of a Router."""
 
-    body_limit = SMALL_BODY_BYTES
-    strict_query = True
-
     @override
     def get_route_handler(self) -> _Handler:
         handle = super().get_route_handler()
-        query = _QueryRules(self.dependant) if self.strict_query else None
+        query = _QueryRules(self.dependant)
         model = self._body_model()
 
         async def handle_strict(request: Request) -> Response:
-            if query is not None:
-                query.check(request.scope["query_string"])
+            query.check(request.scope["query_string"])
             if model is not None:
-                request = _ParsedRequest(request, await _read_model(request, model, self.body_limit))
+                request = _ParsedRequest(request, await _read_model(request, model))
             return await handle(request)
 
         return handle_strict
@@ -96,10 +90,6 @@ class StrictRoute(APIRoute):
 
     def _answers_head(self, scope: "Scope") -> bool:
         return scope.get("method") == "HEAD" and "GET" in (self.methods or ())
-
-
-def _route_class(body_limit: int, *, strict_query: bool) -> type[StrictRoute]:
-    return type("StrictRoute", (StrictRoute,), {"body_limit": body_limit, "strict_query": strict_query})
 
 
 class _QueryRules:
@@ -151,8 +141,8 @@ class _ParsedRequest(Request):
         return self._model
 
 
-async def _read_model(request: Request, model: type[BaseModel], limit: int) -> BaseModel:
-    body = await read_json_bytes(request, limit)
+async def _read_model(request: Request, model: type[BaseModel]) -> BaseModel:
+    body = await read_json_bytes(request, SMALL_BODY_BYTES)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -7,7 +7,6 @@ from starlette.requests import HTTPConnection
 
 from nexus_chassis.admission import Admission
 from nexus_chassis.drain import Drain
-from nexus_chassis.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Runtime:
-    """One application's settings, health, admission, drain and token verifier."""
+    """One application's health, admission, drain and token verifier."""
 
-    settings: ServiceSettings
     health: "Health"
     admission: Admission
     drain: Drain
