@@ -19,6 +19,10 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.refusals import record_refusals
+from nexus_gateway.audit.service import AuditService
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -54,7 +58,7 @@ def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    return build_app(
+    app = build_app(
         settings,
         version=__version__,
         lifespan=partial(_lifespan, settings, health),
@@ -68,11 +72,14 @@ def create_app() -> FastAPI:
             audience_token.router,
             status_endpoints.router,
             event_endpoints.router,
+            audit_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
     )
+    record_refusals(app)
+    return app
 
 
 @asynccontextmanager
@@ -98,12 +105,16 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     status_http = await stack.enter_async_context(create_http_session())
     users = partial(UserService, users=UserRepository(), passwords=Passwords())
     database = await _open_database(stack, settings, users)
+    audit = AuditWriter(database)
+    await stack.enter_async_context(audit.running())
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
     gate = SessionGate(redis)
     stack.push_async_callback(gate.close)
     return Context(
+        audit=audit,
+        audit_log=AuditService(database),
         session_gate=gate,
         sessions=SessionService(
             SessionRepository(redis),

@@ -11,7 +11,7 @@ from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, 
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }

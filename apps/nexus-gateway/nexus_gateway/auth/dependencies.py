@@ -10,6 +10,8 @@ from nexus_chassis.tokens import InvalidTokenError, Principal, authenticate, una
 from nexus_gateway.auth.session_gate import SessionState
 from nexus_gateway.context import Context, get_context
 
+_PRINCIPAL = "nexus.principal"
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -21,7 +23,7 @@ class Access:
 
 async def get_access(connection: HTTPConnection) -> Access:
     """Who sends the request, and its session; raises Problem 401, SessionEndedError or RedisUnavailableError."""
-    principal = await authenticate(connection)
+    principal = connection.scope[_PRINCIPAL] = await authenticate(connection)
     context = await get_context(connection)
     return Access(principal, await context.session_gate.check(principal))
 
@@ -40,6 +42,12 @@ async def authenticate_token(context: Context, token: str | None) -> Principal:
     except InvalidTokenError as error:
         raise unauthorized(str(error)) from None
     await context.session_gate.check(principal)
+    return principal
+
+
+def known_principal(connection: HTTPConnection) -> Principal | None:
+    """Who sends the request, if its token was verified: also where the request was refused later."""
+    principal: Principal | None = connection.scope.get(_PRINCIPAL)
     return principal
 
 
