@@ -1,7 +1,7 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -46,9 +46,10 @@ from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
 from nexus_gateway.users import endpoints as user_endpoints
+from nexus_gateway.users.authentication import UserAuthentication
+from nexus_gateway.users.bootstrap import Bootstrap
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
-from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -103,10 +104,11 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    users = partial(UserService, users=UserRepository(), passwords=Passwords())
-    database = await _open_database(stack, settings, users)
+    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
+    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
@@ -117,9 +119,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         audit_log=AuditService(database),
         session_gate=gate,
         sessions=SessionService(
-            SessionRepository(redis),
+            sessions,
             LoginLimiter(redis),
-            authenticate=users(database).authenticate,
+            authenticate=logins.authenticate,
             issue_token=issuer.issue_session_token,
             seconds=TOKEN_SECONDS,
         ),
@@ -135,16 +137,22 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     )
 
 
-async def _open_database(
-    stack: AsyncExitStack, settings: Settings, users: Callable[[Database], UserService]
-) -> Database:
+async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: Bootstrap) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
-        await users(database).ensure_admin(password, all_scopes(settings.more_services))
+        await bootstrap.ensure_admin(database, password)
 
     opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
     return await stack.enter_async_context(opening)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(
+        time_cost=settings.password_time_cost,
+        memory_cost=settings.password_memory_kib,
+        parallelism=settings.password_parallelism,
+    )
 
 
 def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:

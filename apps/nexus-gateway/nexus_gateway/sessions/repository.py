@@ -32,6 +32,11 @@ class SessionRepository:
             await self._redis.delete(session_key(session))
             await end_session(self._redis, session)
 
+    async def raise_epoch(self, user: str) -> None:
+        """End all sessions of the user: those that began before it are over."""
+        with translate_redis_errors():
+            await self._redis.incr(user_epoch_key(user))
+
     async def ended(self, after: str) -> RevocationPage:
         """The sessions that ended after a cursor, as the services read them."""
         with translate_redis_errors():
