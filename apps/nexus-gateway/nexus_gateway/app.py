@@ -112,7 +112,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
-    gate = SessionGate(redis)
+    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     return Context(
         audit=audit,

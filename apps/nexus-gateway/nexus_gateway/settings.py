@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -110,6 +110,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         default=Path("/run/secrets/mcp_client_secret"),
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
+    )
+    session_check: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        validation_alias="NEXUS_SESSION_CHECK",
+        description="what happens to the requests of sessions while Redis does not answer: `refuse` (503), or `allow` until "
+        "their access tokens expire",
     )
     allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
         default="",
