@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
+    from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.clients import Clients
@@ -23,6 +24,7 @@ class Context:
     """The services of the features; made in app.py alone."""
 
     session_gate: "SessionGate"
+    browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"
     clients: "Clients"
