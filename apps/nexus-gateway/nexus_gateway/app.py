@@ -23,6 +23,9 @@ from nexus_gateway.audit import endpoints as audit_endpoints
 from nexus_gateway.audit.refusals import record_refusals
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.errors import SessionEndedError
+from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -33,7 +36,8 @@ from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
 from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
 from nexus_gateway.oauth.keys import SigningKey
-from nexus_gateway.oauth.models import Client
+from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
@@ -74,6 +78,7 @@ def create_app() -> FastAPI:
             status_endpoints.router,
             event_endpoints.router,
             audit_endpoints.router,
+            page_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
@@ -118,6 +123,13 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
+        browsers=Browsers(
+            redis,
+            PublicAddress(settings.issuer, settings.more_hosts),
+            issue=_no_session,
+            verifier=issuer.gateway_verifier,
+            gate=gate,
+        ),
         sessions=SessionService(
             sessions,
             LoginLimiter(redis),
@@ -161,3 +173,7 @@ def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
     return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes), client
+
+
+async def _no_session(_: str) -> IssuedToken:
+    raise SessionEndedError

@@ -18,6 +18,7 @@ OWN_NAMES = frozenset(
 )
 """What no service in NEXUS_ROUTES can be called: paths under /v1, services and scopes that the gateway has anyway."""
 
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _ROUTE = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)=https?://[^\s/]+")
 
 
@@ -36,6 +37,17 @@ def _well_formed_routes(text: str) -> str:
 def _well_formed_origins(text: str) -> str:
     Origins.parse(text)
     return text
+
+
+def _well_formed_hosts(text: str) -> str:
+    for host in _names(text):
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is not a host, such as nexus.example.com or localhost:8000 (lower case).")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 class Settings(ServiceSettings, PostgresSettings, RedisSettings):
@@ -123,6 +135,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="origins of web pages that may use the gateway from a browser, such as `https://app.example.com`, "
         "separated by spaces or commas",
     )
+    allowed_hosts: Annotated[str, AfterValidator(_well_formed_hosts)] = Field(
+        default="",
+        validation_alias="NEXUS_ALLOWED_HOSTS",
+        description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
+        "`nexus.example.com`, separated by spaces or commas",
+    )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",
         validation_alias="NEXUS_DATAFLOW_URL",
@@ -146,3 +164,8 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     def more_services(self) -> dict[str, str]:
         """Address of each service in NEXUS_ROUTES, by its name."""
         return dict(part.split("=", 1) for part in self.more_routes.split())
+
+    @property
+    def more_hosts(self) -> list[str]:
+        """The hosts in NEXUS_ALLOWED_HOSTS."""
+        return _names(self.allowed_hosts)
