@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
+    from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.clients import Clients
@@ -27,6 +28,7 @@ class Context:
     audit: "AuditWriter"
     audit_log: "AuditService"
     session_gate: "SessionGate"
+    browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"
     clients: "Clients"

@@ -30,6 +30,10 @@ class AuthenticatedUser(Protocol):
         """The name that the user signed in with."""
 
     @property
+    def tenant(self) -> str:
+        """The tenant that the user belongs to."""
+
+    @property
     def scopes(self) -> frozenset[str]:
         """What the user may do."""
 
@@ -56,8 +60,8 @@ type Authenticate = Callable[[str, str], Awaitable[AuthenticatedUser | None]]
 class IssueToken(Protocol):
     """Issues the token of a session."""
 
-    def __call__(self, *, subject: str, session: str, scopes: frozenset[str]) -> AccessToken:
-        """A token of the user `subject`."""
+    def __call__(self, *, subject: str, tenant: str, session: str, epoch: int, scopes: frozenset[str]) -> AccessToken:
+        """A token of the user `subject`, whose tokens of a lower epoch have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,12 @@ class SessionService:
             self._audit.record_repeated(_refused(username, address, error))
             raise
         session = Session(secrets.token_urlsafe(18), str(user.id), user.username, int(time.time()))
-        await self._sessions.create(session, self._seconds)
+        epoch = await self._sessions.create(session, self._seconds)
         await self._limiter.succeed(attempt)
-        token = self._issue_token(subject=session.user, session=session.id, scopes=user.scopes)
-        begun = AuditEvent("session.begin", subject=session.user, session=session.id, address=address)
-        self._audit.record(begun)
+        token = self._issue_token(
+            subject=session.user, tenant=user.tenant, session=session.id, epoch=epoch, scopes=user.scopes
+        )
+        self._audit.record(_begun(session, user.tenant, address))
         return SignIn(session, token)
 
     async def _authenticated(self, attempt: Attempt, username: str, password: str) -> AuthenticatedUser:
@@ -126,6 +131,12 @@ class SessionService:
     async def ended(self, after: str) -> RevocationPage:
         """The sessions that ended after a cursor."""
         return await self._sessions.ended(after)
+
+
+def _begun(session: Session, tenant: str, address: str) -> AuditEvent:
+    return AuditEvent(
+        "session.begin", subject=session.user, client_id="nexus", tenant=tenant, session=session.id, address=address
+    )
 
 
 def _refused(username: str, address: str, error: Exception) -> AuditEvent:

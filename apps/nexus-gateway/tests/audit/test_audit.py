@@ -46,7 +46,8 @@ async def subject_of(http: aiohttp.ClientSession, gateway: str, headers: dict[st
     """Who sends the requests with these headers, as rows have it."""
     async with http.get(f"{gateway}/v1/me", headers=headers) as response:
         me = await response.json()
-    return {"subject": me["subject"], "client_id": me["client_id"], "session_id": me["session_id"]}
+    names = ("subject", "client_id", "session_id", "tenant")
+    return {name: me[name] for name in names}
 
 
 async def test_signing_in_and_out_is_recorded(
@@ -57,7 +58,7 @@ async def test_signing_in_and_out_is_recorded(
     await http.delete(f"{gateway}/v1/sessions/current", headers=user)
 
     assert await recorded(http, gateway, admin, subject=who["subject"]) == [
-        row("session.begin", subject=who["subject"], session_id=who["session_id"]),
+        row("session.begin", **who),
         row("session.end", **who, target=f"session:{who['session_id']}"),
     ]
 
@@ -223,7 +224,7 @@ async def test_administrators_of_a_tenant_see_its_rows_only_those_of_the_default
         "acme": ["acme", "acme"],
         "other": ["other", "other"],
         "empty": [],
-        "default": [None, "acme", "acme", "other", "other"],
+        "default": ["default", "acme", "acme", "other", "other"],
     }
     assert [item["tenant"] for item in await recorded(http, gateway, admin)] == tenants["default"]
     assert await recorded(http, gateway, token_of("acme", "admin"), subject="admin of other") == []
@@ -257,7 +258,7 @@ async def test_a_row_is_answered_whole(
     assert found == {
         "seq": 1,
         "at": at.isoformat().replace("+00:00", "Z"),
-        **row("session.begin", subject=found["subject"], session_id=found["session_id"]),
+        **row("session.begin", **await subject_of(http, gateway, admin)),
         "hash": row_hash.hex(),
     }
 
