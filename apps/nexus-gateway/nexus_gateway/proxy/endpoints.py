@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, override
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
+from starlette.routing import Match
 
 from nexus_chassis.routing import Router, StrictRoute
 from nexus_gateway.auth.dependencies import get_current_principal
@@ -13,16 +14,23 @@ from nexus_gateway.proxy.routes import Route
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_METHODS = {
+    "/v1": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
+    "/pages": {"GET", "HEAD"},
+}
 
 
 def router(routes: Iterable[Route]) -> Router:
     """A router with all routes."""
     api = Router()
-    for route in routes:
-        path = f"{route.prefix}/{{path:path}}"
-        api.routes.append(_ProxyRoute(path, _endpoint(route), methods=_METHODS, include_in_schema=False))
+    api.routes.extend(_ProxyRoute(route) for route in routes)
     return api
+
+
+def replace_routes(app: FastAPI, routes: Iterable[Route]) -> None:
+    """Serve these routes from now on; requests on their way end on those they came by."""
+    others = [route for route in app.router.routes if not isinstance(route, _ProxyRoute)]
+    app.router.routes[:] = [*router(routes).routes, *others]
 
 
 class _ProxyRoute(StrictRoute):
@@ -32,9 +40,24 @@ class _ProxyRoute(StrictRoute):
     more CPU than the session check.
     """
 
+    def __init__(self, route: Route) -> None:
+        self._start = f"{route.prefix}/"
+        self._allowed = _METHODS[route.target]
+        super().__init__(
+            f"{self._start}{{path:path}}", _endpoint(route), methods=self._allowed, include_in_schema=False
+        )
+
+    @override
+    def matches(self, scope: "Scope") -> "tuple[Match, Scope]":
+        """As the route's pattern does; without it, because each request passes all of these routes."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._start):
+            return Match.NONE, {}
+        match = Match.FULL if scope["method"] in self._allowed else Match.PARTIAL
+        return match, {"endpoint": self.endpoint, "path_params": {}}
+
     @override
     async def handle(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["method"] not in _METHODS:
+        if scope["method"] not in self._allowed:
             await super().handle(scope, receive, send)
             return
         response: Response = await self.endpoint(Request(scope, receive, send))
