@@ -134,6 +134,6 @@ async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str)
 @pytest_asyncio.fixture
 async def faulty(environment: pytest.MonkeyPatch) -> AsyncIterator[FaultyService]:
     """A service behind /v1/classification that sends exact bytes; must be asked for before `gateway`."""
-    async with faulty_service() as service:
+    async with faulty_service("127.0.0.1") as service:
         environment.setenv("NEXUS_CLASSIFICATION_URL", service.url)
         yield service

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 type Behaviour = Callable[["Exchange"], Awaitable[None]]
 
@@ -79,12 +79,12 @@ async def hang(_: Exchange) -> None:
 async def faulty_service(*hosts: str) -> AsyncIterator[FaultyService]:
     """Serve on one port of these addresses."""
     service = FaultyService()
-    server = await asyncio.start_server(service.serve, list(hosts) or "127.0.0.1", 0)
-    service.port = server.sockets[0].getsockname()[1]
-    service.url = f"http://127.0.0.1:{service.port}"
-    try:
+    async with AsyncExitStack() as stack:
+        for host in hosts:
+            server = await asyncio.start_server(service.serve, host, service.port)
+            stack.push_async_callback(server.wait_closed)
+            stack.callback(server.close)
+            stack.callback(server.close_clients)
+            service.port = server.sockets[0].getsockname()[1]
+        service.url = f"http://{hosts[0]}:{service.port}"
         yield service
-    finally:
-        server.close_clients()
-        server.close()
-        await server.wait_closed()

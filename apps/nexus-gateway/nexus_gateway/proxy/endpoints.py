@@ -1,22 +1,26 @@
 """One endpoint per route."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, override
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from starlette.routing import Match
 
+from nexus_chassis.problems import Problem
 from nexus_chassis.routing import Router, StrictRoute
 from nexus_gateway.auth.dependencies import get_current_principal
+from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.context import get_context
-from nexus_gateway.proxy.routes import Route
+from nexus_gateway.proxy.routes import API, PAGES, Route
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 _METHODS = {
-    "/v1": {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
-    "/pages": {"GET", "HEAD"},
+    API: {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
+    PAGES: {"GET", "HEAD"},
 }
 
 
@@ -70,4 +74,26 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
         context = await get_context(request)
         return await context.forwarder.forward(request, route, principal)
 
-    return forward
+    async def forward_page(request: Request) -> Response:
+        try:
+            return await forward(request)
+        except (Problem, SessionEndedError) as error:
+            if isinstance(error, Problem) and error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            if not _is_navigation(request):
+                raise
+            return _to_login(request)
+
+    return forward_page if route.target == PAGES else forward
+
+
+def _is_navigation(request: Request) -> bool:
+    """Whether a person opens the page in a browser; programs get the problem."""
+    return "authorization" not in request.headers and "text/html" in request.headers.get("accept", "")
+
+
+def _to_login(request: Request) -> Response:
+    query = request.url.query
+    page = f"{request.url.path}?{query}" if query else request.url.path
+    headers = {"Location": f"/login?next={quote(page, safe='')}", "Cache-Control": "no-store"}
+    return Response(status_code=HTTPStatus.SEE_OTHER, headers=headers)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import aiohttp
 from starlette.types import Scope
 
-from nexus_gateway.proxy.routes import Route
+from nexus_gateway.proxy.routes import PAGES, Route
 
 type RawHeaders = list[tuple[bytes, bytes]]
 
@@ -41,6 +41,10 @@ _LENGTH = frozenset(
     {b"content-length"}
 )  # there: that of the answer to a GET (RFC 9110 section 8.6), which the server would wait for
 _BLANKS = b" \t"
+_PAGE_HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
 _VIA = "1.1 nexus-gateway"
@@ -74,7 +78,13 @@ def response_headers(answer: aiohttp.ClientResponse, route: Route) -> RawHeaders
         if name == b"location":
             value = _public_location(value, route)  # noqa: PLW2901  the rare one
         passed.append((name, value))
-    return passed
+    return _with_page_headers(passed) if route.target == PAGES else passed
+
+
+def _with_page_headers(headers: RawHeaders) -> RawHeaders:
+    """Pages share the origin of the gateway's own, so a page without a policy of its own gets the strict one."""
+    present = {name for name, _ in headers}
+    return [*headers, *(header for header in _PAGE_HEADERS if header[0] not in present)]
 
 
 def _public_location(location: bytes, route: Route) -> bytes:

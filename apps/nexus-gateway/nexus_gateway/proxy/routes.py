@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from nexus_gateway.auth.scopes import service_scopes
 from nexus_gateway.settings import Settings
 
+API = "/v1"
+PAGES = "/pages"
 MIB = 1024 * 1024
 PAGE_BODY_LIMIT = 64 * 1024  # a page is read; what a page's script sends goes to the routes under /v1
 
@@ -57,13 +59,13 @@ def _api(
     mib: int = 16,
     rate_class: str = "standard",
 ) -> Route:
-    return Route(f"/v1/{name}", "/v1", service, upstream, frozenset(scopes.split()), timeout, mib * MIB, rate_class)
+    return Route(f"{API}/{name}", API, service, upstream, frozenset(scopes.split()), timeout, mib * MIB, rate_class)
 
 
 def _pages(api: Iterable[Route]) -> Iterator[Route]:
     for route in api:
-        prefix = f"/pages/{route.name}"
-        yield replace(route, prefix=prefix, target="/pages", body_limit=PAGE_BODY_LIMIT, rate_class="standard")
+        prefix = f"{PAGES}/{route.name}"
+        yield replace(route, prefix=prefix, target=PAGES, body_limit=PAGE_BODY_LIMIT, rate_class="standard")
 
 
 class RouteTable:

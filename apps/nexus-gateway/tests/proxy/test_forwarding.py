@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from conftest import AddUser
 from multidict import CIMultiDict
+from raw_http import raw_request
 from upstream import Upstream
 from yarl import URL
 
@@ -145,15 +146,6 @@ async def test_a_trailing_slash_is_the_services_own_business(
 ) -> None:
     async with http.get(f"{gateway}/v1/data/echo/x/", headers=admin, allow_redirects=False) as response:
         assert (response.status, (await response.json())["path"]) == (200, "/v1/echo/x/")
-
-
-async def raw_request(gateway: str, *lines: str, body: bytes = b"") -> bytes:
-    """The answer to a request of exactly these lines."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.rpartition(":")[2]))
-    writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1") + body)
-    answer = await reader.read()
-    writer.close()
-    return answer
 
 
 async def test_blanks_around_header_values_do_not_count(
