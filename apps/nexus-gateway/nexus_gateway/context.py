@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
 
@@ -34,6 +35,7 @@ class Context:
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
+    route_table: "RouteTable"
     hub: "Hub"
     origins: "Origins"
     status: "StatusService"
