@@ -77,7 +77,14 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     signing_key_file: SecretFile = Field(
         default=Path("/run/secrets/signing_key"),
         validation_alias="NEXUS_SIGNING_KEY_FILE",
-        description="file that holds the Ed25519 private key (PKCS#8 PEM) that signs the access tokens",
+        description="file that holds an Ed25519 private key (PKCS#8 PEM): the first that signs the access tokens, and the "
+        "secret by which all others are encrypted in PostgreSQL; read again on SIGHUP",
+    )
+    key_rotation_days: int = Field(
+        default=30,
+        validation_alias="NEXUS_KEY_ROTATION_DAYS",
+        ge=1,
+        description="days that a key signs the access tokens before the next one follows it",
     )
     client_id: str = Field(
         default="mcp-server",
