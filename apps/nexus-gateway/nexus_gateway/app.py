@@ -155,7 +155,7 @@ async def _open_database(
         await signing_keys(database).prepare()
         await users(database).ensure_admin(password, all_scopes(settings.more_services))
 
-    opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
+    opening = open_database(settings, MIGRATIONS, workers=settings.workers, prepare=prepare)
     return await stack.enter_async_context(opening)
 
 

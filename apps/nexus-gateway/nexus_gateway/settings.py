@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
+from nexus_chassis.worker_count import AUTO, WorkerCount
 
 OWN_NAMES = frozenset(
     {
@@ -43,6 +44,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
 
     service_name: ClassVar[str] = "nexus-gateway"
 
+    web_concurrency: WorkerCount = Field(
+        default=AUTO,
+        validation_alias="WEB_CONCURRENCY",
+        description="number of worker processes; `auto` means one for each CPU that the container may use, and at most "
+        "one for each 256 MiB of its memory",
+    )
     port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
     postgres_url: str = Field(
         default="postgresql://gateway@postgres:5432/nexus",

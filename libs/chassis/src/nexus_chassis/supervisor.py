@@ -91,7 +91,7 @@ class Supervised(BaseApplication):
     def load_config(self) -> None:
         options = {
             "bind": address(self._settings.host, self._settings.port),
-            "workers": self._settings.web_concurrency,
+            "workers": self._settings.workers,
             "worker_class": _Worker,
             "logger_class": _Logger,
             "loglevel": "warning",
