@@ -1,8 +1,9 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
 from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
+from nexus_chassis.revocations import withdraw_key
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -35,7 +37,11 @@ from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
 from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.encryption import KeyEncryption
+from nexus_gateway.oauth.keys.follower import following_keys
+from nexus_gateway.oauth.keys.ring import KeyRing
+from nexus_gateway.oauth.keys.service import SigningKeyService
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client, IssuedToken
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
@@ -107,7 +113,9 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
     async with AsyncExitStack() as stack:
         context = await _open(stack, settings, table, health)
         app.state.context = context
-        runtime_of(app).verifier = context.issuer.gateway_verifier
+        runtime = runtime_of(app)
+        runtime.verifier = context.issuer.gateway_verifier
+        runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
         following = asyncio.create_task(context.hub.run())
         try:
             yield
@@ -119,18 +127,28 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
 
 async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
-    issuer, client = _issuer(settings, table.scopes)
+    ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
+    issuer, client = _issuer(settings, ring, table.scopes)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
+    signing_keys = partial(
+        SigningKeyService,
+        ring=ring,
+        publish=partial(withdraw_key, redis),
+        period=timedelta(days=settings.key_rotation_days),
+    )
     sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
-    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch))
+    bootstrap = Bootstrap(users, passwords, sessions.raise_epoch)
+    database = await _open_database(stack, settings, bootstrap, signing_keys)
+    await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
     logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
+    health.add("signing_keys", ring.check, critical=False)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
@@ -154,6 +172,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
             seconds=TOKEN_SECONDS,
         ),
         issuer=issuer,
+        signing_keys=signing_keys(database),
         clients=Clients(client),
         token_exchange=TokenExchange(issuer, client.id, gate.is_active, audit),
         forwarder=Forwarder(http, issuer.issue_route_token),
@@ -164,13 +183,19 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     )
 
 
-async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: Bootstrap) -> Database:
+async def _open_database(
+    stack: AsyncExitStack,
+    settings: Settings,
+    bootstrap: Bootstrap,
+    signing_keys: Callable[[Database], SigningKeyService],
+) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
+        await signing_keys(database).prepare()
         await bootstrap.ensure_admin(database, password)
 
-    opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
+    opening = open_database(settings, MIGRATIONS, workers=settings.workers, prepare=prepare)
     return await stack.enter_async_context(opening)
 
 
@@ -182,11 +207,11 @@ def _passwords(settings: Settings) -> Passwords:
     )
 
 
-def _issuer(settings: Settings, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
+def _issuer(settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes), client
+    return TokenIssuer(ring, settings.issuer, scopes), client
 
 
 async def _no_session(_: str) -> IssuedToken:

@@ -18,6 +18,7 @@ from nexus_gateway.auth.errors import (
 )
 from nexus_gateway.events.errors import BadFrameError
 from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
+from nexus_gateway.oauth.keys.errors import SigningKeysUnavailableError
 from nexus_gateway.proxy.errors import (
     AmbiguousPathError,
     InvalidTimeoutError,
@@ -102,6 +103,16 @@ def _invalid_scope(error: InvalidScopeError) -> Problem:
     return Problem(400, "invalid-scope", "This is not a scope", detail)
 
 
+def _signing_keys_unavailable(_: SigningKeysUnavailableError) -> Problem:
+    return Problem(
+        503,
+        "signing-keys-unavailable",
+        "Access tokens cannot be issued now",
+        "The keys that sign them cannot be read. Try again in a few seconds. /health shows the state of the gateway.",
+        headers=_retry_after(5),
+    )
+
+
 def _ambiguous_path(error: AmbiguousPathError) -> Problem:
     detail = (
         f"Found {error.path!r:.200}. Write {error.prefix}/ without percent escapes, "
@@ -181,6 +192,7 @@ PROBLEMS: ProblemMap = (
     (OAuthError, OAuthProblem),
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),
+    (SigningKeysUnavailableError, _signing_keys_unavailable),
     (AmbiguousPathError, _ambiguous_path),
     (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),

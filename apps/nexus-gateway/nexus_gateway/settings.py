@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
+from nexus_chassis.worker_count import AUTO, WorkerCount
 
 OWN_NAMES = frozenset(
     {
@@ -77,6 +78,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
 
     service_name: ClassVar[str] = "nexus-gateway"
 
+    web_concurrency: WorkerCount = Field(
+        default=AUTO,
+        validation_alias="WEB_CONCURRENCY",
+        description="number of worker processes; `auto` means one for each CPU that the container may use, and at most "
+        "one for each 256 MiB of its memory",
+    )
     port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
     postgres_url: str = Field(
         default="postgresql://gateway@postgres:5432/nexus",
@@ -133,7 +140,14 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     signing_key_file: SecretFile = Field(
         default=Path("/run/secrets/signing_key"),
         validation_alias="NEXUS_SIGNING_KEY_FILE",
-        description="file that holds the Ed25519 private key (PKCS#8 PEM) that signs the access tokens",
+        description="file that holds an Ed25519 private key (PKCS#8 PEM): the first that signs the access tokens, and the "
+        "secret by which all others are encrypted in PostgreSQL; read again on SIGHUP",
+    )
+    key_rotation_days: int = Field(
+        default=30,
+        validation_alias="NEXUS_KEY_ROTATION_DAYS",
+        ge=1,
+        description="days that a key signs the access tokens before the next one follows it",
     )
     client_id: str = Field(
         default="mcp-server",

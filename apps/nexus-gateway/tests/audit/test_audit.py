@@ -13,7 +13,7 @@ from yarl import URL
 
 from nexus_gateway.app import create_app
 from nexus_gateway.oauth.issuer import TokenIssuer
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
