@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
@@ -21,6 +22,13 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.refusals import record_refusals
+from nexus_gateway.audit.service import AuditService
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.errors import SessionEndedError
+from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -35,7 +43,8 @@ from nexus_gateway.oauth.keys.follower import following_keys
 from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
-from nexus_gateway.oauth.models import Client
+from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
@@ -48,9 +57,10 @@ from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
 from nexus_gateway.users import endpoints as user_endpoints
+from nexus_gateway.users.authentication import UserAuthentication
+from nexus_gateway.users.bootstrap import Bootstrap
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
-from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -60,7 +70,7 @@ def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    return build_app(
+    app = build_app(
         settings,
         version=__version__,
         lifespan=partial(_lifespan, settings, health),
@@ -74,11 +84,15 @@ def create_app() -> FastAPI:
             audience_token.router,
             status_endpoints.router,
             event_endpoints.router,
+            audit_endpoints.router,
+            page_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
     )
+    record_refusals(app)
+    return app
 
 
 @asynccontextmanager
@@ -106,27 +120,34 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    signing_keys = partial(
-        SigningKeyService,
-        ring=ring,
-        publish=partial(withdraw_key, redis),
-        period=timedelta(days=settings.key_rotation_days),
-    )
-    users = partial(UserService, users=UserRepository(), passwords=Passwords())
-    database = await _open_database(stack, settings, users, signing_keys)
+    signing_keys = partial(_signing_keys, settings, ring, redis)
+    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
+    audit = AuditWriter(database)
+    await stack.enter_async_context(audit.running())
+    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("signing_keys", ring.check, critical=False)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
-    gate = SessionGate(redis)
+    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     return Context(
+        audit=audit,
+        audit_log=AuditService(database),
         session_gate=gate,
+        browsers=Browsers(
+            redis,
+            PublicAddress(settings.issuer, settings.more_hosts),
+            issue=_no_session,
+            verifier=issuer.gateway_verifier,
+            gate=gate,
+        ),
         sessions=SessionService(
-            SessionRepository(redis),
+            sessions,
             LoginLimiter(redis),
-            authenticate=users(database).authenticate,
+            authenticate=logins.authenticate,
             issue_token=issuer.issue_session_token,
             seconds=TOKEN_SECONDS,
         ),
@@ -146,17 +167,35 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
 async def _open_database(
     stack: AsyncExitStack,
     settings: Settings,
-    users: Callable[[Database], UserService],
+    bootstrap: Bootstrap,
     signing_keys: Callable[[Database], SigningKeyService],
 ) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
         await signing_keys(database).prepare()
-        await users(database).ensure_admin(password, all_scopes(settings.more_services))
+        await bootstrap.ensure_admin(database, password)
 
     opening = open_database(settings, MIGRATIONS, workers=settings.workers, prepare=prepare)
     return await stack.enter_async_context(opening)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(
+        time_cost=settings.password_time_cost,
+        memory_cost=settings.password_memory_kib,
+        parallelism=settings.password_parallelism,
+    )
+
+
+def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Database) -> SigningKeyService:
+    return SigningKeyService(
+        database,
+        ring,
+        AuditWriter(database),
+        publish=partial(withdraw_key, redis),
+        period=timedelta(days=settings.key_rotation_days),
+    )
 
 
 def _issuer(settings: Settings, ring: KeyRing) -> tuple[TokenIssuer, Client]:
@@ -165,3 +204,7 @@ def _issuer(settings: Settings, ring: KeyRing) -> tuple[TokenIssuer, Client]:
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
     return TokenIssuer(ring, settings.issuer, scopes), client
+
+
+async def _no_session(_: str) -> IssuedToken:
+    raise SessionEndedError
