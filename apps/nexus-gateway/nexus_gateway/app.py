@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
@@ -133,15 +134,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
-    signing_keys = partial(
-        SigningKeyService,
-        ring=ring,
-        publish=partial(withdraw_key, redis),
-        period=timedelta(days=settings.key_rotation_days),
-    )
+    signing_keys = partial(_signing_keys, settings, ring, redis)
     sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
-    bootstrap = Bootstrap(users, passwords, sessions.raise_epoch)
-    database = await _open_database(stack, settings, bootstrap, signing_keys)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
@@ -204,6 +199,16 @@ def _passwords(settings: Settings) -> Passwords:
         time_cost=settings.password_time_cost,
         memory_cost=settings.password_memory_kib,
         parallelism=settings.password_parallelism,
+    )
+
+
+def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Database) -> SigningKeyService:
+    return SigningKeyService(
+        database,
+        ring,
+        AuditWriter(database),
+        publish=partial(withdraw_key, redis),
+        period=timedelta(days=settings.key_rotation_days),
     )
 
 

@@ -18,7 +18,12 @@ from nexus_gateway.auth.errors import (
 )
 from nexus_gateway.events.errors import BadFrameError
 from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
-from nexus_gateway.oauth.keys.errors import SigningKeysUnavailableError
+from nexus_gateway.oauth.keys.errors import (
+    ForeignKeyError,
+    KeyTooFreshError,
+    SigningKeysUnavailableError,
+    UnknownKeyError,
+)
 from nexus_gateway.proxy.errors import (
     AmbiguousPathError,
     InvalidTimeoutError,
@@ -113,6 +118,19 @@ def _signing_keys_unavailable(_: SigningKeysUnavailableError) -> Problem:
     )
 
 
+def _key_too_fresh(error: KeyTooFreshError) -> Problem:
+    headers = _retry_after(error.seconds)
+    return Problem(409, "key-too-fresh", "The next key cannot sign yet", str(error), headers=headers)
+
+
+def _foreign_key(error: ForeignKeyError) -> Problem:
+    return Problem(409, "foreign-key", "The signing key cannot be decrypted", str(error))
+
+
+def _unknown_key(error: UnknownKeyError) -> Problem:
+    return Problem(404, "unknown-key", "There is no such signing key", str(error))
+
+
 def _ambiguous_path(error: AmbiguousPathError) -> Problem:
     detail = (
         f"Found {error.path!r:.200}. Write {error.prefix}/ without percent escapes, "
@@ -193,6 +211,9 @@ PROBLEMS: ProblemMap = (
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),
     (SigningKeysUnavailableError, _signing_keys_unavailable),
+    (KeyTooFreshError, _key_too_fresh),
+    (ForeignKeyError, _foreign_key),
+    (UnknownKeyError, _unknown_key),
     (AmbiguousPathError, _ambiguous_path),
     (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import asyncpg
 
-from nexus_chassis.unit_of_work import Database
+from nexus_chassis.unit_of_work import Database, UnitOfWork
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.metrics import KEY_CHANGES
 from nexus_gateway.oauth.keys import repository
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
@@ -29,9 +31,12 @@ class SigningKeyService:
     `period` is how long a key signs. Every method raises DatabaseUnavailableError and PoolExhaustedError.
     """
 
-    def __init__(self, database: Database, ring: KeyRing, publish: Publish, period: timedelta) -> None:
+    def __init__(
+        self, database: Database, ring: KeyRing, audit: AuditWriter, *, publish: Publish, period: timedelta
+    ) -> None:
         self._database = database
         self._ring = ring
+        self._audit = audit
         self._publish = publish
         self._period = period
 
@@ -117,26 +122,27 @@ class SigningKeyService:
             for key in keys.retiring():
                 await repository.stop(unit.connection, key.kid, KeyState.RETIRED)
             if keys.is_due(self._period):
-                await self._rotate(unit.connection, keys)
+                await self._rotate(unit, keys)
         await self.read()
 
     async def rotate(self) -> str:
         """Let the next key sign from now on; returns its id. Raises KeyTooFreshError and ForeignKeyError."""
         async with self._database.unit_of_work() as unit:
             await repository.lock(unit.connection)
-            rotated = await self._rotate(unit.connection, await repository.select(unit.connection))
+            rotated = await self._rotate(unit, await repository.select(unit.connection))
         await self.read()
         return rotated
 
-    async def _rotate(self, connection: asyncpg.Connection, keys: KeySet) -> str:
+    async def _rotate(self, unit: UnitOfWork, keys: KeySet) -> str:
         current, upcoming = keys.only(KeyState.CURRENT), keys.only(KeyState.NEXT)
         if current is None or upcoming is None:
             raise UnknownKeyError(KeyState.NEXT, None)
         if seconds := keys.seconds_until_ready():
             raise KeyTooFreshError(upcoming.kid, seconds)
         self._encryption.decrypt(upcoming.kid, upcoming.private or "")
-        await repository.stop(connection, current.kid, KeyState.PREVIOUS)
-        await self._complete(connection)
+        await repository.stop(unit.connection, current.kid, KeyState.PREVIOUS)
+        await self._complete(unit.connection)
+        await self._audit.record_in(unit, AuditEvent("key.rotate", target=upcoming.kid, detail={"from": current.kid}))
         KEY_CHANGES.labels("rotate").inc()
         _log.info("the signing key %s follows %s", upcoming.kid, current.kid)
         return upcoming.kid
@@ -150,18 +156,19 @@ class SigningKeyService:
         async with self._database.unit_of_work() as unit:
             await repository.lock(unit.connection)
             keys = await repository.select(unit.connection, ended=True)
-            await self._withdraw(unit.connection, keys, kid)
+            await self._withdraw(unit, keys, kid)
         await self.read()
         await self._publish(kid)
 
-    async def _withdraw(self, connection: asyncpg.Connection, keys: KeySet, kid: str) -> None:
+    async def _withdraw(self, unit: UnitOfWork, keys: KeySet, kid: str) -> None:
         key = next((key for key in keys.keys if key.kid == kid), None)
         if key is None or key.state is KeyState.RETIRED:
             raise UnknownKeyError(kid, None if key is None else key.state)
         upcoming = keys.only(KeyState.NEXT)
         if key.state is KeyState.CURRENT and upcoming is not None:
             self._encryption.decrypt(upcoming.kid, upcoming.private or "")
-        await repository.stop(connection, kid, KeyState.WITHDRAWN)
-        await self._complete(connection)
+        await repository.stop(unit.connection, kid, KeyState.WITHDRAWN)
+        await self._complete(unit.connection)
+        await self._audit.record_in(unit, AuditEvent("key.withdraw", target=kid, detail={"was": str(key.state)}))
         KEY_CHANGES.labels("withdraw").inc()
         _log.warning("the signing key %s was withdrawn", kid)

@@ -1,11 +1,13 @@
 """The signing keys of a gateway, without the gateway."""
 
+import json
 import time
 from datetime import timedelta
 from typing import Any
 
 from nexus_chassis.tokens import TokenVerifier
 from nexus_chassis.unit_of_work import Database
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
 from nexus_gateway.oauth.keys.models import KeySet
 from nexus_gateway.oauth.keys.ring import KeyRing
@@ -23,7 +25,9 @@ class Replica:
         self.published: list[str] = []
         self.database = database
         self.ring = KeyRing(KeyEncryption(file_key))
-        self.service = SigningKeyService(database, self.ring, self._publish, PERIOD)
+        self.service = SigningKeyService(
+            database, self.ring, AuditWriter(database), publish=self._publish, period=PERIOD
+        )
         self._verifier = TokenVerifier(ISSUER, "nexus-gateway", self.ring)
 
     async def _publish(self, kid: str) -> None:
@@ -58,6 +62,12 @@ class Replica:
                 "signed_from = signed_from - $1::interval, signed_until = signed_until - $1::interval",
                 by,
             )
+
+    async def audited(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Action, target and detail of what was recorded, the oldest first."""
+        async with self.database.read() as connection:
+            rows = await connection.fetch("SELECT action, target, detail FROM audit_events ORDER BY seq")
+        return [(row["action"], row["target"], json.loads(row["detail"])) for row in rows]
 
     async def row(self, kid: str) -> dict[str, Any]:
         async with self.database.read() as connection:

@@ -109,6 +109,7 @@ class TestRotation:
         assert await ready.states() == {before: "previous", upcoming: "current", fresh: "next"}
         assert [key["kid"] for key in ready.ring.jwks["keys"]] == [upcoming, fresh, before]
         assert ready.ring.signing_kid == upcoming
+        assert await ready.audited() == [("key.rotate", upcoming, {"from": before})]
         assert [await ready.accepts(token), await ready.accepts(ready.sign())] == ["alice", "alice"]
 
     async def test_the_private_part_of_a_key_that_signs_no_more_is_gone(self, ready: Replica) -> None:
@@ -180,6 +181,7 @@ class TestWithdrawal:
         fresh = await replica.kid("next")
         assert await replica.states() == {current: "withdrawn", upcoming: "current", fresh: "next"}
         assert (replica.published, replica.ring.signing_kid) == ([current], upcoming)
+        assert await replica.audited() == [("key.withdraw", current, {"was": "current"})]
         with pytest.raises(InvalidTokenError, match="a key that the issuer does not publish"):
             await replica.accepts(token)
 
