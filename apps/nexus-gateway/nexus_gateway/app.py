@@ -30,6 +30,9 @@ from nexus_gateway.oauth.grants.token_exchange import TokenExchange
 from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
 from nexus_gateway.oauth.keys import SigningKey
 from nexus_gateway.oauth.models import Client
+from nexus_gateway.openapi import endpoints as openapi_endpoints
+from nexus_gateway.openapi.merging import Document
+from nexus_gateway.openapi.service import DocumentService
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.connections import create_upstream_session
@@ -69,12 +72,14 @@ def create_app() -> FastAPI:
             token.router,
             audience_token.router,
             status_endpoints.router,
+            openapi_endpoints.router,
             event_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
         trusts_peer=_trusts_nobody,
+        openapi_url=None,
     )
 
 
@@ -92,7 +97,7 @@ def reload_routes(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, table, health)
+        context = await _open(stack, settings, table, health, app.openapi)
         app.state.context = context
         runtime_of(app).verifier = context.issuer.gateway_verifier
         following = asyncio.create_task(context.hub.run())
@@ -104,7 +109,9 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
                 await following
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
+async def _open(
+    stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health, own_document: Callable[[], Document]
+) -> Context:
     issuer, client = _issuer(
         settings, table.scopes
     )  # first: a key that is wrong ends the process, whatever else is away
@@ -136,6 +143,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
         hub=Hub(redis, follower),
         origins=Origins.parse(settings.allowed_origins),
         status=StatusService(status_http, database, redis, health, table.addresses),
+        document=DocumentService(status_http, own_document, settings.issuer, lambda: table.routes),
     )
 
 
