@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from dataflow_service.records import encoding, parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
-from dataflow_service.records.documentation import COUNT, CREATED, PAGE, ROW, ROWS, body, documented
+from dataflow_service.records.schemas import ROW_BODY, ROWS_BODY, CreatedRows, Row, RowCount, RowPage
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
 from nexus_chassis.tokens import require
@@ -22,7 +22,7 @@ router = Router(prefix="/v1/{path}", tags=["rows"])
 _reading = [Depends(require("data:read"))]
 
 
-@router.get("", dependencies=_reading, responses=documented(PAGE))
+@router.get("", dependencies=_reading, response_model=RowPage)
 async def list_rows(
     model: ModelAtPath,
     records: Records,
@@ -36,7 +36,7 @@ async def list_rows(
     return _json(encoding.page_json(model, page))
 
 
-@router.post("", status_code=201, openapi_extra=body(ROW), responses=documented(ROW, 201))
+@router.post("", status_code=201, openapi_extra=ROW_BODY, response_model=Row)
 async def create_row(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row."""
     values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
@@ -45,7 +45,7 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
     return _json(encoding.row_json(model, row), 201, {"Location": location})
 
 
-@router.post("/bulk", status_code=201, openapi_extra=body(ROWS), responses=documented(CREATED, 201))
+@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY, response_model=CreatedRows)
 async def create_rows(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row from each object of a JSON array, all or none."""
     rows = parsing.new_rows(model, await _read(request, MAX_BULK_BYTES))
@@ -53,19 +53,19 @@ async def create_rows(request: Request, principal: Writer, model: ModelAtPath, r
     return _json(to_json({"created": len(ids), "ids": ids}), 201)
 
 
-@router.get("/count", dependencies=_reading, responses=documented(COUNT))
+@router.get("/count", dependencies=_reading, response_model=RowCount)
 async def count_rows(model: ModelAtPath, records: Records) -> Response:
     """Count the rows of a model."""
     return _json(to_json({"count": await records.count(model)}))
 
 
-@router.get("/{row_id}", dependencies=_reading, responses=documented(ROW))
+@router.get("/{row_id}", dependencies=_reading, response_model=Row)
 async def read_row(model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
     return _json(encoding.row_json(model, await records.read(model, parsing.row_id(model, row_id))))
 
 
-@router.patch("/{row_id}", openapi_extra=body(ROW), responses=documented(ROW))
+@router.patch("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
 async def change_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
@@ -75,7 +75,7 @@ async def change_row(
     return _json(encoding.row_json(model, await records.change(principal, model, identity, values)))
 
 
-@router.put("/{row_id}", openapi_extra=body(ROW), responses=documented(ROW))
+@router.put("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
