@@ -33,7 +33,7 @@ sys.stdout.write(
             "created": created["name"],
             "changed": changed["name"],
             "listed": [item["name"] for item in page.items] if isinstance(page, DataRowPage) else page,
-            "models": len(classification_models_list.sync(client=client).items) > 0,
+            "models": len(classification_models_list.sync(client=client).models) > 0,
             "tools": agents_tools_list.sync_detailed(client=client).status_code,
             "removed": removed.status_code,
             "missing": missing.type_ if isinstance(missing, Problem) else None,

@@ -27,7 +27,7 @@ process.stdout.write(
     created: created.data?.name,
     changed: changed.data?.name,
     listed: page.data?.items.map((row) => row.name),
-    models: (models.data?.items.length ?? 0) > 0,
+    models: (models.data?.models.length ?? 0) > 0,
     tools: tools.response.status,
     removed: removed.response.status,
     missing: missing.error?.type,

@@ -128,9 +128,15 @@ def _service_part(source: Source) -> Document:
 
 def _prefixed_components(document: Document, source: Source) -> Document:
     return {
-        section: {prefixed(source.name, name): with_prefix(value, source.name) for name, value in members.items()}
+        section: dict(_renamed_component(name, value, source) for name, value in members.items())
         for section, members in document["components"].items()
     }
+
+
+def _renamed_component(name: str, value: Any, source: Source) -> tuple[str, Any]:  # noqa: ANN401  any JSON value
+    """The component under its new name, which is its title too: some generators name types by the title."""
+    new, component = prefixed(source.name, name), with_prefix(value, source.name)
+    return new, component | {"title": new} if "title" in component else component
 
 
 def _service_item(path: str, item: Mapping[str, Any], source: Source) -> Document:

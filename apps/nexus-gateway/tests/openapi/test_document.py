@@ -42,7 +42,11 @@ PRICING = {
     },
     "components": {
         "schemas": {
-            "Page": {"type": "object", "properties": {"items": {"$ref": "#/components/schemas/Problem"}}},
+            "Page": {
+                "title": "Page",
+                "type": "object",
+                "properties": {"items": {"$ref": "#/components/schemas/Problem"}},
+            },
             "Problem": {"type": "string"},
             "HTTPValidationError": {"type": "object"},
         },
@@ -107,6 +111,7 @@ class TestMergedDocument:
         }
         assert {name: schema for name, schema in document["components"]["schemas"].items() if "PriceList" in name} == {
             "PriceListPage": {
+                "title": "PriceListPage",
                 "type": "object",
                 "properties": {"items": {"$ref": "#/components/schemas/PriceListProblem"}},
             },
