@@ -24,7 +24,23 @@ if TYPE_CHECKING:
 type _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-_VERBS = frozenset(["add", "change", "classify", "count", "create", "delete", "end", "get", "list", "publish", "read", "replace", "update"])
+_VERBS = frozenset(
+    [
+        "add",
+        "change",
+        "classify",
+        "count",
+        "create",
+        "delete",
+        "end",
+        "get",
+        "list",
+        "publish",
+        "read",
+        "replace",
+        "update",
+    ]
+)
 
 
 def _operation_id(route: APIRoute) -> str:
