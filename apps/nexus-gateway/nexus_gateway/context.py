@@ -8,11 +8,15 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
+    from nexus_gateway.audit.service import AuditService
+    from nexus_gateway.audit.writer import AuditWriter
+    from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
@@ -24,9 +28,13 @@ if TYPE_CHECKING:
 class Context:
     """The services of the features; made in app.py alone."""
 
+    audit: "AuditWriter"
+    audit_log: "AuditService"
     session_gate: "SessionGate"
+    browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"
+    signing_keys: "SigningKeyService"
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"

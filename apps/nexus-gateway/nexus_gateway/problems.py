@@ -10,9 +10,20 @@ from nexus_chassis.channels import UnknownChannelError
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.problems import Problem, ProblemMap
 from nexus_chassis.tokens import forbidden, unauthorized
-from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
+from nexus_gateway.auth.errors import (
+    ForeignRequestError,
+    InsufficientScopeError,
+    SessionEndedError,
+    UnknownHostError,
+)
 from nexus_gateway.events.errors import BadFrameError
 from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
+from nexus_gateway.oauth.keys.errors import (
+    ForeignKeyError,
+    KeyTooFreshError,
+    SigningKeysUnavailableError,
+    UnknownKeyError,
+)
 from nexus_gateway.proxy.errors import (
     AmbiguousPathError,
     InvalidTimeoutError,
@@ -57,6 +68,16 @@ def _insufficient_scope(error: InsufficientScopeError) -> Problem:
     return forbidden(error.missing)
 
 
+def _unknown_host(error: UnknownHostError) -> Problem:
+    detail = f"Found {error.host!r:.200}. Open {error.address}, or add the host to NEXUS_ALLOWED_HOSTS."
+    return Problem(421, "unknown-host", "This host name is not served", detail)
+
+
+def _foreign_request(error: ForeignRequestError) -> Problem:
+    detail = f"The request was not made: {error.reason}. Reload the page and try again."
+    return Problem(403, "csrf", "The request did not come from a page of the gateway", detail)
+
+
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
     detail = "No user has this name and password. Check the spelling of both."
     return Problem(401, "wrong-credentials", "Sign-in failed", detail, headers={"WWW-Authenticate": "Bearer"})
@@ -85,6 +106,29 @@ def _unknown_audience(error: UnknownAudienceError) -> Problem:
 def _invalid_scope(error: InvalidScopeError) -> Problem:
     detail = f"Found {error.scope!r:.100}. A scope is printable ASCII without blanks, quotes and backslashes."
     return Problem(400, "invalid-scope", "This is not a scope", detail)
+
+
+def _signing_keys_unavailable(_: SigningKeysUnavailableError) -> Problem:
+    return Problem(
+        503,
+        "signing-keys-unavailable",
+        "Access tokens cannot be issued now",
+        "The keys that sign them cannot be read. Try again in a few seconds. /health shows the state of the gateway.",
+        headers=_retry_after(5),
+    )
+
+
+def _key_too_fresh(error: KeyTooFreshError) -> Problem:
+    headers = _retry_after(error.seconds)
+    return Problem(409, "key-too-fresh", "The next key cannot sign yet", str(error), headers=headers)
+
+
+def _foreign_key(error: ForeignKeyError) -> Problem:
+    return Problem(409, "foreign-key", "The signing key cannot be decrypted", str(error))
+
+
+def _unknown_key(error: UnknownKeyError) -> Problem:
+    return Problem(404, "unknown-key", "There is no such signing key", str(error))
 
 
 def _ambiguous_path(error: AmbiguousPathError) -> Problem:
@@ -157,6 +201,8 @@ def _retry_after(seconds: int) -> dict[str, str]:
 PROBLEMS: ProblemMap = (
     (SessionEndedError, _session_ended),
     (InsufficientScopeError, _insufficient_scope),
+    (UnknownHostError, _unknown_host),
+    (ForeignRequestError, _foreign_request),
     (WrongCredentialsError, _wrong_credentials),
     (TooManyAttemptsError, _too_many_attempts),
     (PasswordQueueFullError, _password_queue_full),
@@ -164,6 +210,10 @@ PROBLEMS: ProblemMap = (
     (OAuthError, OAuthProblem),
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),
+    (SigningKeysUnavailableError, _signing_keys_unavailable),
+    (KeyTooFreshError, _key_too_fresh),
+    (ForeignKeyError, _foreign_key),
+    (UnknownKeyError, _unknown_key),
     (AmbiguousPathError, _ambiguous_path),
     (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),

@@ -45,6 +45,11 @@ async def create(request: Request) -> Response:
     return Response(status_code=201, headers={"Location": "/v1/products/1", "Set-Cookie": "a=b", "X-Own": "1"})
 
 
+@router.post("/v1/refused", status_code=403)
+async def refuse() -> None:
+    """Refuses everybody."""
+
+
 @router.get("/v1/echo/{path:path}")
 async def echo(request: Request, path: str) -> dict[str, Any]:
     return {

@@ -17,7 +17,7 @@ _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch"
 _NO_IDENTIFIER = re.compile("[^A-Za-z0-9]+")
 _BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 _ANYBODY: list[dict[str, list[str]]] = []
-_OPEN_PATHS = re.compile(r"/(livez|readyz|\.well-known/.*|oauth/(?!token$).*)|/v1/sessions/refresh")
+_OPEN_PATHS = re.compile(r"/(livez|readyz|static/.*|\.well-known/.*|oauth/(?!token$).*)|/v1/sessions/refresh")
 _OTHER_SECURITY = {
     ("post", "/v1/sessions"): _ANYBODY,
     ("post", "/oauth/token"): [{"basic": []}],

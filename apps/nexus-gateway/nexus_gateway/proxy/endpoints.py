@@ -8,11 +8,15 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request, Response
 from starlette.routing import Match
 
-from nexus_chassis.problems import Problem
+from nexus_chassis.problems import Problem, problem_of
 from nexus_chassis.routing import Router, StrictRoute
+from nexus_chassis.tokens import Principal
+from nexus_gateway.audit.models import AuditEvent, Outcome
+from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.dependencies import get_current_principal
-from nexus_gateway.auth.errors import SessionEndedError
-from nexus_gateway.context import get_context
+from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
+from nexus_gateway.context import Context, get_context
+from nexus_gateway.proxy.errors import AmbiguousPathError
 from nexus_gateway.proxy.routes import API, PAGES, Route
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ _METHODS = {
     API: {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"},
     PAGES: {"GET", "HEAD"},
 }
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def router(routes: Iterable[Route]) -> Router:
@@ -72,7 +77,9 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
     async def forward(request: Request) -> Response:
         principal = await get_current_principal(request)
         context = await get_context(request)
-        return await context.forwarder.forward(request, route, principal)
+        if request.method in _READING:
+            return await context.forwarder.forward(request, route, principal)
+        return await _forward_recorded(request, route, principal, context)
 
     async def forward_page(request: Request) -> Response:
         try:
@@ -97,3 +104,32 @@ def _to_login(request: Request) -> Response:
     page = f"{request.url.path}?{query}" if query else request.url.path
     headers = {"Location": f"/login?next={quote(page, safe='')}", "Cache-Control": "no-store"}
     return Response(status_code=HTTPStatus.SEE_OTHER, headers=headers)
+
+
+async def _forward_recorded(request: Request, route: Route, principal: Principal, context: Context) -> Response:
+    """The answer to a request that may change something: who sent it, and what came of it, is recorded."""
+    try:
+        response = await context.forwarder.forward(request, route, principal)
+    except (InsufficientScopeError, AmbiguousPathError):
+        raise  # it went nowhere
+    except Exception as error:
+        problem = problem_of(request.app, error)
+        context.audit.record(_forwarded(request, route, principal, problem.status if problem else 500))
+        raise
+    context.audit.record(_forwarded(request, route, principal, response.status_code))
+    return response
+
+
+def _forwarded(request: Request, route: Route, principal: Principal, status: int) -> AuditEvent:
+    if status < HTTPStatus.BAD_REQUEST:
+        outcome: Outcome = "success"
+    else:
+        outcome = "refused" if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} else "failed"
+    return AuditEvent.by(
+        principal,
+        "request.forward",
+        outcome,
+        target=f"{request.method} {request.scope['raw_path'].decode('latin-1')}",
+        address=client_address(request),
+        detail={"service": route.service, "status": str(status)},
+    )

@@ -151,9 +151,11 @@ class TestRoutesFile:
         _, session = await sign_in(http, gateway, "admin", PASSWORD)
         headers = {"Authorization": f"Bearer {session['access_token']}"}
         write(file, f"stock={upstream.url}\n")
-        reload_routes(app)
+        await reload_routes(app)
         async with http.get(f"{gateway}/v1/pricing/echo/x", headers=headers) as gone:
             pass
+        _, session = await sign_in(http, gateway, "admin", PASSWORD)
+        headers = {"Authorization": f"Bearer {session['access_token']}"}
         async with http.get(f"{gateway}/v1/stock/echo/x", headers=headers) as added:
             pass
         async with http.post(f"{gateway}/v1/tokens", headers=headers, json={"audience": "stock"}) as token:
@@ -175,7 +177,7 @@ class TestRoutesFile:
         _, session = await sign_in(http, gateway, "admin", PASSWORD)
         write(file, "data=http://x\n")
         with pytest.raises(ValueError, match=r"^The name 'data' is taken\. Give the service another one\.$"):
-            reload_routes(app)
+            await reload_routes(app)
         headers = {"Authorization": f"Bearer {session['access_token']}"}
         async with http.get(f"{gateway}/v1/pricing/echo/x", headers=headers) as response:
             assert response.status == 200
