@@ -29,7 +29,6 @@ from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
-from nexus_gateway.auth.scopes import all_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
@@ -44,6 +43,9 @@ from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.openapi import endpoints as openapi_endpoints
+from nexus_gateway.openapi.merging import Document
+from nexus_gateway.openapi.service import DocumentService
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
@@ -85,6 +87,7 @@ def create_app() -> FastAPI:
             token.router,
             audience_token.router,
             status_endpoints.router,
+            openapi_endpoints.router,
             event_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
@@ -93,6 +96,7 @@ def create_app() -> FastAPI:
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
         trusts_peer=_trusts_nobody,
+        openapi_url=None,
     )
     record_refusals(app)
     return app
@@ -102,7 +106,7 @@ def _trusts_nobody(_: str) -> bool:
     return False
 
 
-def reload_routes(app: FastAPI) -> None:
+async def reload_routes(app: FastAPI) -> None:
     """Serve the routes as NEXUS_ROUTES_FILE has them now; raises ValueError, and changes nothing, where it is wrong."""
     table: RouteTable = app.state.context.route_table
     table.reload()
@@ -112,11 +116,12 @@ def reload_routes(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, table, health)
+        context = await _open(stack, settings, table, health, app.openapi)
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
         runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
+        runtime.on_reload.append(partial(reload_routes, app))
         following = asyncio.create_task(context.hub.run())
         try:
             yield
@@ -126,7 +131,9 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
                 await following
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
+async def _open(
+    stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health, own_document: Callable[[], Document]
+) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
     ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
     issuer, client = _issuer(settings, ring, table.scopes)
@@ -140,7 +147,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
-    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
+    logins = UserAuthentication(database, users, passwords, lambda: table.all_scopes)
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("signing_keys", ring.check, critical=False)
@@ -175,6 +182,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
         hub=Hub(redis, follower),
         origins=Origins.parse(settings.allowed_origins),
         status=StatusService(status_http, database, redis, health, table.addresses),
+        document=DocumentService(status_http, own_document, settings.issuer, lambda: table.routes),
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
+    from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.sessions.service import SessionService
@@ -41,6 +42,7 @@ class Context:
     hub: "Hub"
     origins: "Origins"
     status: "StatusService"
+    document: "DocumentService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

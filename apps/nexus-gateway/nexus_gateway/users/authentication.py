@@ -1,5 +1,6 @@
 """Who may sign in."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from nexus_chassis.unit_of_work import Database
@@ -10,10 +11,14 @@ from nexus_gateway.users.repository import UserRepository
 
 
 class UserAuthentication:
-    """Users as they sign in and stay signed in. `all_scopes` are those of the role `admin`: every scope there is."""
+    """Users as they sign in and stay signed in. `all_scopes` returns those of the role `admin`: every scope there is."""
 
     def __init__(
-        self, database: Database, users: UserRepository, passwords: Passwords, all_scopes: frozenset[str]
+        self,
+        database: Database,
+        users: UserRepository,
+        passwords: Passwords,
+        all_scopes: Callable[[], frozenset[str]],
     ) -> None:
         self._database = database
         self._users = users
@@ -42,7 +47,7 @@ class UserAuthentication:
         return None if login is None or login.disabled else self._authenticated(login)
 
     def _authenticated(self, login: Login) -> AuthenticatedUser:
-        scopes = self._all_scopes if ADMIN in login.roles else login.scopes
+        scopes = self._all_scopes() if ADMIN in login.roles else login.scopes
         return AuthenticatedUser(login.id, login.username, login.tenant, scopes)
 
     async def _rehash(self, user: UUID, former: str, password: str) -> None:
