@@ -1,8 +1,6 @@
-"""Runs the gateway."""
+"""`python -m nexus_gateway` serves; with a command it administers the gateway, see `--help`."""
 
-from nexus_chassis.server import run
-from nexus_chassis.settings import load
-from nexus_gateway.settings import Settings
+from nexus_gateway.cli import main
 
 if __name__ == "__main__":
-    run(load(Settings), "nexus_gateway.app:create_app", websockets=True)
+    main()

@@ -1,6 +1,7 @@
 """The gateway's application."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
+from nexus_chassis.errors import DatabaseUnavailableError, RedisUnavailableError
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
@@ -17,8 +19,9 @@ from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
-from nexus_chassis.unit_of_work import Database
+from nexus_chassis.unit_of_work import Database, UnitOfWork
 from nexus_gateway import __version__
+from nexus_gateway.auth.administration import Requester
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -34,6 +37,9 @@ from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
 from nexus_gateway.proxy.routes import routes
+from nexus_gateway.roles import endpoints as role_endpoints
+from nexus_gateway.roles.repository import RoleRepository
+from nexus_gateway.roles.service import RoleService
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
@@ -41,13 +47,20 @@ from nexus_gateway.sessions.service import SessionService
 from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
+from nexus_gateway.tenants import endpoints as tenant_endpoints
+from nexus_gateway.tenants.repository import TenantRepository
+from nexus_gateway.tenants.service import TenantService
 from nexus_gateway.users import endpoints as user_endpoints
 from nexus_gateway.users.authentication import UserAuthentication
 from nexus_gateway.users.bootstrap import Bootstrap
+from nexus_gateway.users.password_service import PasswordService
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
+from nexus_gateway.users.reset_tokens import ResetTokens
+from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+_log = logging.getLogger(__name__)
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
 
 
@@ -69,6 +82,8 @@ def create_app() -> FastAPI:
             audience_token.router,
             status_endpoints.router,
             event_endpoints.router,
+            tenant_endpoints.router,
+            role_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
@@ -91,15 +106,23 @@ async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIt
                 await following
 
 
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """What the application holds, without serving it: for the command line."""
+    async with AsyncExitStack() as stack:
+        yield await _open(stack, settings, Health(settings.service_name, __version__))
+
+
 async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
     issuer, client = _issuer(settings)  # first: a key that is wrong ends the process, whatever else is away
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    sessions, limiter = SessionRepository(redis), LoginLimiter(redis)
+    users, passwords, scopes = UserRepository(), _passwords(settings), all_scopes(settings.more_services)
     database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch))
-    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
+    logins = UserAuthentication(database, users, passwords, scopes)
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
@@ -107,9 +130,25 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     stack.push_async_callback(gate.close)
     return Context(
         session_gate=gate,
+        tenants=TenantService(database, TenantRepository(), _log_change),
+        roles=RoleService(database, RoleRepository(), _log_change, raise_epoch=sessions.raise_epoch, all_scopes=scopes),
+        users=UserService(
+            database, users, passwords, _log_change, end_all=sessions.raise_epoch, raise_epoch=sessions.raise_epoch
+        ),
+        passwords=PasswordService(
+            database,
+            users,
+            passwords,
+            ResetTokens(redis),
+            _log_change,
+            end_all=sessions.raise_epoch,
+            attempt=limiter.attempt,
+            reset_url=f"{settings.issuer}/password-reset/",
+        ),
+        logins=logins,
         sessions=SessionService(
             sessions,
-            LoginLimiter(redis),
+            limiter,
             authenticate=logins.authenticate,
             issue_token=issuer.issue_session_token,
             seconds=TOKEN_SECONDS,
@@ -130,10 +169,23 @@ async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: B
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
-        await bootstrap.ensure_admin(database, password)
+        try:
+            await bootstrap.ensure_admin(database, password)
+        except RedisUnavailableError as error:  # the sessions of a former password could not be ended: try again
+            raise DatabaseUnavailableError(str(error)) from error
 
     opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
     return await stack.enter_async_context(opening)
+
+
+async def _log_change(
+    unit: UnitOfWork,  # noqa: ARG001  the log is no part of the transaction
+    requester: Requester,
+    action: str,
+    target: str,
+    **detail: str,
+) -> None:
+    _log.info("%s of %s by %s: %s", action, target, requester.subject, detail)
 
 
 def _passwords(settings: Settings) -> Passwords:

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.roles.service import RoleService
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
+    from nexus_gateway.tenants.service import TenantService
+    from nexus_gateway.users.authentication import UserAuthentication
+    from nexus_gateway.users.password_service import PasswordService
+    from nexus_gateway.users.service import UserService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,11 @@ class Context:
     """The services of the features; made in app.py alone."""
 
     session_gate: "SessionGate"
+    tenants: "TenantService"
+    roles: "RoleService"
+    users: "UserService"
+    passwords: "PasswordService"
+    logins: "UserAuthentication"
     sessions: "SessionService"
     issuer: "TokenIssuer"
     clients: "Clients"

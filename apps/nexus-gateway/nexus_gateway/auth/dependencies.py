@@ -7,6 +7,10 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from nexus_chassis.tokens import InvalidTokenError, Principal, authenticate, unauthorized
+from nexus_gateway.auth.administration import Requester
+from nexus_gateway.auth.client_address import client_address
+from nexus_gateway.auth.errors import InsufficientScopeError
+from nexus_gateway.auth.scopes import ADMIN
 from nexus_gateway.auth.session_gate import SessionState
 from nexus_gateway.context import Context, get_context
 
@@ -31,6 +35,19 @@ async def get_current_principal(connection: HTTPConnection) -> Principal:
     return (await get_access(connection)).principal
 
 
+async def get_requester(connection: HTTPConnection) -> Requester:
+    """Who sends the request, and from where; raises what `get_access` does."""
+    return Requester.of(await get_current_principal(connection), client_address(connection))
+
+
+async def get_administrator(connection: HTTPConnection) -> Requester:
+    """Who sends the request, if it is an administrator; raises what `get_access` does, and InsufficientScopeError."""
+    principal = await get_current_principal(connection)
+    if ADMIN not in principal.scopes:
+        raise InsufficientScopeError([ADMIN])
+    return Requester.of(principal, client_address(connection))
+
+
 async def authenticate_token(context: Context, token: str | None) -> Principal:
     """Who a token speaks for that did not come in the Authorization header; raises what `get_access` does."""
     if token is None:
@@ -44,4 +61,6 @@ async def authenticate_token(context: Context, token: str | None) -> Principal:
 
 
 CurrentAccess = Annotated[Access, Depends(get_access)]
+CurrentRequester = Annotated[Requester, Depends(get_requester)]
+Administrator = Annotated[Requester, Depends(get_administrator)]
 CurrentPrincipal = Annotated[Principal, Depends(get_current_principal)]
