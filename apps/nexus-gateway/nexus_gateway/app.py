@@ -1,7 +1,6 @@
 """The gateway's application."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -19,9 +18,16 @@ from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
-from nexus_chassis.unit_of_work import Database, UnitOfWork
+from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
-from nexus_gateway.auth.administration import Requester
+from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.changes import ChangeLog
+from nexus_gateway.audit.refusals import record_refusals
+from nexus_gateway.audit.service import AuditService
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.errors import SessionEndedError
+from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -32,7 +38,8 @@ from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
 from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
 from nexus_gateway.oauth.keys import SigningKey
-from nexus_gateway.oauth.models import Client
+from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
@@ -60,7 +67,6 @@ from nexus_gateway.users.reset_tokens import ResetTokens
 from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
-_log = logging.getLogger(__name__)
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
 
 
@@ -68,7 +74,7 @@ def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    return build_app(
+    app = build_app(
         settings,
         version=__version__,
         lifespan=partial(_lifespan, settings, health),
@@ -84,11 +90,15 @@ def create_app() -> FastAPI:
             event_endpoints.router,
             tenant_endpoints.router,
             role_endpoints.router,
+            audit_endpoints.router,
+            page_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
     )
+    record_refusals(app)
+    return app
 
 
 @asynccontextmanager
@@ -122,30 +132,42 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     sessions, limiter = SessionRepository(redis), LoginLimiter(redis)
     users, passwords, scopes = UserRepository(), _passwords(settings), all_scopes(settings.more_services)
     database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch))
+    audit = AuditWriter(database)
+    await stack.enter_async_context(audit.running())
+    changes = ChangeLog(audit)
     logins = UserAuthentication(database, users, passwords, scopes)
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
-    gate = SessionGate(redis)
+    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     return Context(
+        audit=audit,
+        audit_log=AuditService(database),
         session_gate=gate,
-        tenants=TenantService(database, TenantRepository(), _log_change),
-        roles=RoleService(database, RoleRepository(), _log_change, raise_epoch=sessions.raise_epoch, all_scopes=scopes),
+        tenants=TenantService(database, TenantRepository(), changes),
+        roles=RoleService(database, RoleRepository(), changes, raise_epoch=sessions.raise_epoch, all_scopes=scopes),
         users=UserService(
-            database, users, passwords, _log_change, end_all=sessions.raise_epoch, raise_epoch=sessions.raise_epoch
+            database, users, passwords, changes, end_all=sessions.raise_epoch, raise_epoch=sessions.raise_epoch
         ),
         passwords=PasswordService(
             database,
             users,
             passwords,
             ResetTokens(redis),
-            _log_change,
+            changes,
             end_all=sessions.raise_epoch,
             attempt=limiter.attempt,
             reset_url=f"{settings.issuer}/password-reset/",
         ),
         logins=logins,
+        browsers=Browsers(
+            redis,
+            PublicAddress(settings.issuer, settings.more_hosts),
+            issue=_no_session,
+            verifier=issuer.gateway_verifier,
+            gate=gate,
+        ),
         sessions=SessionService(
             sessions,
             limiter,
@@ -178,16 +200,6 @@ async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: B
     return await stack.enter_async_context(opening)
 
 
-async def _log_change(
-    unit: UnitOfWork,  # noqa: ARG001  the log is no part of the transaction
-    requester: Requester,
-    action: str,
-    target: str,
-    **detail: str,
-) -> None:
-    _log.info("%s of %s by %s: %s", action, target, requester.subject, detail)
-
-
 def _passwords(settings: Settings) -> Passwords:
     return Passwords(
         time_cost=settings.password_time_cost,
@@ -202,3 +214,7 @@ def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
     return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes), client
+
+
+async def _no_session(_: str) -> IssuedToken:
+    raise SessionEndedError

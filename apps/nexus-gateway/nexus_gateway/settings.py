@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,13 +11,14 @@ from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, 
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
 )
 """What no service in NEXUS_ROUTES can be called: paths under /v1, services and scopes that the gateway has anyway."""
 
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _ROUTE = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)=https?://[^\s/]+")
 
 
@@ -36,6 +37,17 @@ def _well_formed_routes(text: str) -> str:
 def _well_formed_origins(text: str) -> str:
     Origins.parse(text)
     return text
+
+
+def _well_formed_hosts(text: str) -> str:
+    for host in _names(text):
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is not a host, such as nexus.example.com or localhost:8000 (lower case).")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 class Settings(ServiceSettings, PostgresSettings, RedisSettings):
@@ -111,11 +123,23 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
     )
+    session_check: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        validation_alias="NEXUS_SESSION_CHECK",
+        description="what happens to the requests of sessions while Redis does not answer: `refuse` (503), or `allow` until "
+        "their access tokens expire",
+    )
     allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
         default="",
         validation_alias="NEXUS_ALLOWED_ORIGINS",
         description="origins of web pages that may use the gateway from a browser, such as `https://app.example.com`, "
         "separated by spaces or commas",
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_well_formed_hosts)] = Field(
+        default="",
+        validation_alias="NEXUS_ALLOWED_HOSTS",
+        description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
+        "`nexus.example.com`, separated by spaces or commas",
     )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",
@@ -140,3 +164,8 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     def more_services(self) -> dict[str, str]:
         """Address of each service in NEXUS_ROUTES, by its name."""
         return dict(part.split("=", 1) for part in self.more_routes.split())
+
+    @property
+    def more_hosts(self) -> list[str]:
+        """The hosts in NEXUS_ALLOWED_HOSTS."""
+        return _names(self.allowed_hosts)

@@ -5,10 +5,9 @@ tenant see and change only what belongs to it.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self
 
 from nexus_chassis.tokens import Principal
-from nexus_chassis.unit_of_work import UnitOfWork
 from nexus_gateway.auth.errors import PlatformOnlyError
 
 DEFAULT_TENANT = "default"
@@ -51,10 +50,3 @@ class Requester:
 
 OPERATOR = Requester(client_id="command-line", tenant=DEFAULT_TENANT)
 """Who uses the command line: may do what an administrator of the platform may."""
-
-
-class RecordChange(Protocol):
-    """Audits a change in its transaction. It comes last in there, because others who record wait for its end."""
-
-    async def __call__(self, unit: UnitOfWork, requester: Requester, action: str, target: str, **detail: str) -> None:
-        """Record that the requester did `action` to `target`."""

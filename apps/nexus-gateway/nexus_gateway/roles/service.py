@@ -7,7 +7,8 @@ from itertools import batched
 from uuid import UUID
 
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.auth.administration import RecordChange, Requester
+from nexus_gateway.audit.changes import ChangeLog
+from nexus_gateway.auth.administration import Requester
 from nexus_gateway.auth.scopes import ADMIN
 from nexus_gateway.pagination import Slice, cut
 from nexus_gateway.roles.errors import BuiltInRoleError, NoSuchRoleError, RoleInUseError, UnknownScopeError
@@ -27,14 +28,14 @@ class RoleService:
         self,
         database: Database,
         roles: RoleRepository,
-        record_change: RecordChange,
+        changes: ChangeLog,
         *,
         raise_epoch: RaiseEpoch,
         all_scopes: frozenset[str],
     ) -> None:
         self._database = database
         self._roles = roles
-        self._record_change = record_change
+        self._changes = changes
         self._raise_epoch = raise_epoch
         self._all_scopes = all_scopes
 
@@ -58,7 +59,7 @@ class RoleService:
             users = await self._roles.users(unit.connection, role.name)
             await self._raise_epochs(users)
             scopes = " ".join(sorted(role.scopes))
-            await self._record_change(unit, requester, "role.put", role.name, scopes=scopes)
+            await self._changes.record(unit, requester, "role.put", role.name, scopes=scopes)
         await self._raise_epochs(users)  # again, for those who signed in before the change was committed
         return created
 
@@ -71,7 +72,7 @@ class RoleService:
             if users := await self._roles.users(unit.connection, name):
                 raise RoleInUseError(name, len(users))
             await self._roles.remove(unit.connection, name)
-            await self._record_change(unit, requester, "role.remove", name)
+            await self._changes.record(unit, requester, "role.remove", name)
 
     @staticmethod
     def _require_changeable(requester: Requester, name: str) -> None:

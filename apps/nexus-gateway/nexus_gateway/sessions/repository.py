@@ -16,15 +16,16 @@ class SessionRepository:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def create(self, session: Session, seconds: int) -> None:
-        """Keep the session for so many seconds, or until the user's epoch moves on."""
+    async def create(self, session: Session, seconds: int) -> int:
+        """Keep the session for so many seconds; returns the user's epoch, which its tokens need."""
         fields: dict[Any, Any] = {"user": session.user, "username": session.username, "created": session.created}
         with translate_redis_errors():
-            epoch = await self._redis.get(user_epoch_key(session.user))
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(session_key(session.id), mapping={**fields, "epoch": epoch or "0"})
+                pipe.hset(session_key(session.id), mapping=fields)
                 pipe.expire(session_key(session.id), seconds)
-                await pipe.execute()
+                pipe.get(user_epoch_key(session.user))
+                *_, epoch = await pipe.execute()
+        return int(epoch or 0)
 
     async def end(self, session: str) -> None:
         """End the session, here and at every service."""

@@ -1,7 +1,8 @@
 """Listing and creating tenants."""
 
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.auth.administration import RecordChange, Requester
+from nexus_gateway.audit.changes import ChangeLog
+from nexus_gateway.auth.administration import Requester
 from nexus_gateway.pagination import Slice, cut
 from nexus_gateway.tenants.errors import TenantExistsError
 from nexus_gateway.tenants.models import Tenant
@@ -11,10 +12,10 @@ from nexus_gateway.tenants.repository import TenantRepository
 class TenantService:
     """The tenants of the platform. Administrators of one that is not `default` see only their own."""
 
-    def __init__(self, database: Database, tenants: TenantRepository, record_change: RecordChange) -> None:
+    def __init__(self, database: Database, tenants: TenantRepository, changes: ChangeLog) -> None:
         self._database = database
         self._tenants = tenants
-        self._record_change = record_change
+        self._changes = changes
 
     async def page(self, requester: Requester, after: str, limit: int) -> Slice[Tenant]:
         """The tenants that the requester may see whose ids come after `after`."""
@@ -29,5 +30,5 @@ class TenantService:
             tenant = await self._tenants.create(unit.connection, tenant_id, name)
             if tenant is None:
                 raise TenantExistsError(tenant_id)
-            await self._record_change(unit, requester, "tenant.create", tenant_id, name=name)
+            await self._changes.record(unit, requester, "tenant.create", tenant_id, name=name)
         return tenant

@@ -66,7 +66,7 @@ class UserAuthentication:
 
     def _authenticated(self, login: Login) -> AuthenticatedUser:
         scopes = self._all_scopes if ADMIN in login.roles else login.scopes
-        return AuthenticatedUser(login.id, login.username, login.tenant, scopes)
+        return AuthenticatedUser(login.id, login.username, login.tenant, scopes, login.version)
 
     async def _rehash(self, user: UUID, former: str, password: str) -> None:
         password_hash = await self._passwords.hash(password)

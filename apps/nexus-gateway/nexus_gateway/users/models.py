@@ -9,12 +9,16 @@ MAX_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedUser:
-    """A user who may sign in, with all that a token may say of them. `scopes` are those of all their roles."""
+    """A user who may sign in, with all that a token may say of them. `scopes` are those of all their roles.
+
+    `version` rises with each change of the user, that of the password included.
+    """
 
     id: UUID
     username: str
     tenant: str
     scopes: frozenset[str]
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,7 @@ class Login:
     scopes: frozenset[str]
     disabled: bool
     password_hash: str | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

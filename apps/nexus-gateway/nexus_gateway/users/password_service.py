@@ -5,7 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.auth.administration import RecordChange, Requester
+from nexus_gateway.audit.changes import ChangeLog
+from nexus_gateway.auth.administration import Requester
 from nexus_gateway.users import reset_tokens
 from nexus_gateway.users.errors import (
     InvalidResetTokenError,
@@ -35,7 +36,7 @@ class PasswordService:
         users: UserRepository,
         passwords: Passwords,
         tokens: ResetTokens,
-        record_change: RecordChange,
+        changes: ChangeLog,
         *,
         end_all: OfUser,
         attempt: Attempt,
@@ -45,7 +46,7 @@ class PasswordService:
         self._users = users
         self._passwords = passwords
         self._tokens = tokens
-        self._record_change = record_change
+        self._changes = changes
         self._end_all = end_all
         self._attempt = attempt
         self._reset_url = reset_url
@@ -84,7 +85,7 @@ class PasswordService:
         login = await self._administered(requester, user_id)
         async with self._database.unit_of_work() as unit:
             token = await self._tokens.create(user_id, login.password_hash)
-            await self._record_change(unit, requester, "password.link", user_id, username=login.username)
+            await self._changes.record(unit, requester, "password.link", user_id, username=login.username)
         return ResetLink(f"{self._reset_url}{token}", int(time.time()) + reset_tokens.SECONDS)
 
     async def reset_password(self, token: str, new: str, *, address: str | None = None) -> None:
@@ -122,6 +123,6 @@ class PasswordService:
             if not await self._users.set_password(unit.connection, login.id, login.password_hash, password_hash):
                 return False
             await self._end_all(user_id)  # before the change is committed, so that there is none without it
-            await self._record_change(unit, requester, action, user_id, username=login.username)
+            await self._changes.record(unit, requester, action, user_id, username=login.username)
         await self._end_all(user_id)  # those who signed in with the former password meanwhile
         return True

@@ -9,7 +9,7 @@ from nexus_gateway.auth.scopes import ADMIN
 from nexus_gateway.users.models import Login, NewUser, User
 
 _LOGIN = """
-SELECT id, username, tenant, roles, disabled, password_hash,
+SELECT id, username, tenant, roles, disabled, password_hash, version,
        ARRAY(SELECT unnest(scopes) FROM roles WHERE name = ANY (users.roles)) AS scopes
 FROM users
 """
@@ -151,4 +151,5 @@ def _login(row: asyncpg.Record | None) -> Login | None:
         frozenset(row["scopes"]),
         row["disabled"],
         row["password_hash"],
+        row["version"],
     )

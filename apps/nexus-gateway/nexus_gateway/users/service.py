@@ -6,7 +6,8 @@ from dataclasses import replace
 import asyncpg
 
 from nexus_chassis.unit_of_work import Database, UnitOfWork
-from nexus_gateway.auth.administration import DEFAULT_TENANT, RecordChange, Requester
+from nexus_gateway.audit.changes import ChangeLog
+from nexus_gateway.auth.administration import DEFAULT_TENANT, Requester
 from nexus_gateway.pagination import Slice, cut
 from nexus_gateway.users.errors import (
     ChangedMeanwhileError,
@@ -40,7 +41,7 @@ class UserService:
         database: Database,
         users: UserRepository,
         passwords: Passwords,
-        record_change: RecordChange,
+        changes: ChangeLog,
         *,
         end_all: OfUser,
         raise_epoch: OfUser,
@@ -48,7 +49,7 @@ class UserService:
         self._database = database
         self._users = users
         self._passwords = passwords
-        self._record_change = record_change
+        self._changes = changes
         self._end_all = end_all
         self._raise_epoch = raise_epoch
 
@@ -90,7 +91,7 @@ class UserService:
             await self._require_roles(unit, new.roles)
             user = await self._insert(unit, new, tenant, password_hash)
             detail = {"username": user.username, "tenant": tenant, "roles": " ".join(user.roles)}
-            await self._record_change(unit, requester, "user.create", str(user.id), **detail)
+            await self._changes.record(unit, requester, "user.create", str(user.id), **detail)
         return user
 
     async def _hash(self, new: NewUser) -> str | None:
@@ -120,7 +121,7 @@ class UserService:
             user = await self._update(unit, _changed(found, change))
             await self._require_administrator(unit)
             await self._end(user, change)
-            await self._record_change(unit, requester, "user.update", user_id, **_detail(user, change))
+            await self._changes.record(unit, requester, "user.update", user_id, **_detail(user, change))
         await self._end(user, change)
         return user
 
@@ -139,7 +140,7 @@ class UserService:
             await self._require_administrator(unit)
             await self._end_all(user_id)
             detail = {"username": user.username, "tenant": user.tenant}
-            await self._record_change(unit, requester, "user.delete", user_id, **detail)
+            await self._changes.record(unit, requester, "user.delete", user_id, **detail)
         await self._end_all(user_id)
 
     async def _lock(self, unit: UnitOfWork, requester: Requester, user_id: str, versions: Versions) -> User:
