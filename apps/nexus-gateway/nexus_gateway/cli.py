@@ -1,4 +1,4 @@
-"""The command line: serves, or does what a command of a feature says."""
+"""The command line: each feature has a group of commands."""
 
 import asyncio
 import os
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from nexus_chassis import server
 from nexus_chassis.errors import (
     ConfigurationError,
     DatabaseUnavailableError,
@@ -38,16 +37,14 @@ _REFUSED = 1
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line. Exit status: 1 refused, 2 misused, 75 a store is away, 78 wrong configuration."""
     parser = ArgumentParser(
-        prog="nexus_gateway", description="The gateway of the Nexus services. Without a command it serves."
+        prog="nexus_gateway", description="Administers the gateway of the Nexus services; without arguments it serves."
     )
     commands = CommandLine(parser)
     for feature in _FEATURES:
         feature.register(commands)
     arguments = parser.parse_args(argv)
     settings = load(Settings)
-    if "run" in arguments:
-        sys.exit(asyncio.run(_run(settings, arguments)))
-    server.run(settings, "nexus_gateway.app:create_app", websockets=True)
+    sys.exit(asyncio.run(_run(settings, arguments)))
 
 
 async def _run(settings: Settings, arguments: Namespace) -> int:
