@@ -22,7 +22,10 @@ type RaiseEpoch = Callable[[str], Awaitable[None]]
 
 
 class RoleService:
-    """The roles, which all tenants share. `all_scopes` are those of `admin`, which is built in: every scope there is."""
+    """The roles, which all tenants share.
+
+    `all_scopes` returns those of `admin`, which is built in: every scope there is at that moment.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class RoleService:
         changes: ChangeLog,
         *,
         raise_epoch: RaiseEpoch,
-        all_scopes: frozenset[str],
+        all_scopes: Callable[[], frozenset[str]],
     ) -> None:
         self._database = database
         self._roles = roles
@@ -43,7 +46,7 @@ class RoleService:
         """The roles whose names come after `after`."""
         async with self._database.read() as connection:
             found = await self._roles.page(connection, after, limit + 1)
-        roles = [replace(role, scopes=self._all_scopes) if role.name == ADMIN else role for role in found]
+        roles = [replace(role, scopes=self._all_scopes()) if role.name == ADMIN else role for role in found]
         return cut(roles, limit, lambda role: role.name)
 
     async def put(self, requester: Requester, role: Role) -> bool:
@@ -52,8 +55,9 @@ class RoleService:
         Raises PlatformOnlyError, BuiltInRoleError or UnknownScopeError.
         """
         self._require_changeable(requester, role.name)
-        if unknown := role.scopes - (self._all_scopes - {ADMIN}):
-            raise UnknownScopeError(unknown, self._all_scopes - {ADMIN})
+        known = self._all_scopes() - {ADMIN}
+        if unknown := role.scopes - known:
+            raise UnknownScopeError(unknown, known)
         async with self._database.unit_of_work() as unit:
             created = await self._roles.put(unit.connection, role.name, role.scopes)
             users = await self._roles.users(unit.connection, role.name)

@@ -1,5 +1,6 @@
 """Who may sign in."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -15,10 +16,13 @@ _CACHED_TOKENS = 4096
 
 
 class UserAuthentication:
-    """Users as they sign in and stay signed in. `all_scopes` are those of the role `admin`: every scope there is."""
+    """Users as they sign in and stay signed in.
+
+    `all_scopes` returns those of the role `admin`: every scope there is at that moment.
+    """
 
     def __init__(
-        self, database: Database, users: UserRepository, passwords: Passwords, all_scopes: frozenset[str]
+        self, database: Database, users: UserRepository, passwords: Passwords, all_scopes: Callable[[], frozenset[str]]
     ) -> None:
         self._database = database
         self._users = users
@@ -65,7 +69,7 @@ class UserAuthentication:
             return await self._users.login_by_id(connection, parsed)
 
     def _authenticated(self, login: Login) -> AuthenticatedUser:
-        scopes = self._all_scopes if ADMIN in login.roles else login.scopes
+        scopes = self._all_scopes() if ADMIN in login.roles else login.scopes
         return AuthenticatedUser(login.id, login.username, login.tenant, scopes, login.version)
 
     async def _rehash(self, user: UUID, former: str, password: str) -> None:
