@@ -170,6 +170,21 @@ def test_a_store_that_is_away_exits_with_75(run: Run, environment: pytest.Monkey
     assert err.endswith(". Nothing was changed. Try again once it does.\n")
 
 
+def test_a_user_whose_sessions_cannot_be_ended_stays_as_they_are(
+    run: Run, environment: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    run("users", "add", "alice", "--role", "viewer")
+    before = query(postgres_url, "SELECT * FROM users ORDER BY username")
+    environment.setenv("NEXUS_REDIS_URL", "redis://127.0.0.1:9/0")
+    commands = [("disable", "alice"), ("set-roles", "alice", "editor"), ("remove", "alice")]
+    statuses = [run("users", *command)[0] for command in commands]
+    statuses += [run("users", "set-password", "alice", typed=PASSWORD)[0], run("roles", "set", "viewer", "classify")[0]]
+
+    assert statuses == [75] * 5
+    assert query(postgres_url, "SELECT * FROM users ORDER BY username") == before
+    assert query(postgres_url, "SELECT scopes FROM roles WHERE name = 'viewer'") == [(["data:read"],)]
+
+
 def test_wrong_settings_exit_with_78(run: Run, secret_files: dict[str, Path]) -> None:
     missing = secret_files["NEXUS_CLIENT_SECRET_FILE"]
     missing.unlink()
