@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
@@ -24,6 +25,7 @@ from nexus_gateway.audit.refusals import record_refusals
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
@@ -42,6 +44,10 @@ from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
 from nexus_gateway.proxy.routes import routes
+from nexus_gateway.rate_limits.charges import Charges
+from nexus_gateway.rate_limits.limiter import RateLimiter
+from nexus_gateway.rate_limits.middleware import RateLimitMiddleware
+from nexus_gateway.rate_limits.rules import parse_limits
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
@@ -83,9 +89,16 @@ def create_app() -> FastAPI:
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
+        middleware=_middleware(settings),
     )
     record_refusals(app)
     return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    limits = Middleware(RateLimitMiddleware)
+    proxies = TrustedProxies.parse(settings.trusted_proxies, settings.proxy_header)
+    return [Middleware(ProxyMiddleware, proxies=proxies), limits] if proxies else [limits]
 
 
 @asynccontextmanager
@@ -123,6 +136,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
+        rate_limiter=RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count),
         browsers=Browsers(
             redis,
             PublicAddress(settings.issuer, settings.more_hosts),

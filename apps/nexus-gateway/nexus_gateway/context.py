@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.rate_limits.limiter import RateLimiter
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
 
@@ -28,6 +29,7 @@ class Context:
     audit: "AuditWriter"
     audit_log: "AuditService"
     session_gate: "SessionGate"
+    rate_limiter: "RateLimiter"
     browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"

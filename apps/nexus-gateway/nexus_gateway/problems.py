@@ -13,6 +13,7 @@ from nexus_chassis.tokens import forbidden, unauthorized
 from nexus_gateway.auth.errors import (
     ForeignRequestError,
     InsufficientScopeError,
+    RateLimitedError,
     SessionEndedError,
     UnknownHostError,
 )
@@ -67,6 +68,12 @@ def _unknown_host(error: UnknownHostError) -> Problem:
 def _foreign_request(error: ForeignRequestError) -> Problem:
     detail = f"The request was not made: {error.reason}. Reload the page and try again."
     return Problem(403, "csrf", "The request did not come from a page of the gateway", detail)
+
+
+def _rate_limited(error: RateLimitedError) -> Problem:
+    detail = f"The limit {error.limit!r} is used up. Try again in {error.retry_after} s."
+    headers = {**error.headers, **_retry_after(error.retry_after)}
+    return Problem(429, "rate-limited", "Too many requests", detail, headers=headers, limit=error.limit)
 
 
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
@@ -145,6 +152,7 @@ def _retry_after(seconds: int) -> dict[str, str]:
 
 
 PROBLEMS: ProblemMap = (
+    (RateLimitedError, _rate_limited),
     (SessionEndedError, _session_ended),
     (InsufficientScopeError, _insufficient_scope),
     (UnknownHostError, _unknown_host),

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field
 
 from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
+from nexus_gateway.auth.client_address import TrustedProxies
+from nexus_gateway.rate_limits.rules import parse_limits
 
 OWN_NAMES = frozenset(
     {
@@ -31,6 +33,16 @@ def _well_formed_routes(text: str) -> str:
         if route["name"] in names:
             raise ValueError(f"The name {route['name']!r} is taken. Give the service another one.")
         names.add(route["name"])
+    return text
+
+
+def _well_formed_networks(text: str) -> str:
+    TrustedProxies.parse(text)
+    return text
+
+
+def _well_formed_limits(text: str) -> str:
+    parse_limits(text)
     return text
 
 
@@ -140,6 +152,24 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_ALLOWED_HOSTS",
         description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
         "`nexus.example.com`, separated by spaces or commas",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_well_formed_networks)] = Field(
+        default="",
+        validation_alias="NEXUS_TRUSTED_PROXIES",
+        description="networks or addresses of the proxies whose word on the client's address is taken, such as "
+        "`10.0.0.0/8`, separated by spaces or commas",
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        validation_alias="NEXUS_PROXY_HEADER",
+        description="the header in which those proxies write it: `x-forwarded-for`, or `forwarded` (RFC 7239); the other "
+        "one is ignored, because proxies pass on what a client claims there",
+    )
+    rate_limits: Annotated[str, AfterValidator(_well_formed_limits)] = Field(
+        default="",
+        validation_alias="NEXUS_RATE_LIMITS",
+        description="limits on requests that are not to have their defaults, `NAME=COUNT/SECONDS` each, such as "
+        "`principal=600/60`, separated by spaces",
     )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from upstream import Upstream
 
 from nexus_gateway.app import create_app
+from nexus_gateway.oauth.issuer import TokenIssuer
+from nexus_gateway.oauth.keys import SigningKey
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -87,6 +89,19 @@ async def session(gateway: str, http: aiohttp.ClientSession) -> dict[str, Any]:
 def admin(session: dict[str, Any]) -> dict[str, str]:
     """Headers of a request by the administrator."""
     return {"Authorization": f"Bearer {session['access_token']}"}
+
+
+@pytest.fixture
+def token_of_client(secret_files: dict[str, Path]) -> Callable[[str, str], dict[str, str]]:
+    """Returns headers with a token of the gateway that a client has for a user."""
+    key = SigningKey(secret_files["NEXUS_SIGNING_KEY_FILE"].read_text())
+    issuer = TokenIssuer(key, "http://localhost:8000", {})
+
+    def headers(client: str, user: str) -> dict[str, str]:
+        token = issuer.issue({"sub": user, "client_id": client}, "nexus-gateway", ["data:read"]).token
+        return {"Authorization": f"Bearer {token}"}
+
+    return headers
 
 
 async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, password: str) -> tuple[int, Any]:

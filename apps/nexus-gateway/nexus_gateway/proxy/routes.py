@@ -21,6 +21,7 @@ class Route:
     scopes: frozenset[str]
     timeout: float
     body_limit: int
+    rate_class: str = "standard"
 
 
 def routes(settings: Settings) -> tuple[Route, ...]:
@@ -41,6 +42,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             frozenset({"classify"}),
             timeout=120,
             body_limit=64 * MIB,
+            rate_class="heavy",
         ),
         Route(
             "/v1/agents",
@@ -49,6 +51,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             frozenset({"tools:call", "workflows:deploy"}),
             timeout=60,
             body_limit=4 * MIB,
+            rate_class="heavy",
         ),
         *(
             Route(f"/v1/{name}", name, address, frozenset({name}), timeout=30, body_limit=16 * MIB)

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
 from fastapi.telemetry import TelemetryConfig
+from starlette.middleware import Middleware
 
 from nexus_chassis.admission import Admission, AdmissionMiddleware
 from nexus_chassis.drain import Drain
@@ -37,11 +38,13 @@ def build_app(
     limits: Limits = Limits(),  # noqa: B008  frozen
     origins: Origins = Origins(),  # noqa: B008  immutable
     verifier: TokenVerifier | None = None,
+    middleware: Sequence[Middleware] = (),
 ) -> FastAPI:
     """An application with telemetry, problem details, admission and health routes around `routers`.
 
     `lifespan` opens what the service needs and sets it as `app.state.context`. `problems` maps the service's errors.
     `verifier` is what `authenticate` uses; a lifespan may set it later on `runtime_of(app)`.
+    `middleware` is the service's own, the outermost first: it runs for connections that were admitted.
     """
     configure_tracing(settings.service_name, version)
     app = FastAPI(
@@ -56,6 +59,8 @@ def build_app(
     runtime = Runtime(health=health, admission=Admission(limits), drain=Drain(), verifier=verifier)
     app.state.runtime = runtime
     health.drain = runtime.drain
+    for own in reversed(middleware):
+        app.add_middleware(own.cls, *own.args, **own.kwargs)
     if origins:
         app.add_middleware(CorsMiddleware, origins=origins)
     app.add_middleware(AdmissionMiddleware, admission=runtime.admission)
