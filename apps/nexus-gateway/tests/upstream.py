@@ -61,6 +61,15 @@ async def echo(request: Request, path: str) -> dict[str, Any]:
     }
 
 
+@router.get("/pages/{path:path}")
+async def page(request: Request, path: str) -> Response:
+    request.app.received = {"path": request.scope["raw_path"].decode(), "headers": dict(request.headers)}
+    if path == "moved":
+        return Response(status_code=302, headers={"Location": "/pages/models"})
+    policy = {"Content-Security-Policy": "default-src 'none'"} if path == "strict" else {}
+    return Response("<h1>Models</h1>", headers={"Set-Cookie": "a=b", **policy}, media_type="text/html")
+
+
 @router.get("/v1/stream")
 async def stream(request: Request) -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:

@@ -51,6 +51,8 @@ class TrustedProxies:
     def __init__(self, networks: Iterable[str], header: ProxyHeader) -> None:
         self._networks = [ip_network(network) for network in networks]
         self._header = header.encode()
+        self.trusts = lru_cache(_CACHED)(self._trusts)
+        """Whether the address is that of a trusted proxy."""
 
     @classmethod
     def parse(cls, text: str, header: ProxyHeader = "x-forwarded-for") -> Self:
@@ -79,8 +81,7 @@ class TrustedProxies:
         found = value.split(",") if self._header == b"x-forwarded-for" else list(_forwarded_for(value))
         return reversed(found)
 
-    def trusts(self, text: str) -> bool:
-        """Whether the address is that of a trusted proxy."""
+    def _trusts(self, text: str) -> bool:
         address = _parse(text)
         return address is not None and any(address in network for network in self._networks)
 

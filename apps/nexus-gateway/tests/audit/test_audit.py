@@ -13,7 +13,7 @@ from yarl import URL
 
 from nexus_gateway.app import create_app
 from nexus_gateway.oauth.issuer import TokenIssuer
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -196,7 +196,7 @@ async def test_a_request_that_a_service_refuses_is_recorded_as_refused(
 @pytest.fixture
 def token_of(secret_files: dict[str, Path]) -> Any:  # noqa: ANN401  a function
     """Returns headers with a token of the gateway for a tenant."""
-    key = SigningKey(secret_files["NEXUS_SIGNING_KEY_FILE"].read_text())
+    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
     issuer = TokenIssuer(key, "http://localhost:8000", {})
 
     def headers(tenant: str, *scopes: str) -> dict[str, str]:
