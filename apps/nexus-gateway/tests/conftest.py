@@ -1,4 +1,5 @@
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,8 +16,7 @@ from faulty import FaultyService, faulty_service
 from upstream import Upstream
 
 from nexus_gateway.app import create_app
-from nexus_gateway.oauth.issuer import TokenIssuer
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -92,14 +92,18 @@ def admin(session: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {session['access_token']}"}
 
 
-@pytest.fixture
-def token_of_client(secret_files: dict[str, Path]) -> Callable[[str, str], dict[str, str]]:
-    """Returns headers with a token of the gateway that a client has for a user."""
-    key = SigningKey(secret_files["NEXUS_SIGNING_KEY_FILE"].read_text())
-    issuer = TokenIssuer(key, "http://localhost:8000", {})
+type TokenWith = Callable[..., dict[str, str]]
 
-    def headers(client: str, user: str) -> dict[str, str]:
-        token = issuer.issue({"sub": user, "client_id": client}, "nexus-gateway", ["data:read"]).token
+
+@pytest.fixture
+def token_with(secret_files: dict[str, Path]) -> TokenWith:
+    """Returns headers with a token of the gateway that has these claims."""
+    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
+
+    def headers(**claims: str) -> dict[str, str]:
+        now = int(time.time())
+        times = {"iat": now, "exp": now + 600, "jti": secrets.token_hex(8)}
+        token = key.sign({"iss": "http://localhost:8000", "aud": "nexus-gateway", **times, **claims})
         return {"Authorization": f"Bearer {token}"}
 
     return headers

@@ -25,7 +25,8 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([^:]+)(?::\w+)?")
 
 def client_address(connection: HTTPConnection) -> str:
     """Address of the client: the peer's, or what a trusted proxy says (see TrustedProxies)."""
-    return connection.client.host if connection.client else _UNKNOWN
+    peer = connection.scope.get("client")
+    return str(peer[0]) if peer else _UNKNOWN
 
 
 async def get_client_address(connection: HTTPConnection) -> str:

@@ -4,8 +4,8 @@ GCRA (the leaky bucket as a meter): of a limit, Redis keeps one time, at which a
 request moves it on by `window / count`, and is refused where that would put it more than a window ahead. So `count`
 requests may come at once, they come back one by one, and a key that nobody uses any more is gone within the window.
 
-The package `limits` does the same with a round trip for each limit, besides that of the session check: with redis-py,
-four limits and the session cost a request about 500 us of CPU, here one script for all takes 25.
+The package `limits` makes a round trip for each limit, besides that of the session check: three limits cost a request
+231 us of CPU with its Redis storage (limits 5.8), and 8 us here on top of the 14 of the session check.
 """
 
 from collections.abc import Sequence

@@ -65,6 +65,8 @@ def _stranger_class(scope: "Scope") -> str | None:
     path = scope["path"]
     if (rate_class := _CLASSES.get((scope.get("method", "GET"), path))) is not None:
         return rate_class
-    if path.startswith(_OF_PRINCIPALS) and any(name in _CREDENTIALS for name, _ in scope["headers"]):
-        return None
+    if path.startswith(_OF_PRINCIPALS):
+        for name, _ in scope["headers"]:
+            if name in _CREDENTIALS:
+                return None
     return ANONYMOUS

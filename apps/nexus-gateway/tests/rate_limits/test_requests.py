@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from conftest import AddUser, sign_in
+from conftest import AddUser, TokenWith, sign_in
 from prometheus_client import REGISTRY
 
 from nexus_gateway.app import create_app
@@ -131,15 +131,17 @@ async def test_the_routes_of_a_class_count_together_and_apart_from_others(
 
 
 async def test_all_users_of_a_client_count_together_but_not_those_of_the_gateway_itself(
-    serve: Serve, http: aiohttp.ClientSession, token_of_client: Callable[[str, str], dict[str, str]]
+    serve: Serve, http: aiohttp.ClientSession, token_with: TokenWith
 ) -> None:
     gateway = await serve("client=4/60")
     first_party = await token(http, gateway)
     assert await statuses(http, f"{gateway}/v1/me", 10, first_party) == {200: 10}
 
-    found = [await statuses(http, f"{gateway}/v1/me", 3, token_of_client("app", user)) for user in ("u1", "u2")]
+    found = [
+        await statuses(http, f"{gateway}/v1/me", 3, token_with(client_id="app", sub=user)) for user in ("u1", "u2")
+    ]
     assert sum(found, Counter()) == {200: 4, 429: 2}
-    assert await statuses(http, f"{gateway}/v1/me", 3, token_of_client("other", "u1")) == {200: 3}
+    assert await statuses(http, f"{gateway}/v1/me", 3, token_with(client_id="other", sub="u1")) == {200: 3}
 
 
 async def test_requests_of_strangers_count_by_their_address(serve: Serve, http: aiohttp.ClientSession) -> None:
