@@ -14,7 +14,21 @@ from nexus_gateway.rate_limits.rules import parse_limits
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *(
+            "agents",
+            "audit",
+            "classification",
+            "data",
+            "me",
+            "password-reset",
+            "roles",
+            "sessions",
+            "status",
+            "tenants",
+            "tokens",
+            "users",
+            "ws",
+        ),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
