@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.middleware import Middleware
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
@@ -29,6 +30,7 @@ from nexus_gateway.audit.refusals import record_refusals
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
@@ -54,6 +56,10 @@ from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.connections import create_upstream_session
 from nexus_gateway.proxy.forwarder import Forwarder
 from nexus_gateway.proxy.routes import RouteTable
+from nexus_gateway.rate_limits.charges import Charges
+from nexus_gateway.rate_limits.limiter import RateLimiter
+from nexus_gateway.rate_limits.middleware import RateLimitMiddleware
+from nexus_gateway.rate_limits.rules import parse_limits
 from nexus_gateway.roles import endpoints as role_endpoints
 from nexus_gateway.roles.repository import RoleRepository
 from nexus_gateway.roles.service import RoleService
@@ -85,6 +91,7 @@ def create_app() -> FastAPI:
     settings = load(Settings)
     table = RouteTable(settings)
     health = Health(settings.service_name, __version__)
+    proxies = TrustedProxies.parse(settings.trusted_proxies, settings.proxy_header)
     app = build_app(
         settings,
         version=__version__,
@@ -108,15 +115,17 @@ def create_app() -> FastAPI:
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
-        trusts_peer=_trusts_nobody,
+        middleware=_middleware(proxies),
+        trusts_peer=proxies.trusts,
         openapi_url=None,
     )
     record_refusals(app)
     return app
 
 
-def _trusts_nobody(_: str) -> bool:
-    return False
+def _middleware(proxies: TrustedProxies) -> list[Middleware]:
+    limits = Middleware(RateLimitMiddleware)
+    return [Middleware(ProxyMiddleware, proxies=proxies), limits] if proxies else [limits]
 
 
 async def reload_routes(app: FastAPI) -> None:
@@ -169,7 +178,7 @@ async def _open(
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
     changes = ChangeLog(audit)
-    logins = UserAuthentication(database, users, passwords, lambda: table.all_scopes)
+    logins = UserAuthentication(database, users, passwords, table.all_scopes)
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("signing_keys", ring.check, critical=False)
@@ -180,6 +189,7 @@ async def _open(
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
+        rate_limiter=RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count),
         tenants=TenantService(database, TenantRepository(), changes),
         roles=RoleService(
             database, RoleRepository(), changes, raise_epoch=sessions.raise_epoch, all_scopes=table.all_scopes

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
+    from nexus_gateway.rate_limits.limiter import RateLimiter
     from nexus_gateway.roles.service import RoleService
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
@@ -36,6 +37,7 @@ class Context:
     audit: "AuditWriter"
     audit_log: "AuditService"
     session_gate: "SessionGate"
+    rate_limiter: "RateLimiter"
     tenants: "TenantService"
     roles: "RoleService"
     users: "UserService"

@@ -10,10 +10,12 @@ from nexus_chassis.channels import UnknownChannelError
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.problems import Problem, ProblemMap
 from nexus_chassis.tokens import forbidden, unauthorized
+from nexus_gateway.audit.errors import BrokenChainError
 from nexus_gateway.auth.errors import (
     ForeignRequestError,
     InsufficientScopeError,
     PlatformOnlyError,
+    RateLimitedError,
     SessionEndedError,
     UnknownHostError,
 )
@@ -95,6 +97,12 @@ def _unknown_host(error: UnknownHostError) -> Problem:
 def _foreign_request(error: ForeignRequestError) -> Problem:
     detail = f"The request was not made: {error.reason}. Reload the page and try again."
     return Problem(403, "csrf", "The request did not come from a page of the gateway", detail)
+
+
+def _rate_limited(error: RateLimitedError) -> Problem:
+    detail = f"The limit {error.limit!r} is used up. Try again in {error.retry_after} s."
+    headers = {**error.headers, **_retry_after(error.retry_after)}
+    return Problem(429, "rate-limited", "Too many requests", detail, headers=headers, limit=error.limit)
 
 
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
@@ -277,6 +285,10 @@ def _bad_frame(error: BadFrameError) -> Problem:
     return Problem(400, "bad-frame", "The frame is not understood", str(error))
 
 
+def _broken_chain(error: BrokenChainError) -> Problem:
+    return Problem(500, "audit-log-changed", "The audit log was changed", f"{error}.")
+
+
 def _client_left(_: ClientDisconnect) -> Problem:
     return Problem(499, "client-left", "The client left", "The connection was closed before the answer.")
 
@@ -286,6 +298,7 @@ def _retry_after(seconds: int) -> dict[str, str]:
 
 
 PROBLEMS: ProblemMap = (
+    (RateLimitedError, _rate_limited),
     (SessionEndedError, _session_ended),
     (InsufficientScopeError, _insufficient_scope),
     (PlatformOnlyError, _platform_only),
@@ -326,5 +339,6 @@ PROBLEMS: ProblemMap = (
     (RedisUnavailableError, _redis_unavailable),
     (UnknownChannelError, _unknown_channel),
     (BadFrameError, _bad_frame),
+    (BrokenChainError, _broken_chain),
     (ClientDisconnect, _client_left),
 )

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
 from nexus_chassis.worker_count import AUTO, WorkerCount
+from nexus_gateway.auth.client_address import TrustedProxies
+from nexus_gateway.rate_limits.rules import parse_limits
 
 OWN_NAMES = frozenset(
     {
@@ -53,6 +55,16 @@ def _services(text: str) -> dict[str, str]:
 
 def _well_formed_routes(text: str) -> str:
     _services(text)
+    return text
+
+
+def _well_formed_networks(text: str) -> str:
+    TrustedProxies.parse(text)
+    return text
+
+
+def _well_formed_limits(text: str) -> str:
+    parse_limits(text)
     return text
 
 
@@ -190,6 +202,24 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_ALLOWED_HOSTS",
         description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
         "`nexus.example.com`, separated by spaces or commas",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_well_formed_networks)] = Field(
+        default="",
+        validation_alias="NEXUS_TRUSTED_PROXIES",
+        description="networks or addresses of the proxies whose word on the client's address is taken, such as "
+        "`10.0.0.0/8`, separated by spaces or commas",
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        validation_alias="NEXUS_PROXY_HEADER",
+        description="the header in which those proxies write it: `x-forwarded-for`, or `forwarded` (RFC 7239); the other "
+        "one is ignored, because proxies pass on what a client claims there",
+    )
+    rate_limits: Annotated[str, AfterValidator(_well_formed_limits)] = Field(
+        default="",
+        validation_alias="NEXUS_RATE_LIMITS",
+        description="limits on requests that are not to have their defaults, `NAME=COUNT/SECONDS` each, such as "
+        "`principal=600/60`, separated by spaces",
     )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",

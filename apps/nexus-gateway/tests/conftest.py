@@ -1,4 +1,5 @@
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,6 +16,7 @@ from faulty import FaultyService, faulty_service
 from upstream import Upstream
 
 from nexus_gateway.app import create_app
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -88,6 +90,23 @@ async def session(gateway: str, http: aiohttp.ClientSession) -> dict[str, Any]:
 def admin(session: dict[str, Any]) -> dict[str, str]:
     """Headers of a request by the administrator."""
     return {"Authorization": f"Bearer {session['access_token']}"}
+
+
+type TokenWith = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def token_with(secret_files: dict[str, Path]) -> TokenWith:
+    """Returns headers with a token of the gateway that has these claims."""
+    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
+
+    def headers(**claims: str) -> dict[str, str]:
+        now = int(time.time())
+        times = {"iat": now, "exp": now + 600, "jti": secrets.token_hex(8)}
+        token = key.sign({"iss": "http://localhost:8000", "aud": "nexus-gateway", **times, **claims})
+        return {"Authorization": f"Bearer {token}"}
+
+    return headers
 
 
 async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, password: str) -> tuple[int, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from nexus_gateway.auth.scopes import all_scopes, service_scopes
+from nexus_gateway.auth.scopes import service_scopes
 from nexus_gateway.settings import Settings
 
 API = "/v1"
@@ -78,7 +78,6 @@ class RouteTable:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.routes: tuple[Route, ...] = ()
-        self.all_scopes: frozenset[str] = frozenset()
         self.addresses: dict[str, str] = {}
         self.scopes: dict[str, frozenset[str]] = {}
         self.reload()
@@ -91,7 +90,6 @@ class RouteTable:
         """Take over the routes as they are now; raises ValueError, and changes nothing, where the file is wrong."""
         found, more = routes(self._settings), self._settings.more_services
         self.routes = found
-        self.all_scopes = all_scopes(more)
         _replace(self.addresses, {route.service: route.upstream for route in found})
         _replace(self.scopes, service_scopes(more))
 
