@@ -1,7 +1,7 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -29,7 +29,7 @@ from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
-from nexus_gateway.auth.scopes import all_scopes, service_scopes
+from nexus_gateway.auth.scopes import all_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
@@ -47,8 +47,9 @@ from nexus_gateway.oauth.models import Client, IssuedToken
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
-from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
-from nexus_gateway.proxy.routes import routes
+from nexus_gateway.proxy.connections import create_upstream_session
+from nexus_gateway.proxy.forwarder import Forwarder
+from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
@@ -69,14 +70,15 @@ LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a
 def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
+    table = RouteTable(settings)
     health = Health(settings.service_name, __version__)
     app = build_app(
         settings,
         version=__version__,
-        lifespan=partial(_lifespan, settings, health),
+        lifespan=partial(_lifespan, settings, table, health),
         health=health,
         routers=[
-            proxy_endpoints.router(routes(settings)),  # most requests; routes are tried in this order
+            proxy_endpoints.router(table.routes),  # most requests; routes are tried in this order
             user_endpoints.router,
             session_endpoints.router,
             well_known.router,
@@ -90,15 +92,27 @@ def create_app() -> FastAPI:
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
+        trusts_peer=_trusts_nobody,
     )
     record_refusals(app)
     return app
 
 
+def _trusts_nobody(_: str) -> bool:
+    return False
+
+
+def reload_routes(app: FastAPI) -> None:
+    """Serve the routes as NEXUS_ROUTES_FILE has them now; raises ValueError, and changes nothing, where it is wrong."""
+    table: RouteTable = app.state.context.route_table
+    table.reload()
+    proxy_endpoints.replace_routes(app, table.routes)
+
+
 @asynccontextmanager
-async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, health)
+        context = await _open(stack, settings, table, health)
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
@@ -112,13 +126,13 @@ async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIt
                 await following
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
+async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
     ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
-    issuer, client = _issuer(settings, ring)
+    issuer, client = _issuer(settings, ring, table.scopes)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
-    http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
+    http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
     signing_keys = partial(_signing_keys, settings, ring, redis)
     sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
@@ -147,6 +161,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         sessions=SessionService(
             sessions,
             LoginLimiter(redis),
+            audit,
             authenticate=logins.authenticate,
             issue_token=issuer.issue_session_token,
             seconds=TOKEN_SECONDS,
@@ -154,13 +169,12 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         issuer=issuer,
         signing_keys=signing_keys(database),
         clients=Clients(client),
-        token_exchange=TokenExchange(issuer, client.id, gate.is_active),
+        token_exchange=TokenExchange(issuer, client.id, gate.is_active, audit),
         forwarder=Forwarder(http, issuer.issue_route_token),
+        route_table=table,
         hub=Hub(redis, follower),
         origins=Origins.parse(settings.allowed_origins),
-        status=StatusService(
-            status_http, database, redis, health, {route.service: route.upstream for route in routes(settings)}
-        ),
+        status=StatusService(status_http, database, redis, health, table.addresses),
     )
 
 
@@ -198,9 +212,8 @@ def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Dat
     )
 
 
-def _issuer(settings: Settings, ring: KeyRing) -> tuple[TokenIssuer, Client]:
+def _issuer(settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
-    scopes = service_scopes(settings.more_services)
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
     return TokenIssuer(ring, settings.issuer, scopes), client

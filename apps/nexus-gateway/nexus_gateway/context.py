@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
 
@@ -36,6 +37,7 @@ class Context:
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
+    route_table: "RouteTable"
     hub: "Hub"
     origins: "Origins"
     status: "StatusService"

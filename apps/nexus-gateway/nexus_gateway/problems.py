@@ -26,7 +26,10 @@ from nexus_gateway.oauth.keys.errors import (
 )
 from nexus_gateway.proxy.errors import (
     AmbiguousPathError,
+    InvalidTimeoutError,
     TooManyStreamsError,
+    UpstreamBrokenError,
+    UpstreamOpenError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
@@ -136,6 +139,11 @@ def _ambiguous_path(error: AmbiguousPathError) -> Problem:
     return Problem(400, "ambiguous-path", "The path is ambiguous", detail)
 
 
+def _invalid_timeout(error: InvalidTimeoutError) -> Problem:
+    detail = f"Found Request-Timeout {error.text!r:.100}. Send one number of seconds, such as 2.5."
+    return Problem(400, "invalid-timeout", "The time limit is not valid", detail)
+
+
 def _too_many_streams(error: TooManyStreamsError) -> Problem:
     detail = f"You have {error.limit} long uploads or downloads on their way. Wait until one of them has ended."
     return Problem(429, "too-many-streams", "Too many streams at once", detail, headers=_retry_after(5))
@@ -150,6 +158,23 @@ def _upstream_unavailable(error: UpstreamUnavailableError) -> Problem:
     detail = f"{error.service} cannot be reached. Try again in a few seconds. {_STATUS_HINT}"
     headers = _retry_after(5)
     return Problem(502, "upstream-unavailable", "A service is away", detail, headers=headers, service=error.service)
+
+
+def _upstream_broken(error: UpstreamBrokenError) -> Problem:
+    detail = (
+        f"{error.service} broke off before its answer was complete. It may have done what you asked: "
+        f"look before you try again. {_STATUS_HINT}"
+    )
+    return Problem(502, "upstream-broken", "A service broke off", detail, service=error.service)
+
+
+def _upstream_open(error: UpstreamOpenError) -> Problem:
+    detail = (
+        f"{error.service} did not answer the last requests, so this one was not sent. "
+        f"Try again in {error.retry_after} s. {_STATUS_HINT}"
+    )
+    headers = _retry_after(error.retry_after)
+    return Problem(503, "upstream-open", "A service is away", detail, headers=headers, service=error.service)
 
 
 def _redis_unavailable(_: RedisUnavailableError) -> Problem:
@@ -190,9 +215,12 @@ PROBLEMS: ProblemMap = (
     (ForeignKeyError, _foreign_key),
     (UnknownKeyError, _unknown_key),
     (AmbiguousPathError, _ambiguous_path),
+    (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),
     (UpstreamTimeoutError, _upstream_timeout),
     (UpstreamUnavailableError, _upstream_unavailable),
+    (UpstreamBrokenError, _upstream_broken),
+    (UpstreamOpenError, _upstream_open),
     (RedisUnavailableError, _redis_unavailable),
     (UnknownChannelError, _unknown_channel),
     (BadFrameError, _bad_frame),

@@ -3,11 +3,11 @@
 import os
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator
 
-AUTO = "auto"
+AUTO: Final = "auto"
 WORKER_BYTES = 256 * 1024 * 1024
 """Memory that one worker process may take under load: 80 MiB, two passwords being hashed, and bodies in flight."""
 
