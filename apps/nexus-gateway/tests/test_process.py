@@ -71,6 +71,23 @@ class TestWorkers:
 
         assert statuses == [401] * 10 + [429] * 2
 
+    async def test_serve_all_requests_while_they_drain(
+        self, environment: pytest.MonkeyPatch, fresh: aiohttp.ClientSession
+    ) -> None:
+        environment.chdir(Path(__file__).parent.parent)
+        process = ServiceProcess(ARGUMENTS, {"NEXUS_DRAIN_SECONDS": "2"})
+        process.wait_until_it_answers()
+        await asyncio.sleep(1)  # until all have opened
+        process.process.terminate()
+        statuses, over = set(), time.monotonic() + 1.5
+        while time.monotonic() < over:
+            async with fresh.get(f"{process.url}/.well-known/jwks.json") as response:
+                statuses.add(response.status)
+        status, log, err = await asyncio.to_thread(process.outcome)
+
+        assert statuses == {200}
+        assert (status, [entry for entry in log if entry["level"] != "info"], err) == (0, [], "")
+
     async def test_have_their_metrics_added_up(self, process: ServiceProcess, fresh: aiohttp.ClientSession) -> None:
         headers = await sign_in(process, fresh)
         for _ in range(30):
