@@ -109,6 +109,10 @@ def reload_routes(app: FastAPI) -> None:
     proxy_endpoints.replace_routes(app, table.routes)
 
 
+async def _reload_routes(app: FastAPI) -> None:
+    reload_routes(app)
+
+
 @asynccontextmanager
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
@@ -116,7 +120,10 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
-        runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
+        runtime.on_reload += [
+            partial(context.signing_keys.reload, settings.signing_key_file),
+            partial(_reload_routes, app),
+        ]
         following = asyncio.create_task(context.hub.run())
         try:
             yield

@@ -30,7 +30,7 @@ class CommandLine:
     """The groups of commands of one parser."""
 
     def __init__(self, parser: ArgumentParser) -> None:
-        self._groups: _SubParsersAction[ArgumentParser] = parser.add_subparsers(metavar="GROUP")
+        self._groups: _SubParsersAction[ArgumentParser] = parser.add_subparsers(metavar="GROUP", required=True)
 
     def add_group(self, name: str, description: str) -> CommandGroup:
         """Add a feature's group of commands."""

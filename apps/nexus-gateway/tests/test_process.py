@@ -120,6 +120,29 @@ class TestSighup:
             assert response.status == 200
         assert (len(after), after[2], set(after[:2]) & set(before)) == (3, before[0], set())
 
+    @pytest.fixture
+    def routes_file(self, environment: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        path = tmp_path / "routes"
+        path.write_text("pricing=http://127.0.0.1:9\n")
+        environment.setenv("NEXUS_ROUTES_FILE", str(path))
+        return path
+
+    async def test_serves_the_routes_that_the_file_has_now(
+        self, routes_file: Path, process: ServiceProcess, http: aiohttp.ClientSession
+    ) -> None:
+        async def statuses() -> list[int]:
+            found = []
+            for path in ("/v1/pricing/x", "/v1/stock/x"):
+                async with http.get(f"{process.url}{path}") as response:
+                    found.append(response.status)
+            return found
+
+        assert await statuses() == [401, 404]
+        routes_file.write_text("stock=http://127.0.0.1:9\n")
+        process.process.send_signal(signal.SIGHUP)
+        await asyncio.sleep(1)
+        assert await statuses() == [404, 401]
+
     async def test_keeps_the_keys_when_the_new_file_is_wrong(
         self, process: ServiceProcess, http: aiohttp.ClientSession, secret_files: dict[str, Path]
     ) -> None:

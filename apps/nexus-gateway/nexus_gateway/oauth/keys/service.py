@@ -177,4 +177,4 @@ class SigningKeyService:
         await self._complete(unit.connection)
         await self._audit.record_in(unit, AuditEvent("key.withdraw", target=kid, detail={"was": str(key.state)}))
         KEY_CHANGES.labels("withdraw").inc()
-        _log.warning("the signing key %s was withdrawn", kid)
+        _log.info("the signing key %s was withdrawn", kid)
