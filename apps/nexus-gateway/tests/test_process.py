@@ -138,7 +138,7 @@ class TestSighup:
             return found
 
         assert await statuses() == [401, 404]
-        routes_file.write_text("stock=http://127.0.0.1:9\n")
+        write(routes_file, "stock=http://127.0.0.1:9\n")
         process.process.send_signal(signal.SIGHUP)
         await asyncio.sleep(1)
         assert await statuses() == [404, 401]
@@ -155,6 +155,10 @@ class TestSighup:
 
         _, log, _ = await asyncio.to_thread(process.stop)
         assert [entry["message"] for entry in log if entry["level"] == "error"] == [WRONG_KEY.format(path)]
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
 
 
 async def published(process: ServiceProcess, http: aiohttp.ClientSession) -> list[str]:
