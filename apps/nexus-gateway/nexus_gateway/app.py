@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
+from nexus_chassis.errors import DatabaseUnavailableError, RedisUnavailableError
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
@@ -23,13 +24,13 @@ from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
 from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.refusals import record_refusals
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
-from nexus_gateway.auth.scopes import all_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
@@ -50,6 +51,9 @@ from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.connections import create_upstream_session
 from nexus_gateway.proxy.forwarder import Forwarder
 from nexus_gateway.proxy.routes import RouteTable
+from nexus_gateway.roles import endpoints as role_endpoints
+from nexus_gateway.roles.repository import RoleRepository
+from nexus_gateway.roles.service import RoleService
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
@@ -57,11 +61,17 @@ from nexus_gateway.sessions.service import SessionService
 from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
+from nexus_gateway.tenants import endpoints as tenant_endpoints
+from nexus_gateway.tenants.repository import TenantRepository
+from nexus_gateway.tenants.service import TenantService
 from nexus_gateway.users import endpoints as user_endpoints
 from nexus_gateway.users.authentication import UserAuthentication
 from nexus_gateway.users.bootstrap import Bootstrap
+from nexus_gateway.users.password_service import PasswordService
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
+from nexus_gateway.users.reset_tokens import ResetTokens
+from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -86,6 +96,8 @@ def create_app() -> FastAPI:
             audience_token.router,
             status_endpoints.router,
             event_endpoints.router,
+            tenant_endpoints.router,
+            role_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
         ],
@@ -133,6 +145,13 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
                 await following
 
 
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """What the application holds, without serving it: for the command line."""
+    async with AsyncExitStack() as stack:
+        yield await _open(stack, settings, RouteTable(settings), Health(settings.service_name, __version__))
+
+
 async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
     ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
@@ -142,12 +161,14 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
     signing_keys = partial(_signing_keys, settings, ring, redis)
-    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    sessions, limiter = SessionRepository(redis), LoginLimiter(redis)
+    users, passwords = UserRepository(), _passwords(settings)
     database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
-    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
+    changes = ChangeLog(audit)
+    logins = UserAuthentication(database, users, passwords, table.all_scopes)
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("signing_keys", ring.check, critical=False)
@@ -158,6 +179,24 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
+        tenants=TenantService(database, TenantRepository(), changes),
+        roles=RoleService(
+            database, RoleRepository(), changes, raise_epoch=sessions.raise_epoch, all_scopes=table.all_scopes
+        ),
+        users=UserService(
+            database, users, passwords, changes, end_all=sessions.raise_epoch, raise_epoch=sessions.raise_epoch
+        ),
+        passwords=PasswordService(
+            database,
+            users,
+            passwords,
+            ResetTokens(redis),
+            changes,
+            end_all=sessions.raise_epoch,
+            attempt=limiter.attempt,
+            reset_url=f"{settings.issuer}/password-reset/",
+        ),
+        logins=logins,
         browsers=Browsers(
             redis,
             PublicAddress(settings.issuer, settings.more_hosts),
@@ -167,7 +206,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
         ),
         sessions=SessionService(
             sessions,
-            LoginLimiter(redis),
+            limiter,
             audit,
             authenticate=logins.authenticate,
             issue_token=issuer.issue_session_token,
@@ -195,7 +234,10 @@ async def _open_database(
 
     async def prepare(database: Database) -> None:
         await signing_keys(database).prepare()
-        await bootstrap.ensure_admin(database, password)
+        try:
+            await bootstrap.ensure_admin(database, password)
+        except RedisUnavailableError as error:  # the sessions of a former password could not be ended: try again
+            raise DatabaseUnavailableError(str(error)) from error
 
     opening = open_database(settings, MIGRATIONS, workers=settings.workers, prepare=prepare)
     return await stack.enter_async_context(opening)

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
+    from nexus_gateway.roles.service import RoleService
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
+    from nexus_gateway.tenants.service import TenantService
+    from nexus_gateway.users.authentication import UserAuthentication
+    from nexus_gateway.users.password_service import PasswordService
+    from nexus_gateway.users.service import UserService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,11 @@ class Context:
     audit: "AuditWriter"
     audit_log: "AuditService"
     session_gate: "SessionGate"
+    tenants: "TenantService"
+    roles: "RoleService"
+    users: "UserService"
+    passwords: "PasswordService"
+    logins: "UserAuthentication"
     browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"

@@ -13,6 +13,7 @@ from nexus_chassis.tokens import forbidden, unauthorized
 from nexus_gateway.auth.errors import (
     ForeignRequestError,
     InsufficientScopeError,
+    PlatformOnlyError,
     SessionEndedError,
     UnknownHostError,
 )
@@ -34,8 +35,21 @@ from nexus_gateway.proxy.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
+from nexus_gateway.roles.errors import BuiltInRoleError, NoSuchRoleError, RoleInUseError, UnknownScopeError
 from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
-from nexus_gateway.users.errors import PasswordQueueFullError
+from nexus_gateway.tenants.errors import TenantExistsError
+from nexus_gateway.users.errors import (
+    ChangedMeanwhileError,
+    InvalidResetTokenError,
+    LastAdministratorError,
+    NoSuchUserError,
+    PasswordQueueFullError,
+    UnknownRoleError,
+    UnknownTenantError,
+    UsernameTakenError,
+    WeakPasswordError,
+    WrongPasswordError,
+)
 
 _STATUS_HINT = "/v1/status shows the state of each service."
 
@@ -69,6 +83,11 @@ def _insufficient_scope(error: InsufficientScopeError) -> Problem:
     return forbidden(error.missing)
 
 
+def _platform_only(_: PlatformOnlyError) -> Problem:
+    detail = "Only administrators of the tenant default may do this. Ask one of them."
+    return Problem(403, "platform-only", "This concerns all tenants", detail)
+
+
 def _unknown_host(error: UnknownHostError) -> Problem:
     detail = f"Found {error.host!r:.200}. Open {error.address}, or add the host to NEXUS_ALLOWED_HOSTS."
     return Problem(421, "unknown-host", "This host name is not served", detail)
@@ -92,6 +111,74 @@ def _too_many_attempts(error: TooManyAttemptsError) -> Problem:
 def _password_queue_full(error: PasswordQueueFullError) -> Problem:
     detail = f"Too many sign-ins are checked at once. Try again in {error.retry_after} s."
     return Problem(503, "overloaded", "The gateway is overloaded", detail, headers=_retry_after(error.retry_after))
+
+
+def _tenant_exists(error: TenantExistsError) -> Problem:
+    return Problem(409, "tenant-exists", "The id is taken", f"There is a tenant {error.tenant}. Choose another id.")
+
+
+def _no_such_role(error: NoSuchRoleError) -> Problem:
+    return Problem(404, "no-such-role", "There is no such role", f"There is no role {error.name}. List the roles.")
+
+
+def _built_in_role(error: BuiltInRoleError) -> Problem:
+    detail = f"The role {error.name} always has every scope. Create another role with those that you want."
+    return Problem(409, "built-in-role", "The role is built in", detail)
+
+
+def _role_in_use(error: RoleInUseError) -> Problem:
+    detail = f"The role {error.name} belongs to {error.users} users. Take it away from them first."
+    return Problem(409, "role-in-use", "Users have the role", detail, users=error.users)
+
+
+def _unknown_scope(error: UnknownScopeError) -> Problem:
+    found = " ".join(error.scopes)
+    detail = f"Found {found!r:.200}. A role can have {', '.join(error.known)}."
+    return Problem(400, "unknown-scope", "There is no such scope for roles", detail)
+
+
+def _no_such_user(error: NoSuchUserError) -> Problem:
+    detail = f"There is no user {error.user!r:.100} that you administer. List the users."
+    return Problem(404, "no-such-user", "There is no such user", detail)
+
+
+def _username_taken(error: UsernameTakenError) -> Problem:
+    detail = f"The name {error.username} is taken. Choose another one; names are unique in all tenants together."
+    return Problem(409, "username-taken", "The user name is taken", detail)
+
+
+def _unknown_tenant(error: UnknownTenantError) -> Problem:
+    detail = f"There is no tenant {error.tenant}. Create it first."
+    return Problem(400, "unknown-tenant", "There is no such tenant", detail)
+
+
+def _unknown_role(error: UnknownRoleError) -> Problem:
+    detail = f"There are no roles {', '.join(error.roles)}. Use existing ones, or create them first."
+    return Problem(400, "unknown-role", "There is no such role", detail)
+
+
+def _last_administrator(_: LastAdministratorError) -> Problem:
+    detail = "The tenant default would have no enabled administrator left. Make somebody else one first."
+    return Problem(409, "last-admin", "This is the last administrator", detail)
+
+
+def _changed_meanwhile(error: ChangedMeanwhileError) -> Problem:
+    detail = f'The user was changed meanwhile, and has the ETag "{error.version}" now. Read the user again.'
+    return Problem(412, "changed-meanwhile", "The user was changed", detail)
+
+
+def _weak_password(error: WeakPasswordError) -> Problem:
+    return Problem(400, "weak-password", "The new password is refused", error.reason)
+
+
+def _wrong_password(_: WrongPasswordError) -> Problem:
+    detail = "The current password is another one. Check its spelling, or ask an administrator for a link to reset it."
+    return Problem(403, "wrong-password", "The current password is wrong", detail)
+
+
+def _invalid_reset_token(_: InvalidResetTokenError) -> Problem:
+    detail = "The link was used, has expired, or the password was set since. Ask an administrator for a new one."
+    return Problem(400, "invalid-reset-token", "The link is not valid", detail)
 
 
 def _no_session(_: NoSessionError) -> Problem:
@@ -206,11 +293,26 @@ def _retry_after(seconds: int) -> dict[str, str]:
 PROBLEMS: ProblemMap = (
     (SessionEndedError, _session_ended),
     (InsufficientScopeError, _insufficient_scope),
+    (PlatformOnlyError, _platform_only),
     (UnknownHostError, _unknown_host),
     (ForeignRequestError, _foreign_request),
     (WrongCredentialsError, _wrong_credentials),
     (TooManyAttemptsError, _too_many_attempts),
     (PasswordQueueFullError, _password_queue_full),
+    (TenantExistsError, _tenant_exists),
+    (NoSuchRoleError, _no_such_role),
+    (BuiltInRoleError, _built_in_role),
+    (RoleInUseError, _role_in_use),
+    (UnknownScopeError, _unknown_scope),
+    (NoSuchUserError, _no_such_user),
+    (UsernameTakenError, _username_taken),
+    (UnknownTenantError, _unknown_tenant),
+    (UnknownRoleError, _unknown_role),
+    (LastAdministratorError, _last_administrator),
+    (ChangedMeanwhileError, _changed_meanwhile),
+    (WeakPasswordError, _weak_password),
+    (WrongPasswordError, _wrong_password),
+    (InvalidResetTokenError, _invalid_reset_token),
     (NoSessionError, _no_session),
     (OAuthError, OAuthProblem),
     (UnknownAudienceError, _unknown_audience),

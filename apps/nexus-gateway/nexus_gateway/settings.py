@@ -12,7 +12,21 @@ from nexus_chassis.worker_count import AUTO, WorkerCount
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *(
+            "agents",
+            "audit",
+            "classification",
+            "data",
+            "me",
+            "password-reset",
+            "roles",
+            "sessions",
+            "status",
+            "tenants",
+            "tokens",
+            "users",
+            "ws",
+        ),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }

@@ -95,6 +95,29 @@ async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, pass
         return response.status, await response.json(content_type=None)
 
 
+async def ask(
+    http: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], body: object = None
+) -> tuple[int, Any]:
+    """Status and JSON body of the answer, None for an empty one."""
+    async with http.request(method, url, headers=headers, json=body) as response:
+        return response.status, await response.json(content_type=None) if await response.read() else None
+
+
+def problem(status: int, slug: str, title: str, detail: str, **extra: object) -> tuple[int, dict[str, object]]:
+    """What `ask` returns for an error."""
+    body = {"type": f"urn:nexus:problem:{slug}", "title": title, "status": status, "detail": detail, **extra}
+    return status, body
+
+
+@pytest_asyncio.fixture
+async def database(gateway: str, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the schema of a gateway that serves."""
+    assert gateway
+    connection = await asyncpg.connect(postgres_url)
+    yield connection
+    await connection.close()
+
+
 @pytest_asyncio.fixture
 async def no_users(environment: pytest.MonkeyPatch, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to the gateway's schema, in which there are no users."""

@@ -7,7 +7,11 @@ from starlette.requests import HTTPConnection
 
 from nexus_chassis.tokens import InvalidTokenError, Principal, authenticate, unauthorized
 from nexus_gateway.auth.access import Access
+from nexus_gateway.auth.administration import Requester
 from nexus_gateway.auth.browsers import BrowserUser
+from nexus_gateway.auth.client_address import client_address
+from nexus_gateway.auth.errors import InsufficientScopeError
+from nexus_gateway.auth.scopes import ADMIN
 from nexus_gateway.context import Context, get_context
 
 _PRINCIPAL = "nexus.principal"
@@ -35,6 +39,19 @@ async def get_current_principal(connection: HTTPConnection) -> Principal:
     return (await get_access(connection)).principal
 
 
+async def get_requester(connection: HTTPConnection) -> Requester:
+    """Who sends the request, and from where; raises what `get_access` does."""
+    return Requester.of(await get_current_principal(connection), client_address(connection))
+
+
+async def get_administrator(connection: HTTPConnection) -> Requester:
+    """Who sends the request, if it is an administrator; raises what `get_access` does, and InsufficientScopeError."""
+    principal = await get_current_principal(connection)
+    if ADMIN not in principal.scopes:
+        raise InsufficientScopeError([ADMIN])
+    return Requester.of(principal, client_address(connection))
+
+
 async def get_browser_user(connection: HTTPConnection) -> BrowserUser | None:
     """Who is signed in at the browser that asks for a page; raises RedisUnavailableError."""
     return await (await get_context(connection)).browsers.user_of(connection)
@@ -59,5 +76,7 @@ def known_principal(connection: HTTPConnection) -> Principal | None:
 
 
 CurrentAccess = Annotated[Access, Depends(get_access)]
+CurrentRequester = Annotated[Requester, Depends(get_requester)]
+Administrator = Annotated[Requester, Depends(get_administrator)]
 CurrentPrincipal = Annotated[Principal, Depends(get_current_principal)]
 CurrentBrowserUser = Annotated[BrowserUser | None, Depends(get_browser_user)]

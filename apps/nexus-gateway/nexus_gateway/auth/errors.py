@@ -7,6 +7,10 @@ class SessionEndedError(Exception):
     """The session that a token belongs to has ended, or its user's sessions were all ended."""
 
 
+class PlatformOnlyError(Exception):
+    """Something that only administrators of the tenant `default` may do."""
+
+
 class InsufficientScopeError(Exception):
     """A principal lacks scopes; `missing` are those it needs, or of which it needs one."""
 

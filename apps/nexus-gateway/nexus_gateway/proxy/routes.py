@@ -82,6 +82,10 @@ class RouteTable:
         self.scopes: dict[str, frozenset[str]] = {}
         self.reload()
 
+    def all_scopes(self) -> frozenset[str]:
+        """Every scope that there is now."""
+        return frozenset().union(*self.scopes.values())
+
     def reload(self) -> None:
         """Take over the routes as they are now; raises ValueError, and changes nothing, where the file is wrong."""
         found, scopes = routes(self._settings), service_scopes(self._settings.more_services)
