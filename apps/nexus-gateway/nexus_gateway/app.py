@@ -128,7 +128,7 @@ def _middleware(proxies: TrustedProxies) -> list[Middleware]:
     return [Middleware(ProxyMiddleware, proxies=proxies), limits] if proxies else [limits]
 
 
-async def reload_routes(app: FastAPI) -> None:
+async def _reload_routes(app: FastAPI) -> None:
     """Serve the routes as NEXUS_ROUTES_FILE has them now; raises ValueError, and changes nothing, where it is wrong."""
     table: RouteTable = app.state.context.route_table
     table.reload()
@@ -142,8 +142,10 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
-        runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
-        runtime.on_reload.append(partial(reload_routes, app))
+        runtime.on_reload += [
+            partial(context.signing_keys.reload, settings.signing_key_file),
+            partial(_reload_routes, app),
+        ]
         following = asyncio.create_task(context.hub.run())
         try:
             yield

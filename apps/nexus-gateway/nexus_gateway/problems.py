@@ -25,6 +25,7 @@ from nexus_gateway.oauth.keys.errors import (
     ForeignKeyError,
     KeyTooFreshError,
     SigningKeysUnavailableError,
+    UnannouncedError,
     UnknownKeyError,
 )
 from nexus_gateway.proxy.errors import (
@@ -222,6 +223,10 @@ def _foreign_key(error: ForeignKeyError) -> Problem:
     return Problem(409, "foreign-key", "The signing key cannot be decrypted", str(error))
 
 
+def _unannounced(error: UnannouncedError) -> Problem:
+    return Problem(503, "unannounced", "The services were not told", str(error), headers=_retry_after(5))
+
+
 def _unknown_key(error: UnknownKeyError) -> Problem:
     return Problem(404, "unknown-key", "There is no such signing key", str(error))
 
@@ -329,6 +334,7 @@ PROBLEMS: ProblemMap = (
     (KeyTooFreshError, _key_too_fresh),
     (ForeignKeyError, _foreign_key),
     (UnknownKeyError, _unknown_key),
+    (UnannouncedError, _unannounced),
     (AmbiguousPathError, _ambiguous_path),
     (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),
