@@ -1,8 +1,7 @@
 """The gateway's application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +22,9 @@ from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
-from nexus_gateway.events.hub import Hub
+from nexus_gateway.events.message_rate import MessageRate
+from nexus_gateway.events.polling import PolledRevocations
+from nexus_gateway.events.service import open_events
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
@@ -78,19 +79,13 @@ def create_app() -> FastAPI:
 @asynccontextmanager
 async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, health)
+        context = await _open(stack, settings, health, app)
         app.state.context = context
         runtime_of(app).verifier = context.issuer.gateway_verifier
-        following = asyncio.create_task(context.hub.run())
-        try:
-            yield
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        yield
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
+async def _open(stack: AsyncExitStack, settings: Settings, health: Health, app: FastAPI) -> Context:
     issuer, client = _issuer(settings)  # first: a key that is wrong ends the process, whatever else is away
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
@@ -103,6 +98,16 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     health.add("redis", partial(redis_clients.check, redis), critical=False)
     gate = SessionGate(redis)
     stack.push_async_callback(gate.close)
+    events = await stack.enter_async_context(
+        open_events(
+            redis,
+            follower,
+            drain=runtime_of(app).drain,
+            origins=settings.event_origins,
+            revocations=await stack.enter_async_context(PolledRevocations(gate.may_stay).running()),
+            admit=MessageRate().admit,
+        )
+    )
     return Context(
         session_gate=gate,
         sessions=SessionService(
@@ -116,8 +121,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         clients=Clients(client),
         token_exchange=TokenExchange(issuer, client.id, gate.is_active),
         forwarder=Forwarder(http, issuer.issue_route_token),
-        hub=Hub(redis, follower),
-        origins=Origins.parse(settings.allowed_origins),
+        events=events,
         status=StatusService(
             status_http, database, redis, health, {route.service: route.upstream for route in routes(settings)}
         ),

@@ -7,9 +7,8 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from nexus_chassis.origins import Origins
     from nexus_gateway.auth.session_gate import SessionGate
-    from nexus_gateway.events.hub import Hub
+    from nexus_gateway.events.service import EventService
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
@@ -28,8 +27,7 @@ class Context:
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
-    hub: "Hub"
-    origins: "Origins"
+    events: "EventService"
     status: "StatusService"
 
 

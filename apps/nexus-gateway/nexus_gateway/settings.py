@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -11,7 +12,7 @@ from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, 
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("agents", "channels", "classification", "data", "events", "me", "sessions", "status", "tokens", "ws"),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
@@ -113,6 +114,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_ROUTES",
         description="more services, `NAME=ADDRESS` each, separated by spaces: reached at `/v1/NAME`, with the scope NAME",
     )
+
+    @property
+    def event_origins(self) -> Origins:
+        """The allowed origins, and that of the gateway's own pages."""
+        issuer = urlsplit(self.issuer)
+        return Origins.parse(f"{self.allowed_origins} {issuer.scheme}://{issuer.netloc}".lower())
 
     @property
     def more_services(self) -> dict[str, str]:

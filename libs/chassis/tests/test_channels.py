@@ -162,7 +162,7 @@ def test_a_channel_has_a_tenant_a_kind_and_a_name() -> None:
         "data:order_line-2.0",
         "nexus:channel:acme:data:order_line-2.0",
     )
-    assert NEWS == Channel("default", "data", "news")
+    assert Channel("default", "data", "news") == NEWS
 
 
 @pytest.mark.parametrize("tenant", ["", "Acme", "a:b", "-a", "a" * 64, "a\n"])

@@ -93,7 +93,9 @@ async def test_cancelled_commands_cost_no_connection(
 
 async def test_followers_wait_on_a_connection_of_their_own(redis: Redis, redis_settings: RedisSettings) -> None:
     follower = create_follower(redis_settings)
-    following = asyncio.create_task(follow(follower, {Channel.parse("data:news", None): Position("", START)}, seconds=2.5))
+    following = asyncio.create_task(
+        follow(follower, {Channel.parse("data:news", None): Position("", START)}, seconds=2.5)
+    )
     await check(redis)
 
     assert await following == []

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 
 ADMIN = "admin"
+PUBLISH = "events:publish"
 
-_SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
+_SCOPES = frozenset(
+    {"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", PUBLISH, ADMIN}
+)
 
 
 def all_scopes(more: Iterable[str]) -> frozenset[str]:

@@ -53,7 +53,9 @@ def build_app(
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    runtime = Runtime(health=health, admission=Admission(limits), drain=Drain(settings.drain_seconds), verifier=verifier)
+    runtime = Runtime(
+        health=health, admission=Admission(limits), drain=Drain(settings.drain_seconds), verifier=verifier
+    )
     app.state.runtime = runtime
     health.drain = runtime.drain
     if origins:

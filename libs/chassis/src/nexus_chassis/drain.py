@@ -23,12 +23,17 @@ class Drain:
         """Begin to drain; called in the event loop."""
         self._started.set()
 
+    @property
+    def spread_seconds(self) -> float:
+        """From the start of draining to the end of the last connection that lasts."""
+        return _SPREAD * self.seconds
+
     def random_moment(self) -> float:
         """Seconds after the start at which a connection that lasts should end: others end at other moments.
 
         So do its clients come back, instead of all at once.
         """
-        return random.uniform(0, _SPREAD * self.seconds)  # noqa: S311  no secret
+        return random.uniform(0, self.spread_seconds)  # noqa: S311  no secret
 
     async def wait(self) -> None:
         """Return once draining begins."""

@@ -37,6 +37,9 @@ def direct_writer(connection: HTTPConnection) -> DirectWriter:
 class DirectProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, with a DirectWriter."""
 
+    close_seconds = 5.0
+    """From the beginning of a close to its end, whatever the peer does."""
+
     @override
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -62,7 +65,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+        self.close_timer = self.loop.call_later(self.close_seconds, self.transport.abort)
 
     async def drain(self) -> None:
         """Wait until few bytes wait to be sent, or the peer is gone."""
