@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 
 from starlette.websockets import WebSocket
 
@@ -54,22 +53,23 @@ class WebSocketConnection:
     ) -> None:
         self._socket = socket
         self._writer = direct_writer(socket)
+        self._writer.forget_handshake()
         self._events = events
         self._authenticate = authenticate
         self._problem_of = problem_of
         self._subscriptions: dict[Channel, Subscription] = {}
-        self._watch = ExitStack()
         self._begin(principal)
 
     def _begin(self, principal: Principal) -> None:
         """Act for the principal from now on, until its token ends."""
         self._principal = principal
         self._expiry = asyncio.get_running_loop().call_later(principal.expires_at - time.time(), self._expire)
-        self._watch.enter_context(self._events.revocations.watching(principal, self._check))
+        self._watch = self._events.revocations.watching(principal, self._check)
+        self._watch.__enter__()
 
     def _stop(self) -> None:
         self._expiry.cancel()
-        self._watch.close()
+        self._watch.__exit__(None, None, None)
 
     async def serve(self) -> None:
         """Until the client leaves, its token or session ends, the process drains, or the client reads too slowly."""

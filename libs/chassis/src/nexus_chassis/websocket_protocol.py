@@ -28,6 +28,9 @@ class DirectWriter(Protocol):
     async def drain(self) -> None:
         """Wait until few bytes wait to be sent, or the peer is gone."""
 
+    def forget_handshake(self) -> None:
+        """Free the memory of the handshake, once the connection is accepted; its headers are gone then."""
+
 
 def direct_writer(connection: HTTPConnection) -> DirectWriter:
     """The writer of a WebSocket connection that the service's own server accepted."""
@@ -70,6 +73,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     async def drain(self) -> None:
         """Wait until few bytes wait to be sent, or the peer is gone."""
         await self.writable.wait()
+
+    def forget_handshake(self) -> None:
+        """Free the memory of the handshake."""
+        del self.request, self.response
+        self.scope["headers"] = []
 
     def _is_closing(self) -> bool:
         return self.close_sent or self.disconnected or self.conn.state is not State.OPEN or self.transport.is_closing()
