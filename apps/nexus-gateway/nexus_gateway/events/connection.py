@@ -73,11 +73,12 @@ class WebSocketConnection:
 
     async def serve(self) -> None:
         """Until the client leaves, its token or session ends, the process drains, or the client reads too slowly."""
+        self._events.connections.add(self)
         try:
-            with self._events.connections.ending(self):
-                self._check()
-                await self._read()
+            self._check()
+            await self._read()
         finally:
+            self._events.connections.discard(self)
             self._stop()
             for subscription in self._subscriptions.values():
                 subscription.end()

@@ -70,16 +70,15 @@ class Connections:
             self._by_transport[transport] -= 1
             CONNECTIONS.labels(transport).dec()
 
-    @contextmanager
-    def ending(self, connection: Connection) -> Iterator[None]:
-        """End the connection when the process drains while the block runs."""
+    def add(self, connection: Connection) -> None:
+        """End the connection when the process drains."""
         self._open.add(connection)
         if self._drain.started:
             asyncio.get_running_loop().call_soon(connection.reconnect, self._after_ms())
-        try:
-            yield
-        finally:
-            self._open.discard(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """The connection has ended."""
+        self._open.discard(connection)
 
     async def run(self) -> None:
         """Wait until the process drains, then end one connection after the other."""

@@ -93,15 +93,14 @@ class EventStream:
         loop = asyncio.get_running_loop()
         expiry = loop.call_later(self._principal.expires_at - time.time(), self._expire)
         try:
-            with (
-                self._events.connections.ending(self),
-                self._events.revocations.watching(self._principal, self._check),
-            ):
+            self._events.connections.add(self)
+            with self._events.revocations.watching(self._principal, self._check):
                 self._check()
                 yield f"retry: {RETRY_MS}\n\n".encode()
                 async for part in self._parts():
                     yield part
         finally:
+            self._events.connections.discard(self)
             expiry.cancel()
             subscribing.cancel()
             with suppress(asyncio.CancelledError):

@@ -77,7 +77,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def forget_handshake(self) -> None:
         """Free the memory of the handshake."""
         del self.request, self.response
-        self.scope["headers"] = []
+        cast("list[Any]", self.scope["headers"]).clear()
 
     def _is_closing(self) -> bool:
         return self.close_sent or self.disconnected or self.conn.state is not State.OPEN or self.transport.is_closing()
