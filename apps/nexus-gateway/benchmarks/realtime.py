@@ -31,7 +31,7 @@ from nexus_chassis.channels import Channel, publish
 from nexus_chassis.drain import Drain
 from nexus_chassis.protocol import ConnectionState
 from nexus_chassis.supervisor import server_options
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 
 CHANNEL = "data:product"
 EVENT = {"op": "update", "id": 4711, "changed": ["name", "supplier", "unspsc_code"]}
@@ -269,7 +269,9 @@ async def measure(options: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         postgres_url = await stack.enter_async_context(database())
-        redis = await stack.enter_async_context(Redis.from_url(os.environ["NEXUS_TEST_REDIS_URL"], decode_responses=True))
+        redis = await stack.enter_async_context(
+            Redis.from_url(os.environ["NEXUS_TEST_REDIS_URL"], decode_responses=True)
+        )
         environment = settings(Path(folder), postgres_url, "http://127.0.0.1:9")
         plain = stack.enter_context(served("bare", {}))
         running = stack.enter_context(served("gateway", environment))

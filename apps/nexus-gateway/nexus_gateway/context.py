@@ -7,12 +7,17 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from nexus_gateway.audit.service import AuditService
+    from nexus_gateway.audit.writer import AuditWriter
+    from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.service import EventService
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
 
@@ -21,12 +26,17 @@ if TYPE_CHECKING:
 class Context:
     """The services of the features; made in app.py alone."""
 
+    audit: "AuditWriter"
+    audit_log: "AuditService"
     session_gate: "SessionGate"
+    browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"
+    signing_keys: "SigningKeyService"
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
+    route_table: "RouteTable"
     events: "EventService"
     status: "StatusService"
 

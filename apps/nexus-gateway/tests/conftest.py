@@ -12,12 +12,13 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from faulty import FaultyService, faulty_service
 from redis.asyncio import Redis
 from upstream import Upstream
 from websocket_client import Client, client_of
 
 from nexus_gateway.app import create_app
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -112,22 +113,24 @@ async def no_users(environment: pytest.MonkeyPatch, postgres_url: str) -> AsyncI
 
 type AddUser = Callable[..., Awaitable[dict[str, str]]]
 
+_ADD_USER = """
+WITH role AS (INSERT INTO roles (name, scopes) SELECT $1, $2 WHERE $3 <> 'admin')
+INSERT INTO users (username, password_hash, tenant, roles)
+SELECT $1, password_hash, $4, ARRAY[$3] FROM users WHERE username = 'admin'
+"""
+
 
 @pytest_asyncio.fixture
 async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str) -> AsyncIterator[AddUser]:
-    """Adds a user with these scopes; returns the headers of their requests."""
+    """Adds a user with these scopes, those of `admin` all there are; returns the headers of their requests."""
     async with AsyncExitStack() as stack:
         connection = await asyncpg.connect(postgres_url)
         stack.push_async_callback(connection.close)
 
-        async def add(*scopes: str) -> dict[str, str]:
+        async def add(*scopes: str, tenant: str = "default") -> dict[str, str]:
             name = f"u{secrets.token_hex(4)}"
-            await connection.execute(
-                "INSERT INTO users (username, password_hash, scopes) "
-                "SELECT $1, password_hash, $2 FROM users WHERE username = 'admin'",
-                name,
-                list(scopes),
-            )
+            role = "admin" if "admin" in scopes else name
+            await connection.execute(_ADD_USER, name, list(scopes), role, tenant)
             async with http.post(f"{gateway}/v1/sessions", json={"username": name, "password": PASSWORD}) as response:
                 return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
@@ -174,3 +177,11 @@ def mint(secret_files: dict[str, Path]) -> Mint:
 
 def token_of(headers: dict[str, str]) -> str:
     return headers["Authorization"].removeprefix("Bearer ")
+
+
+@pytest_asyncio.fixture
+async def faulty(environment: pytest.MonkeyPatch) -> AsyncIterator[FaultyService]:
+    """A service behind /v1/classification that sends exact bytes; must be asked for before `gateway`."""
+    async with faulty_service("127.0.0.1") as service:
+        environment.setenv("NEXUS_CLASSIFICATION_URL", service.url)
+        yield service

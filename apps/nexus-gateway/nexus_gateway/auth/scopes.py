@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 
 ADMIN = "admin"
+"""The scope of administrators, and the role that has every scope."""
+
 PUBLISH = "events:publish"
+"""The scope for publishing to channels of applications."""
 
 _SCOPES = frozenset(
     {"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", PUBLISH, ADMIN}

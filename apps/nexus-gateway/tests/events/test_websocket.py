@@ -19,7 +19,7 @@ from nexus_chassis.websocket_protocol import DirectProtocol
 from nexus_gateway.app import create_app
 from nexus_gateway.events import connection as connection_module
 from nexus_gateway.events import connections, polling
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 
