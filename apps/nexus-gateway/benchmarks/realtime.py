@@ -149,8 +149,8 @@ class Client(asyncio.Protocol):
     def send(self, text: str) -> None:
         """Send a frame; its mask is zero."""
         data = text.encode()
-        length = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0xFE]) + len(data).to_bytes(2)
-        self.transport.write(b"\x81" + length + bytes(4) + data)  # type: ignore[attr-defined]  a transport
+        head = b"\x81\xfe" + len(data).to_bytes(2) + bytes(4)
+        self.transport.write(head + data)  # type: ignore[attr-defined]  a transport
 
     async def until(self, *, events: int = 0, answers: int = 0, seconds: float = 60) -> None:
         """Wait until it has received so much."""
@@ -175,10 +175,9 @@ async def connect(server: Served, token: str) -> Client:
 @asynccontextmanager
 async def connected(server: Served, tokens: list[str]) -> AsyncIterator[list[Client]]:
     """Connections that are open, one for each token."""
-    clients = []
+    clients: list[Client] = []
     try:
-        for token in tokens:
-            clients.append(await connect(server, token))
+        clients.extend([await connect(server, token) for token in tokens])
         yield clients
     finally:
         for client in clients:
