@@ -32,7 +32,7 @@ async def get_reader(
 
 
 async def authenticate_socket(socket: WebSocket, context: Context) -> Principal:
-    """Who opens a WebSocket: by Authorization header, subprotocol or ticket.
+    """Who opens a WebSocket: by Authorization header, subprotocol, ticket, or the cookie of a page of the gateway's own.
 
     Raises Problem 401 or 403, UnknownParameterError, InvalidTicketError, SessionEndedError or RedisUnavailableError.
     """
@@ -41,7 +41,18 @@ async def authenticate_socket(socket: WebSocket, context: Context) -> Principal:
     token = bearer_token(socket) or _subprotocol_token(socket)
     if token is None and ticket is not None:
         return await _redeem(context, ticket)
+    if token is None and (principal := await _by_cookie(socket, context)) is not None:
+        return principal
     return await authenticate_token(context, token)
+
+
+async def _by_cookie(socket: WebSocket, context: Context) -> Principal | None:
+    """A WebSocket can write, so the cookie alone is not enough: the browser must say that an own page opens it."""
+    if context.browsers.cookie_of(socket) is None or "origin" not in socket.headers:
+        return None
+    context.browsers.address.require_same_origin(socket)
+    access = await context.browsers.access(socket)
+    return None if access is None else access.principal
 
 
 async def _redeem(context: Context, ticket: str) -> Principal:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -37,15 +38,16 @@ async def test_websockets_are_told_to_reconnect_one_after_the_other(
 ) -> None:
     environment.setenv("NEXUS_DRAIN_SECONDS", str(DRAIN_SECONDS))
     app = create_app()
-    async with serving(app) as gateway, asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with serving(app) as gateway, AsyncExitStack() as stack:
         clients = []
         for number in range(20):
-            client = await client_of(gateway, mint(subject=f"user-{number}")).__aenter__()
+            client = await stack.enter_async_context(client_of(gateway, mint(subject=f"user-{number}")))
             await client.ask(op="subscribe", channel="app:x")
-            clients.append(group.create_task(ending(client)))
+            clients.append(client)
         started = time.monotonic()
         runtime_of(app).drain.start()
-    ends = [task.result() for task in clients]
+        async with asyncio.timeout(10):
+            ends = await asyncio.gather(*map(ending, clients))
     delays = sorted(moment - started for _, moment, _ in ends)
 
     assert {(frame["op"], code) for frame, _, code in ends} == {("reconnect", 1012)}

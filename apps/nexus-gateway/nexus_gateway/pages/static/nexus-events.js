@@ -391,7 +391,8 @@ export class NexusEvents {
   /** @param {string} channel @param {unknown} data @returns {Promise<Place>} */
   async #post(channel, data) {
     const token = await this.options.getToken?.();
-    const headers = { "Content-Type": "application/json", "X-Nexus-CSRF": "1", ...(token && { Authorization: `Bearer ${token}` }) };
+    const credentials = token === undefined ? { "X-Nexus-CSRF": "1" } : { Authorization: `Bearer ${token}` };
+    const headers = { "Content-Type": "application/json", ...credentials };
     const address = `${this.url}/v1/channels/${encodeURIComponent(channel)}/messages`;
     const response = await fetch(address, { method: "POST", headers, body: JSON.stringify({ data }) });
     const body = await response.json();
