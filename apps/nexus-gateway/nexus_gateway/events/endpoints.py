@@ -49,7 +49,7 @@ async def connect(socket: WebSocket) -> None:
 router.routes.append(WebSocketRoute("/v1/ws", connect))
 
 
-@router.get("/v1/events", summary="Events of channels as a stream", response_class=StreamResponse)
+@router.get("/v1/events", status_code=200, summary="Events of channels as a stream", response_class=StreamResponse)
 async def stream(
     request: Request,
     reader: Reader,
