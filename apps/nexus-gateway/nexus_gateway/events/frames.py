@@ -24,11 +24,12 @@ type Frame = dict[str, Any]
 class Message:
     """An event as clients are sent it, encoded once for all of them."""
 
-    __slots__ = ("_frame", "channel", "order", "place", "text")
+    __slots__ = ("_frame", "channel", "event", "order", "place", "text")
 
     def __init__(self, event: Event) -> None:
+        self.event = event
         self.channel = event.channel
-        self.place = Position(event.epoch, event.offset)
+        self.place = Position(event.epoch, event.offset, event.bytes)
         self.order = offset_key(event.offset)
         self.text = frame_text(
             {

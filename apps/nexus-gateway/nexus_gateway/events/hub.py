@@ -24,6 +24,7 @@ _WAIT_SECONDS = 0.25
 _RETRY_SECONDS = 0.25
 _PACE_SECONDS = 10e-6  # for each channel: asking for thousands of channels again after each event would cost more
 _MAX_BURST = 256  # deliveries until others have a turn, and what was written is sent
+_MAX_BURST_BYTES = 64 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -157,11 +158,12 @@ class Hub:
             listener.on_gap(place)
 
     async def _dispatch_all(self, messages: list[Message]) -> None:
-        sent = 0
+        sent = size = 0
         for message in messages:
             sent += self._dispatch(message)
-            if sent > _MAX_BURST:
-                sent = 0
+            size += len(message.text)
+            if sent > _MAX_BURST or size > _MAX_BURST_BYTES:
+                sent = size = 0
                 await asyncio.sleep(0)
 
     def _dispatch(self, message: Message) -> int:
@@ -170,11 +172,11 @@ class Hub:
         if topic is None:
             return 0  # nobody listens any more
         known = topic.place
-        if known.epoch not in {message.place.epoch, NO_EPOCH}:
+        if known.epoch == message.place.epoch and message.order <= offset_key(known.offset):
+            return 0  # it was passed on while Redis was read anew
+        if known.epoch not in {message.place.epoch, NO_EPOCH} or not message.event.follows(known):
             self._report_gap(message.channel, message.place)
             return len(topic.listeners)
-        if known.epoch and message.order <= offset_key(known.offset):
-            return 0  # it was passed on while Redis was read anew
         topic.place = message.place
         EVENT_LAG.observe(max(0.0, time.time() - message.order[0] / 1000))
         for listener in tuple(topic.listeners):

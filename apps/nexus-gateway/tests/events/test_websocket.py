@@ -14,7 +14,8 @@ from websocket_client import CHANNEL, PRODUCT, Client, client_of
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from nexus_chassis.channels import Position, publish
+from nexus_chassis import channels
+from nexus_chassis.channels import Channel, Position, publish, publish_all
 from nexus_chassis.websocket_protocol import DirectProtocol
 from nexus_gateway.app import create_app
 from nexus_gateway.events import connection as connection_module
@@ -120,6 +121,30 @@ class TestResume:
         assert reset == {"op": "reset", "channel": CHANNEL, "epoch": lost.epoch, "offset": lost.offset}
         assert await client.receive() == event(place, 2)
 
+    async def test_events_that_were_cut_before_they_were_read_are_reported(
+        self, client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(channels, "MAX_HISTORY_BYTES", 1000)
+        await client.ask(op="subscribe", channel=CHANNEL)
+        await publish_all(redis, PRODUCT, ["x" * 98] * 100)
+        reset = await client.receive()
+        received = await received_until_silence(client)
+        place = await publish(redis, PRODUCT, 1)
+
+        assert reset["op"] == "reset"
+        assert {frame["op"] for frame in received} == {"event"}
+        assert 0 < len(received) < 20
+        assert await client.receive() == event(place, 1)
+
+    async def test_a_reader_that_keeps_up_is_not_too_slow_for_a_burst(
+        self, gateway: str, admin: dict[str, str], redis: Redis
+    ) -> None:
+        async with client_of(gateway, admin, max_queue=None) as client:
+            await client.ask(op="subscribe", channel="data:burst")
+            for _ in range(20):
+                await publish_all(redis, Channel.parse("data:burst", None), ["x" * 1000] * 500)
+                assert len([await client.receive() for _ in range(500)]) == 500
+
     async def test_events_go_on_after_redis_refused_to_return_them(self, client: Client, redis: Redis) -> None:
         await client.ask(op="subscribe", channel=CHANNEL)
         await redis.set(PRODUCT.key, "no stream")
@@ -143,6 +168,15 @@ class TestResume:
             await asyncio.sleep(0.1)
 
         assert [await client.receive() for _ in places] == [event(p, n) for n, p in enumerate(places)]
+
+
+async def received_until_silence(client: Client) -> list[dict[str, Any]]:
+    frames = []
+    with suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(0.5):
+                frames.append(json.loads(await client.socket.recv()))
+    return frames
 
 
 async def cut_connections(redis: Redis, redis_url: str) -> None:

@@ -13,7 +13,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any, Self
 
@@ -108,20 +108,30 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a channel: what comes next is the first event after `offset`."""
+    """A place in a channel: what comes next is the first event after `offset`.
+
+    `bytes` are those of all events up to there, kept or not; None where that is not known.
+    """
 
     epoch: str
     offset: str
+    bytes: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a channel."""
+    """One event of a channel. `size` is that of its JSON, `bytes` as in Position."""
 
     channel: Channel
     epoch: str
     offset: str
     data: Any
+    size: int = field(default=0, compare=False)
+    bytes: int | None = field(default=None, compare=False)
+
+    def follows(self, place: Position) -> bool:
+        """Whether no event between the place and this one is known to be missing, in the same epoch."""
+        return place.bytes is None or self.bytes is None or self.bytes - self.size == place.bytes
 
 
 def offset_key(offset: str) -> tuple[int, int]:
@@ -226,9 +236,9 @@ async def position(redis: Redis, channel: Channel) -> Position:
     """The position after the last event so far; that of a channel without events has the epoch ""."""
     last: Any = await redis.xrevrange(channel.key, count=1)
     if not last:
-        return Position(_NO_EPOCH, START)
+        return Position(_NO_EPOCH, START, 0)
     offset, fields = last[0]
-    return Position(_epoch(fields), offset)
+    return Position(_epoch(fields), offset, _total(fields))
 
 
 async def history(redis: Redis, channel: Channel, after: Position) -> list[Event] | None:
@@ -293,12 +303,17 @@ def _events(channel: Channel, entries: list[tuple[str, dict[str, str]]]) -> list
         except (KeyError, ValueError, RecursionError) as error:
             _log.error("the entry %s of %s is no event: %r", offset, channel.key, error)
             continue
-        events.append(Event(channel, _epoch(fields), offset, data))
+        size = len(fields["data"].encode())
+        events.append(Event(channel, _epoch(fields), offset, data, size, _total(fields)))
     return events
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _total(fields: dict[str, str]) -> int | None:
+    return int(fields["bytes"]) if "bytes" in fields else None
 
 
 def _epoch(fields: dict[str, str]) -> str:
