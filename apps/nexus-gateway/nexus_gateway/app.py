@@ -1,11 +1,11 @@
 """The gateway's application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
+from nexus_chassis.drain import Drain
 from nexus_chassis.errors import DatabaseUnavailableError, RedisUnavailableError
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
@@ -36,7 +37,9 @@ from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
-from nexus_gateway.events.hub import Hub
+from nexus_gateway.events.message_rate import MessageRate
+from nexus_gateway.events.polling import PolledRevocations
+from nexus_gateway.events.service import open_events
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
@@ -138,7 +141,8 @@ async def _reload_routes(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, table, health, app.openapi)
+        host = _Host(health, runtime_of(app).drain, app.openapi)
+        context = await _open(stack, settings, table, host)
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
@@ -146,25 +150,26 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
             partial(context.signing_keys.reload, settings.signing_key_file),
             partial(_reload_routes, app),
         ]
-        following = asyncio.create_task(context.hub.run())
-        try:
-            yield
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        yield
+
+
+class _Host(NamedTuple):
+    """What the context takes from the application that serves it."""
+
+    health: Health
+    drain: Drain
+    document: Callable[[], Document]
 
 
 @asynccontextmanager
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """What the application holds, without serving it: for the command line."""
     async with AsyncExitStack() as stack:
-        yield await _open(stack, settings, RouteTable(settings), Health(settings.service_name, __version__), dict)
+        host = _Host(Health(settings.service_name, __version__), Drain(), dict)
+        yield await _open(stack, settings, RouteTable(settings), host)
 
 
-async def _open(
-    stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health, own_document: Callable[[], Document]
-) -> Context:
+async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, host: _Host) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
     ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
     issuer, client = _issuer(settings, ring, table.scopes)
@@ -181,12 +186,22 @@ async def _open(
     await stack.enter_async_context(audit.running())
     changes = ChangeLog(audit)
     logins = UserAuthentication(database, users, passwords, table.all_scopes)
-    health.add("postgres", database.check, critical=False)
-    health.wait_for(lambda: database.opened)
-    health.add("signing_keys", ring.check, critical=False)
-    health.add("redis", partial(redis_clients.check, redis), critical=False)
+    host.health.add("postgres", database.check, critical=False)
+    host.health.wait_for(lambda: database.opened)
+    host.health.add("signing_keys", ring.check, critical=False)
+    host.health.add("redis", partial(redis_clients.check, redis), critical=False)
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
+    events = await stack.enter_async_context(
+        open_events(
+            redis,
+            follower,
+            drain=host.drain,
+            origins=settings.event_origins,
+            revocations=await stack.enter_async_context(PolledRevocations(gate.may_stay).running()),
+            admit=MessageRate().admit,
+        )
+    )
     return Context(
         audit=audit,
         audit_log=AuditService(database),
@@ -231,10 +246,9 @@ async def _open(
         token_exchange=TokenExchange(issuer, client.id, gate.is_active, audit),
         forwarder=Forwarder(http, issuer.issue_route_token),
         route_table=table,
-        hub=Hub(redis, follower),
-        origins=Origins.parse(settings.allowed_origins),
-        status=StatusService(status_http, database, redis, health, table.addresses),
-        document=DocumentService(status_http, own_document, settings.issuer, lambda: table.routes),
+        events=events,
+        status=StatusService(status_http, database, redis, host.health, table.addresses),
+        document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
     )
 
 

@@ -7,12 +7,11 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from nexus_chassis.origins import Origins
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
-    from nexus_gateway.events.hub import Hub
+    from nexus_gateway.events.service import EventService
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
@@ -51,8 +50,7 @@ class Context:
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
     route_table: "RouteTable"
-    hub: "Hub"
-    origins: "Origins"
+    events: "EventService"
     status: "StatusService"
     document: "DocumentService"
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -17,8 +18,10 @@ OWN_NAMES = frozenset(
         *(
             "agents",
             "audit",
+            "channels",
             "classification",
             "data",
+            "events",
             "me",
             "password-reset",
             "roles",
@@ -251,6 +254,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         if self.more_routes_file is not None:
             _services(f"{self.more_routes} {_read_routes(self.more_routes_file)}")
         return self
+
+    @property
+    def event_origins(self) -> Origins:
+        """The allowed origins, and that of the gateway's own pages."""
+        issuer = urlsplit(self.issuer)
+        return Origins.parse(f"{self.allowed_origins} {issuer.scheme}://{issuer.netloc}".lower())
 
     @property
     def more_services(self) -> dict[str, str]:

@@ -81,5 +81,7 @@ class WebSocketSession:
         await self.close(TOKEN_EXPIRED, "The access token is no longer valid. Connect with a new one.")
 
     async def _watch_drain(self) -> None:
-        await runtime_of(self._socket).drain.wait()
+        drain = runtime_of(self._socket).drain
+        await drain.wait()
+        await asyncio.sleep(drain.random_moment())
         await self.close(RESTART, "The service restarts. Connect again.")
