@@ -15,6 +15,8 @@ from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
 from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
+from nexus_chassis.revocation_stream import RevocationFeed
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -79,6 +81,7 @@ def create_app() -> FastAPI:
 async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         context = await _open(stack, settings, health)
+        await stack.enter_async_context(context.revocation_feed.running(runtime_of(app).drain))
         app.state.context = context
         runtime_of(app).verifier = context.issuer.gateway_verifier
         following = asyncio.create_task(context.hub.run())
@@ -91,9 +94,13 @@ async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIt
 
 
 async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
-    issuer, client = _issuer(settings)  # first: a key that is wrong ends the process, whatever else is away
+    revocations = Revocations()
+    issuer, client = _issuer(
+        settings, revocations
+    )  # first: a key that is wrong ends the process, whatever else is away
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
+    revocation_follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
     users = partial(UserService, users=UserRepository(), passwords=Passwords())
@@ -105,6 +112,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     stack.push_async_callback(gate.close)
     return Context(
         session_gate=gate,
+        revocations=revocations,
+        revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
         sessions=SessionService(
             SessionRepository(redis),
             LoginLimiter(redis),
@@ -136,9 +145,9 @@ async def _open_database(
     return await stack.enter_async_context(opening)
 
 
-def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
+def _issuer(settings: Settings, revocations: Revocations) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     scopes = service_scopes(settings.more_services)
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes), client
+    return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes, revocations), client

@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
+    from nexus_chassis.revocation_stream import RevocationFeed
+    from nexus_chassis.revocations import Revocations
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.clients import Clients
@@ -23,6 +25,8 @@ class Context:
     """The services of the features; made in app.py alone."""
 
     session_gate: "SessionGate"
+    revocations: "Revocations"
+    revocation_feed: "RevocationFeed"
     sessions: "SessionService"
     issuer: "TokenIssuer"
     clients: "Clients"

@@ -8,6 +8,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from nexus_chassis.challenges import is_scope_token
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.tokens import Principal, TokenVerifier
 from nexus_gateway.auth.errors import InsufficientScopeError
 from nexus_gateway.oauth.errors import InvalidScopeError, UnknownAudienceError
@@ -22,12 +23,18 @@ _CACHED_TOKENS = 4096
 
 
 class TokenIssuer:
-    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry."""
+    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry.
 
-    def __init__(self, key: SigningKey, issuer: str, scopes: Mapping[str, frozenset[str]]) -> None:
+    What `revocations` has is refused by its verifiers.
+    """
+
+    def __init__(
+        self, key: SigningKey, issuer: str, scopes: Mapping[str, frozenset[str]], revocations: Revocations
+    ) -> None:
         self._key = key
         self.issuer = issuer
         self._scopes = scopes
+        self._revocations = revocations
         self._route_tokens: LRUCache[tuple[str, str], IssuedToken] = LRUCache(_CACHED_TOKENS)
         self.gateway_verifier = self.verifier(GATEWAY)
 
@@ -42,7 +49,7 @@ class TokenIssuer:
         async def own_keys(_: str) -> dict[str, Any]:
             return self.jwks
 
-        return TokenVerifier(self.issuer, audience, "", fetch=own_keys)
+        return TokenVerifier(self.issuer, audience, "", fetch=own_keys, revocations=self._revocations)
 
     def issue_session_token(self, *, subject: str, session: str, epoch: int, scopes: frozenset[str]) -> IssuedToken:
         """The token of a user who has signed in."""

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
+from nexus_chassis.revocation_stream import answer_revocations
+from nexus_chassis.revocations import MAX_WAIT_SECONDS
 from nexus_chassis.routing import Router
 from nexus_gateway.auth.dependencies import CurrentAccess, CurrentPrincipal
-from nexus_gateway.sessions.dependencies import ClientAddress, Sessions
+from nexus_gateway.sessions.dependencies import ClientAddress, Feed, Sessions
 from nexus_gateway.sessions.errors import NoSessionError
 from nexus_gateway.sessions.schemas import Credentials, CurrentSession, SignedIn
 
@@ -45,10 +47,17 @@ async def sign_out(principal: CurrentPrincipal, sessions: Sessions) -> None:
     await sessions.end(principal)
 
 
-@router.get("/oauth/revocations", summary="Sessions that ended before their tokens expire")
+@router.get("/oauth/revocations", summary="What ended before its tokens expire: sessions, users' older tokens, keys")
 async def revocations(
-    sessions: Sessions, response: Response, after: Annotated[str, Query(pattern=_CURSOR)] = "0-0"
+    request: Request,
+    feed: Feed,
+    response: Response,
+    after: Annotated[str, Query(pattern=_CURSOR)] = "0-0",
+    wait: Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> dict[str, Any]:
-    """The sessions that ended after the cursor `after`, as SHA-256 of their ids; every service polls this."""
+    """What ended after the cursor `after`, as soon as there is anything, or nothing after `wait` seconds.
+
+    Ids of sessions and users are SHA-256; every service follows this.
+    """
     response.headers["Cache-Control"] = "no-store"
-    return (await sessions.ended(after)).body()
+    return (await answer_revocations(request, feed, after, wait)).body()

@@ -5,7 +5,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from nexus_chassis.redis_errors import translate_redis_errors
-from nexus_chassis.revocations import RevocationPage, end_session, read_revocations
+from nexus_chassis.revocation_stream import revoke_session
 from nexus_gateway.auth.session_gate import session_key, user_epoch_key
 from nexus_gateway.sessions.models import Session
 
@@ -31,9 +31,4 @@ class SessionRepository:
         """End the session, here and at every service."""
         with translate_redis_errors():
             await self._redis.delete(session_key(session))
-            await end_session(self._redis, session)
-
-    async def ended(self, after: str) -> RevocationPage:
-        """The sessions that ended after a cursor, as the services read them."""
-        with translate_redis_errors():
-            return await read_revocations(self._redis, after)
+            await revoke_session(self._redis, session)

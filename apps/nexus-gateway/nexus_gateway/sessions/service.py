@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from nexus_chassis.revocations import RevocationPage
 from nexus_chassis.tokens import Principal
 from nexus_gateway.sessions.errors import NoSessionError, WrongCredentialsError
 from nexus_gateway.sessions.login_limiter import Attempt, LoginLimiter
@@ -111,7 +110,3 @@ class SessionService:
         if principal.session is None:
             raise NoSessionError
         await self._sessions.end(principal.session)
-
-    async def ended(self, after: str) -> RevocationPage:
-        """The sessions that ended after a cursor."""
-        return await self._sessions.ended(after)
