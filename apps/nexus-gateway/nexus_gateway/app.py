@@ -1,7 +1,7 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,12 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.refusals import record_refusals
+from nexus_gateway.audit.service import AuditService
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -29,9 +35,10 @@ from nexus_gateway.events.hub import Hub
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
-from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth.issuer import TokenIssuer
 from nexus_gateway.oauth.keys import SigningKey
 from nexus_gateway.oauth.models import Client
+from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
@@ -44,9 +51,10 @@ from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
 from nexus_gateway.users import endpoints as user_endpoints
+from nexus_gateway.users.authentication import UserAuthentication
+from nexus_gateway.users.bootstrap import Bootstrap
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
-from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -56,7 +64,7 @@ def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    return build_app(
+    app = build_app(
         settings,
         version=__version__,
         lifespan=partial(_lifespan, settings, health),
@@ -70,11 +78,15 @@ def create_app() -> FastAPI:
             audience_token.router,
             status_endpoints.router,
             event_endpoints.router,
+            audit_endpoints.router,
+            page_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
     )
+    record_refusals(app)
+    return app
 
 
 @asynccontextmanager
@@ -95,32 +107,46 @@ async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIt
 
 async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
     revocations = Revocations()
-    issuer, client = _issuer(
-        settings, revocations
-    )  # first: a key that is wrong ends the process, whatever else is away
+    # First: a key that is wrong ends the process, whatever else is away.
+    issuer, client = _issuer(settings, revocations)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     revocation_follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    users = partial(UserService, users=UserRepository(), passwords=Passwords())
-    database = await _open_database(stack, settings, users)
+    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.end_all))
+    audit = AuditWriter(database)
+    await stack.enter_async_context(audit.running())
+    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
+    service = SessionService(
+        sessions,
+        LoginLimiter(redis),
+        audit,
+        authenticate=logins.authenticate,
+        load_user=logins.load_user,
+        issue_token=issuer.issue_session_token,
+        seconds=settings.session_seconds,
+    )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     return Context(
+        audit=audit,
+        audit_log=AuditService(database),
         session_gate=gate,
         revocations=revocations,
         revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
-        sessions=SessionService(
-            SessionRepository(redis),
-            LoginLimiter(redis),
-            authenticate=users(database).authenticate,
-            issue_token=issuer.issue_session_token,
-            seconds=TOKEN_SECONDS,
+        browsers=Browsers(
+            redis,
+            PublicAddress(settings.issuer, settings.more_hosts),
+            issue=service.access_token,
+            verifier=issuer.gateway_verifier,
+            gate=gate,
         ),
+        sessions=service,
         issuer=issuer,
         clients=Clients(client),
         token_exchange=TokenExchange(issuer, client.id, gate.is_active),
@@ -133,16 +159,22 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     )
 
 
-async def _open_database(
-    stack: AsyncExitStack, settings: Settings, users: Callable[[Database], UserService]
-) -> Database:
+async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: Bootstrap) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
-        await users(database).ensure_admin(password, all_scopes(settings.more_services))
+        await bootstrap.ensure_admin(database, password)
 
     opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
     return await stack.enter_async_context(opening)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(
+        time_cost=settings.password_time_cost,
+        memory_cost=settings.password_memory_kib,
+        parallelism=settings.password_parallelism,
+    )
 
 
 def _issuer(settings: Settings, revocations: Revocations) -> tuple[TokenIssuer, Client]:

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
     from nexus_chassis.revocation_stream import RevocationFeed
     from nexus_chassis.revocations import Revocations
+    from nexus_gateway.audit.service import AuditService
+    from nexus_gateway.audit.writer import AuditWriter
+    from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.oauth.models import IssuedToken
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
@@ -24,10 +28,13 @@ if TYPE_CHECKING:
 class Context:
     """The services of the features; made in app.py alone."""
 
+    audit: "AuditWriter"
+    audit_log: "AuditService"
     session_gate: "SessionGate"
     revocations: "Revocations"
     revocation_feed: "RevocationFeed"
-    sessions: "SessionService"
+    browsers: "Browsers"
+    sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     clients: "Clients"
     token_exchange: "TokenExchange"

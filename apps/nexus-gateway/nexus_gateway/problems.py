@@ -10,7 +10,12 @@ from nexus_chassis.channels import UnknownChannelError
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.problems import Problem, ProblemMap
 from nexus_chassis.tokens import forbidden, unauthorized
-from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
+from nexus_gateway.auth.errors import (
+    ForeignRequestError,
+    InsufficientScopeError,
+    SessionEndedError,
+    UnknownHostError,
+)
 from nexus_gateway.events.errors import BadFrameError
 from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
 from nexus_gateway.proxy.errors import (
@@ -19,7 +24,13 @@ from nexus_gateway.proxy.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
+from nexus_gateway.sessions.errors import (
+    FirstPartyOnlyError,
+    InvalidRefreshTokenError,
+    NoSessionError,
+    TooManyAttemptsError,
+    WrongCredentialsError,
+)
 from nexus_gateway.users.errors import PasswordQueueFullError
 
 _STATUS_HINT = "/v1/status shows the state of each service."
@@ -54,6 +65,16 @@ def _insufficient_scope(error: InsufficientScopeError) -> Problem:
     return forbidden(error.missing)
 
 
+def _unknown_host(error: UnknownHostError) -> Problem:
+    detail = f"Found {error.host!r:.200}. Open {error.address}, or add the host to NEXUS_ALLOWED_HOSTS."
+    return Problem(421, "unknown-host", "This host name is not served", detail)
+
+
+def _foreign_request(error: ForeignRequestError) -> Problem:
+    detail = f"The request was not made: {error.reason}. Reload the page and try again."
+    return Problem(403, "csrf", "The request did not come from a page of the gateway", detail)
+
+
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
     detail = "No user has this name and password. Check the spelling of both."
     return Problem(401, "wrong-credentials", "Sign-in failed", detail, headers={"WWW-Authenticate": "Bearer"})
@@ -70,8 +91,19 @@ def _password_queue_full(error: PasswordQueueFullError) -> Problem:
 
 
 def _no_session(_: NoSessionError) -> Problem:
-    detail = "This token belongs to no session. Sign in at POST /v1/sessions."
+    detail = "The token belongs to no session, or you have none of this id. GET /v1/sessions lists yours."
     return Problem(404, "no-session", "There is no session", detail)
+
+
+def _invalid_refresh_token(_: InvalidRefreshTokenError) -> Problem:
+    detail = "It was used already, or its session has ended. Sign in at POST /v1/sessions."
+    headers = {"WWW-Authenticate": "Bearer"}
+    return Problem(401, "invalid-refresh-token", "The refresh token is not valid", detail, headers=headers)
+
+
+def _first_party_only(_: FirstPartyOnlyError) -> Problem:
+    detail = "This token was issued to a client that acts for the user. Sign in at POST /v1/sessions."
+    return Problem(403, "first-party-only", "Only the user may do this", detail)
 
 
 def _unknown_audience(error: UnknownAudienceError) -> Problem:
@@ -132,10 +164,14 @@ def _retry_after(seconds: int) -> dict[str, str]:
 PROBLEMS: ProblemMap = (
     (SessionEndedError, _session_ended),
     (InsufficientScopeError, _insufficient_scope),
+    (UnknownHostError, _unknown_host),
+    (ForeignRequestError, _foreign_request),
     (WrongCredentialsError, _wrong_credentials),
     (TooManyAttemptsError, _too_many_attempts),
     (PasswordQueueFullError, _password_queue_full),
     (NoSessionError, _no_session),
+    (InvalidRefreshTokenError, _invalid_refresh_token),
+    (FirstPartyOnlyError, _first_party_only),
     (OAuthError, OAuthProblem),
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),

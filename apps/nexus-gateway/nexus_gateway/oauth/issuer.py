@@ -11,13 +11,13 @@ from nexus_chassis.challenges import is_scope_token
 from nexus_chassis.revocations import Revocations
 from nexus_chassis.tokens import Principal, TokenVerifier
 from nexus_gateway.auth.errors import InsufficientScopeError
+from nexus_gateway.auth.scopes import FIRST_PARTY
 from nexus_gateway.oauth.errors import InvalidScopeError, UnknownAudienceError
 from nexus_gateway.oauth.keys import SigningKey
 from nexus_gateway.oauth.models import IssuedToken
 
 GATEWAY = "nexus-gateway"
 TOKEN_SECONDS = 600
-_FIRST_PARTY = "nexus"  # client_id of tokens for users who signed in at the gateway itself
 _FRESH_SECONDS = 30
 _CACHED_TOKENS = 4096
 
@@ -51,10 +51,20 @@ class TokenIssuer:
 
         return TokenVerifier(self.issuer, audience, "", fetch=own_keys, revocations=self._revocations)
 
-    def issue_session_token(self, *, subject: str, session: str, epoch: int, scopes: frozenset[str]) -> IssuedToken:
+    def issue_session_token(
+        self,
+        *,
+        subject: str,
+        tenant: str,
+        session: str,
+        epoch: int,
+        scopes: frozenset[str],
+        client_id: str = FIRST_PARTY,
+        not_after: int | None = None,
+    ) -> IssuedToken:
         """The token of a user who has signed in."""
-        claims = {"sub": subject, "client_id": _FIRST_PARTY, "sid": session, "session_epoch": epoch}
-        return self.issue(claims, GATEWAY, scopes)
+        claims = {"sub": subject, "tenant": tenant, "client_id": client_id, "sid": session, "session_epoch": epoch}
+        return self.issue(claims, GATEWAY, scopes, not_after)
 
     def issue_audience_token(self, principal: Principal, audience: str, scopes: Iterable[str] | None) -> IssuedToken:
         """The principal's token for another service, with all scopes that are possible unless `scopes` are named.
