@@ -24,11 +24,6 @@ async def get_revocation_feed(connection: HTTPConnection) -> RevocationFeed:
     return (await get_context(connection)).revocation_feed
 
 
-async def get_client_address(connection: HTTPConnection) -> str:
-    """Address of the peer; the addresses in X-Forwarded-For are not believed, because anybody can send that header."""
-    return connection.client.host if connection.client else "unknown"
-
-
 async def get_agent(connection: HTTPConnection) -> str:
     """What the client calls itself."""
     return connection.headers.get("user-agent", "")
@@ -48,6 +43,5 @@ async def get_own_user(principal: CurrentPrincipal) -> Principal:
 
 Sessions = Annotated[SessionService[AccessToken], Depends(get_session_service)]
 Feed = Annotated[RevocationFeed, Depends(get_revocation_feed)]
-ClientAddress = Annotated[str, Depends(get_client_address)]
 Agent = Annotated[str, Depends(get_agent)]
 OwnUser = Annotated[Principal, Depends(get_own_user)]

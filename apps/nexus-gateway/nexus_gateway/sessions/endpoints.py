@@ -7,8 +7,9 @@ from fastapi import Path, Query, Request, Response
 from nexus_chassis.revocation_stream import answer_revocations
 from nexus_chassis.revocations import MAX_WAIT_SECONDS
 from nexus_chassis.routing import Router
+from nexus_gateway.auth.client_address import ClientAddress
 from nexus_gateway.auth.dependencies import CurrentPrincipal
-from nexus_gateway.sessions.dependencies import Agent, ClientAddress, Feed, OwnUser, Sessions
+from nexus_gateway.sessions.dependencies import Agent, Feed, OwnUser, Sessions
 from nexus_gateway.sessions.errors import NoSessionError
 from nexus_gateway.sessions.models import Tokens
 from nexus_gateway.sessions.schemas import Credentials, Device, Devices, RefreshRequest, SignedIn

@@ -135,9 +135,7 @@ async def test_a_disabled_user_cannot_go_on(client: SessionClient, database: asy
     assert await redis.exists(session_key(begun["session_id"])) == 0
 
 
-async def test_a_database_that_is_away_uses_no_token_up(
-    client: SessionClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_database_that_is_away_uses_no_token_up(client: SessionClient, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(*_: object) -> None:
         raise DatabaseUnavailableError("PostgreSQL does not answer")
 
