@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from session_client import AGENT, NO_SESSION, SessionClient
 
 from nexus_gateway.auth.session_gate import session_key
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.sessions import repository
 from nexus_gateway.sessions.models import Session
 from nexus_gateway.sessions.repository import SessionRepository, user_sessions_key

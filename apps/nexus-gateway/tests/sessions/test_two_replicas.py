@@ -15,7 +15,7 @@ from websocket_client import client_of
 from nexus_chassis.revocation_stream import revoke_key
 from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.tokens import InvalidTokenError, TokenVerifier
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import ServiceProcess
 
 
@@ -74,7 +74,7 @@ async def test_sessions_refreshes_and_their_end_are_the_same_at_both_replicas(
     headers = {"Authorization": f"Bearer {again['access_token']}"}
     async with client_of(first.gateway, headers) as socket:
         started = time.monotonic()
-        kid = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"]).jwks["keys"][0]["kid"]
+        kid = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"]).kid
         await revoke_key(redis, kid)
         assert await socket.close_code() == 4401
         assert [await each.status_of(again["access_token"]) for each in replicas] == [401, 401]
