@@ -20,7 +20,8 @@ from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
 from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
-from nexus_chassis.revocations import withdraw_key
+from nexus_chassis.revocation_stream import RevocationFeed, revoke_key
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -32,24 +33,21 @@ from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
-from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
-from nexus_gateway.events.message_rate import MessageRate
-from nexus_gateway.events.polling import PolledRevocations
 from nexus_gateway.events.service import open_events
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
-from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth.issuer import TokenIssuer
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
 from nexus_gateway.oauth.keys.follower import following_keys
 from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
-from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.oauth.models import Client
 from nexus_gateway.openapi import endpoints as openapi_endpoints
 from nexus_gateway.openapi.merging import Document
 from nexus_gateway.openapi.service import DocumentService
@@ -143,6 +141,7 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
     async with AsyncExitStack() as stack:
         host = _Host(health, runtime_of(app).drain, app.openapi)
         context = await _open(stack, settings, table, host)
+        await stack.enter_async_context(context.revocation_feed.running(host.drain))
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
@@ -171,16 +170,17 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, host: _Host) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
-    ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
-    issuer, client = _issuer(settings, ring, table.scopes)
+    ring, revocations = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file))), Revocations()
+    issuer, client = _issuer(settings, ring, table.scopes, revocations)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
+    revocation_follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
     signing_keys = partial(_signing_keys, settings, ring, redis)
     sessions, limiter = SessionRepository(redis), LoginLimiter(redis)
     users, passwords = UserRepository(), _passwords(settings)
-    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch), signing_keys)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.end_all), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
@@ -190,29 +190,39 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
     host.health.wait_for(lambda: database.opened)
     host.health.add("signing_keys", ring.check, critical=False)
     host.health.add("redis", partial(redis_clients.check, redis), critical=False)
+    service = SessionService(
+        sessions,
+        limiter,
+        audit,
+        authenticate=logins.authenticate,
+        load_user=logins.load_user,
+        issue_token=issuer.issue_session_token,
+        seconds=settings.session_seconds,
+    )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
+    rate_limiter = RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count)
     events = await stack.enter_async_context(
         open_events(
             redis,
             follower,
             drain=host.drain,
             origins=settings.event_origins,
-            revocations=await stack.enter_async_context(PolledRevocations(gate.may_stay).running()),
-            admit=MessageRate().admit,
+            revocations=revocations,
+            admit=rate_limiter.admit_message,
         )
     )
     return Context(
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
-        rate_limiter=RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count),
+        rate_limiter=rate_limiter,
         tenants=TenantService(database, TenantRepository(), changes),
         roles=RoleService(
-            database, RoleRepository(), changes, raise_epoch=sessions.raise_epoch, all_scopes=table.all_scopes
+            database, RoleRepository(), changes, raise_epoch=service.raise_epoch, all_scopes=table.all_scopes
         ),
         users=UserService(
-            database, users, passwords, changes, end_all=sessions.raise_epoch, raise_epoch=sessions.raise_epoch
+            database, users, passwords, changes, end_all=service.end_all, raise_epoch=service.raise_epoch
         ),
         passwords=PasswordService(
             database,
@@ -220,26 +230,21 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
             passwords,
             ResetTokens(redis),
             changes,
-            end_all=sessions.raise_epoch,
+            end_all=service.end_all,
             attempt=limiter.attempt,
             reset_url=f"{settings.issuer}/password-reset/",
         ),
         logins=logins,
+        revocations=revocations,
+        revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
         browsers=Browsers(
             redis,
             PublicAddress(settings.issuer, settings.more_hosts),
-            issue=_no_session,
+            issue=service.access_token,
             verifier=issuer.gateway_verifier,
             gate=gate,
         ),
-        sessions=SessionService(
-            sessions,
-            limiter,
-            audit,
-            authenticate=logins.authenticate,
-            issue_token=issuer.issue_session_token,
-            seconds=TOKEN_SECONDS,
-        ),
+        sessions=service,
         issuer=issuer,
         signing_keys=signing_keys(database),
         clients=Clients(client),
@@ -284,17 +289,15 @@ def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Dat
         database,
         ring,
         AuditWriter(database),
-        publish=partial(withdraw_key, redis),
+        publish=partial(revoke_key, redis),
         period=timedelta(days=settings.key_rotation_days),
     )
 
 
-def _issuer(settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
+def _issuer(
+    settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]], revocations: Revocations
+) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenIssuer(ring, settings.issuer, scopes), client
-
-
-async def _no_session(_: str) -> IssuedToken:
-    raise SessionEndedError
+    return TokenIssuer(ring, settings.issuer, scopes, revocations), client

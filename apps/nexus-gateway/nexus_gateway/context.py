@@ -7,6 +7,8 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from nexus_chassis.revocation_stream import RevocationFeed
+    from nexus_chassis.revocations import Revocations
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
+    from nexus_gateway.oauth.models import IssuedToken
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
@@ -42,8 +45,10 @@ class Context:
     users: "UserService"
     passwords: "PasswordService"
     logins: "UserAuthentication"
+    revocations: "Revocations"
+    revocation_feed: "RevocationFeed"
     browsers: "Browsers"
-    sessions: "SessionService"
+    sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"
     clients: "Clients"

@@ -28,7 +28,6 @@ from nexus_gateway.events.errors import (
     OtherSubjectError,
     StreamsExhaustedError,
     TooManyConnectionsError,
-    TooManyMessagesError,
     UnknownParameterError,
 )
 from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
@@ -49,7 +48,13 @@ from nexus_gateway.proxy.errors import (
     UpstreamUnavailableError,
 )
 from nexus_gateway.roles.errors import BuiltInRoleError, NoSuchRoleError, RoleInUseError, UnknownScopeError
-from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
+from nexus_gateway.sessions.errors import (
+    FirstPartyOnlyError,
+    InvalidRefreshTokenError,
+    NoSessionError,
+    TooManyAttemptsError,
+    WrongCredentialsError,
+)
 from nexus_gateway.tenants.errors import TenantExistsError
 from nexus_gateway.users.errors import (
     ChangedMeanwhileError,
@@ -114,7 +119,15 @@ def _foreign_request(error: ForeignRequestError) -> Problem:
 def _rate_limited(error: RateLimitedError) -> Problem:
     detail = f"The limit {error.limit!r} is used up. Try again in {error.retry_after} s."
     headers = {**error.headers, **_retry_after(error.retry_after)}
-    return Problem(429, "rate-limited", "Too many requests", detail, headers=headers, limit=error.limit)
+    return Problem(
+        429,
+        "rate-limited",
+        "Too many requests",
+        detail,
+        headers=headers,
+        limit=error.limit,
+        retry_after=error.retry_after,
+    )
 
 
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
@@ -201,8 +214,19 @@ def _invalid_reset_token(_: InvalidResetTokenError) -> Problem:
 
 
 def _no_session(_: NoSessionError) -> Problem:
-    detail = "This token belongs to no session. Sign in at POST /v1/sessions."
+    detail = "The token belongs to no session, or you have none of this id. GET /v1/sessions lists yours."
     return Problem(404, "no-session", "There is no session", detail)
+
+
+def _invalid_refresh_token(_: InvalidRefreshTokenError) -> Problem:
+    detail = "It was used already, or its session has ended. Sign in at POST /v1/sessions."
+    headers = {"WWW-Authenticate": "Bearer"}
+    return Problem(401, "invalid-refresh-token", "The refresh token is not valid", detail, headers=headers)
+
+
+def _first_party_only(_: FirstPartyOnlyError) -> Problem:
+    detail = "This token was issued to a client that acts for the user. Sign in at POST /v1/sessions."
+    return Problem(403, "first-party-only", "Only the user may do this", detail)
 
 
 def _unknown_audience(error: UnknownAudienceError) -> Problem:
@@ -339,18 +363,6 @@ def _streams_exhausted(_: StreamsExhaustedError) -> Problem:
     return Problem(503, "overloaded", "The gateway is overloaded", detail, headers=_retry_after(5))
 
 
-def _too_many_messages(error: TooManyMessagesError) -> Problem:
-    detail = f"You publish and subscribe too fast. Try again in {error.retry_after} s."
-    return Problem(
-        429,
-        "too-many-messages",
-        "Too many messages",
-        detail,
-        headers=_retry_after(error.retry_after),
-        retry_after=error.retry_after,
-    )
-
-
 def _invalid_ticket(_: InvalidTicketError) -> Problem:
     detail = "The ticket was used, or is older than 30 s. Get a new one from POST /v1/ws/tickets."
     return Problem(401, "invalid-ticket", "The ticket is refused", detail, headers={"WWW-Authenticate": "Bearer"})
@@ -395,6 +407,8 @@ PROBLEMS: ProblemMap = (
     (WrongPasswordError, _wrong_password),
     (InvalidResetTokenError, _invalid_reset_token),
     (NoSessionError, _no_session),
+    (InvalidRefreshTokenError, _invalid_refresh_token),
+    (FirstPartyOnlyError, _first_party_only),
     (OAuthError, OAuthProblem),
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),
@@ -421,7 +435,6 @@ PROBLEMS: ProblemMap = (
     (OtherSubjectError, _other_subject),
     (TooManyConnectionsError, _too_many_connections),
     (StreamsExhaustedError, _streams_exhausted),
-    (TooManyMessagesError, _too_many_messages),
     (InvalidTicketError, _invalid_ticket),
     (UnknownParameterError, _unknown_parameter),
     (ClientDisconnect, _client_left),

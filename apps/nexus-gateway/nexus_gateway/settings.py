@@ -188,6 +188,13 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
     )
+    session_seconds: int = Field(
+        default=1_209_600,
+        validation_alias="NEXUS_SESSION_SECONDS",
+        ge=60,
+        le=31_536_000,
+        description="seconds that a session lasts at most, however often it is refreshed",
+    )
     session_check: Literal["refuse", "allow"] = Field(
         default="refuse",
         validation_alias="NEXUS_SESSION_CHECK",

@@ -8,6 +8,9 @@ ADMIN = "admin"
 PUBLISH = "events:publish"
 """The scope for publishing to channels of applications."""
 
+FIRST_PARTY = "nexus"
+"""The `client_id` of tokens for users who signed in at the gateway itself."""
+
 _SCOPES = frozenset(
     {"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", PUBLISH, ADMIN}
 )

@@ -43,14 +43,6 @@ class StreamsExhaustedError(Exception):
     """The process has as many event streams over HTTP as it may have."""
 
 
-class TooManyMessagesError(Exception):
-    """A principal sends messages faster than it may; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = retry_after
-        super().__init__("sends messages too fast")
-
-
 class InvalidTicketError(Exception):
     """The ticket was used, has expired, or never existed."""
 

@@ -15,8 +15,6 @@ from redis.asyncio import Redis
 from websocket_client import client_of
 from websockets.exceptions import ConnectionClosed
 
-from nexus_gateway.events import message_rate
-
 FRAMES = 10_000
 PER_CONNECTION = 250
 SEED = 20_261_126
@@ -99,11 +97,15 @@ async def bombard(gateway: str, headers: dict[str, str], source: random.Random) 
     return found
 
 
-@pytest.mark.usefixtures("redis")
+@pytest.fixture
+def many_messages(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("NEXUS_RATE_LIMITS", f"messages={10 * FRAMES}/60")
+
+
+@pytest.mark.usefixtures("redis", "many_messages")
 async def test_10000_fuzzed_frames_break_nothing_and_leave_nothing(
-    gateway: str, mint: Mint, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gateway: str, mint: Mint, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(message_rate, "BURST", 10 * FRAMES)
     headers = mint("data:read", "events:publish")
     source, found, sizes = random.Random(SEED), Counter[str](), []  # noqa: S311  a test that can be repeated
     tasks = len(asyncio.all_tasks())

@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 from websocket_client import Client, client_of
 
 from nexus_chassis.channels import Channel, Position, history
-from nexus_gateway.events import message_rate
 
 NEWS = "app:news"
 VALUES = [None, 0, -1.5, "text", "\u2028é🙂", [], {}, {"a": [1, {"b": None}]}, 2**70, "x" * 60_000]
@@ -190,11 +189,13 @@ async def test_an_event_is_larger_than_no_frame(client: Client, redis: Redis) ->
     assert len(await history(redis, Channel.parse(NEWS, None), Position("", "0-0")) or []) == 1
 
 
-async def test_messages_that_come_too_fast_are_refused(
-    gateway: str, mint: Mint, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(message_rate, "BURST", 5)
-    monkeypatch.setattr(message_rate, "PER_SECOND", 1)
+@pytest.fixture
+def five_messages(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("NEXUS_RATE_LIMITS", "messages=5/3600")
+
+
+@pytest.mark.usefixtures("five_messages")
+async def test_messages_that_come_too_fast_are_refused(gateway: str, mint: Mint, http: aiohttp.ClientSession) -> None:
     headers, others = mint("events:publish"), mint("events:publish", subject="bob")
     async with client_of(gateway, headers) as client:
         answers = [await client.ask(op="publish", channel=NEWS, data=number) for number in range(6)]
@@ -204,11 +205,12 @@ async def test_messages_that_come_too_fast_are_refused(
     assert answers[-1] == {
         "op": "error",
         "channel": NEWS,
-        "type": "urn:nexus:problem:too-many-messages",
-        "title": "Too many messages",
+        "type": "urn:nexus:problem:rate-limited",
+        "title": "Too many requests",
         "status": 429,
-        "detail": "You publish and subscribe too fast. Try again in 1 s.",
-        "retry_after": 1,
+        "detail": "The limit 'messages' is used up. Try again in 720 s.",
+        "limit": "messages",
+        "retry_after": 720,
     }
-    assert problem["type"] == "urn:nexus:problem:too-many-messages"
+    assert problem["type"] == "urn:nexus:problem:rate-limited"
     assert "offset" in await post(http, f"{gateway}/v1/channels/{NEWS}/messages", others, {"data": 1})
