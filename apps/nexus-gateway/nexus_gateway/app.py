@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from fastapi import FastAPI
 
@@ -19,6 +20,7 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.account import endpoints as account_endpoints
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
@@ -50,6 +52,9 @@ from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
 from nexus_gateway.users.service import UserService
 
+if TYPE_CHECKING:
+    from nexus_gateway.account.service import Account
+
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
 
@@ -73,6 +78,7 @@ def create_app() -> FastAPI:
             status_endpoints.router,
             event_endpoints.router,
             page_endpoints.router,
+            *account_endpoints.routers,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
@@ -130,6 +136,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         forwarder=Forwarder(http, issuer.issue_route_token),
         hub=Hub(redis, follower),
         origins=Origins.parse(settings.allowed_origins),
+        account=cast("Account", None),
         status=StatusService(
             status_http, database, redis, health, {route.service: route.upstream for route in routes(settings)}
         ),

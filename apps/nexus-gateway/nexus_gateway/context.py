@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
+    from nexus_gateway.account.service import Account
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
@@ -25,6 +26,7 @@ class Context:
 
     session_gate: "SessionGate"
     browsers: "Browsers"
+    account: "Account"
     sessions: "SessionService"
     issuer: "TokenIssuer"
     clients: "Clients"
