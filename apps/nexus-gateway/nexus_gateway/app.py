@@ -1,7 +1,7 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,10 @@ from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
 from nexus_gateway.account import endpoints as account_endpoints
+from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.refusals import record_refusals
+from nexus_gateway.audit.service import AuditService
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
@@ -48,9 +52,10 @@ from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
 from nexus_gateway.users import endpoints as user_endpoints
+from nexus_gateway.users.authentication import UserAuthentication
+from nexus_gateway.users.bootstrap import Bootstrap
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
-from nexus_gateway.users.service import UserService
 
 if TYPE_CHECKING:
     from nexus_gateway.account.service import Account
@@ -63,7 +68,7 @@ def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    return build_app(
+    app = build_app(
         settings,
         version=__version__,
         lifespan=partial(_lifespan, settings, health),
@@ -77,6 +82,7 @@ def create_app() -> FastAPI:
             audience_token.router,
             status_endpoints.router,
             event_endpoints.router,
+            audit_endpoints.router,
             page_endpoints.router,
             *account_endpoints.routers,
         ],
@@ -84,6 +90,8 @@ def create_app() -> FastAPI:
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
     )
+    record_refusals(app)
+    return app
 
 
 @asynccontextmanager
@@ -107,14 +115,19 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    users = partial(UserService, users=UserRepository(), passwords=Passwords())
-    database = await _open_database(stack, settings, users)
+    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch))
+    audit = AuditWriter(database)
+    await stack.enter_async_context(audit.running())
+    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
-    gate = SessionGate(redis)
+    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     return Context(
+        audit=audit,
+        audit_log=AuditService(database),
         session_gate=gate,
         browsers=Browsers(
             redis,
@@ -124,9 +137,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
             gate=gate,
         ),
         sessions=SessionService(
-            SessionRepository(redis),
+            sessions,
             LoginLimiter(redis),
-            authenticate=users(database).authenticate,
+            authenticate=logins.authenticate,
             issue_token=issuer.issue_session_token,
             seconds=TOKEN_SECONDS,
         ),
@@ -143,16 +156,22 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     )
 
 
-async def _open_database(
-    stack: AsyncExitStack, settings: Settings, users: Callable[[Database], UserService]
-) -> Database:
+async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: Bootstrap) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
-        await users(database).ensure_admin(password, all_scopes(settings.more_services))
+        await bootstrap.ensure_admin(database, password)
 
     opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
     return await stack.enter_async_context(opening)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(
+        time_cost=settings.password_time_cost,
+        memory_cost=settings.password_memory_kib,
+        parallelism=settings.password_parallelism,
+    )
 
 
 def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:

@@ -9,6 +9,8 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
     from nexus_gateway.account.service import Account
+    from nexus_gateway.audit.service import AuditService
+    from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 class Context:
     """The services of the features; made in app.py alone."""
 
+    audit: "AuditWriter"
+    audit_log: "AuditService"
     session_gate: "SessionGate"
     browsers: "Browsers"
     account: "Account"

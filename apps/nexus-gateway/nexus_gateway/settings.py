@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -11,7 +11,7 @@ from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, 
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
@@ -86,6 +86,28 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_ADMIN_PASSWORD_FILE",
         description="file that holds the first password of the user `admin`; when the file changes, the new password is set at the next start",
     )
+    password_time_cost: int = Field(
+        default=2,
+        validation_alias="NEXUS_PASSWORD_TIME_COST",
+        ge=1,
+        le=16,
+        description="passes that Argon2id makes over its memory for one password",
+    )
+    password_memory_kib: int = Field(
+        default=19456,
+        validation_alias="NEXUS_PASSWORD_MEMORY_KIB",
+        ge=7168,
+        le=131072,
+        description="memory in KiB that Argon2id fills for one password, of which each process checks two at once",
+    )
+    password_parallelism: int = Field(
+        default=1,
+        validation_alias="NEXUS_PASSWORD_PARALLELISM",
+        ge=1,
+        le=8,
+        description="threads that Argon2id uses for one password; passwords are hashed anew with changed parameters when "
+        "their users sign in",
+    )
     signing_key_file: SecretFile = Field(
         default=Path("/run/secrets/signing_key"),
         validation_alias="NEXUS_SIGNING_KEY_FILE",
@@ -100,6 +122,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         default=Path("/run/secrets/mcp_client_secret"),
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
+    )
+    session_check: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        validation_alias="NEXUS_SESSION_CHECK",
+        description="what happens to the requests of sessions while Redis does not answer: `refuse` (503), or `allow` until "
+        "their access tokens expire",
     )
     allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
         default="",

@@ -127,22 +127,24 @@ async def no_users(environment: pytest.MonkeyPatch, postgres_url: str) -> AsyncI
 
 type AddUser = Callable[..., Awaitable[dict[str, str]]]
 
+_ADD_USER = """
+WITH role AS (INSERT INTO roles (name, scopes) SELECT $1, $2 WHERE $3 <> 'admin')
+INSERT INTO users (username, password_hash, tenant, roles)
+SELECT $1, password_hash, $4, ARRAY[$3] FROM users WHERE username = 'admin'
+"""
+
 
 @pytest_asyncio.fixture
 async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str) -> AsyncIterator[AddUser]:
-    """Adds a user with these scopes; returns the headers of their requests."""
+    """Adds a user with these scopes, those of `admin` all there are; returns the headers of their requests."""
     async with AsyncExitStack() as stack:
         connection = await asyncpg.connect(postgres_url)
         stack.push_async_callback(connection.close)
 
-        async def add(*scopes: str) -> dict[str, str]:
+        async def add(*scopes: str, tenant: str = "default") -> dict[str, str]:
             name = f"u{secrets.token_hex(4)}"
-            await connection.execute(
-                "INSERT INTO users (username, password_hash, scopes) "
-                "SELECT $1, password_hash, $2 FROM users WHERE username = 'admin'",
-                name,
-                list(scopes),
-            )
+            role = "admin" if "admin" in scopes else name
+            await connection.execute(_ADD_USER, name, list(scopes), role, tenant)
             async with http.post(f"{gateway}/v1/sessions", json={"username": name, "password": PASSWORD}) as response:
                 return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 

@@ -43,7 +43,9 @@ class Kept:
         if (kept := self.sessions.get(session)) is None:
             raise SessionEndedError
         scopes = frozenset({"data:read", "admin"})
-        return self.context.issuer.issue_session_token(subject=kept.user, session=session, scopes=scopes)
+        return self.context.issuer.issue_session_token(
+            subject=kept.user, tenant="default", session=session, epoch=0, scopes=scopes
+        )
 
     async def of_user(self, user_id: str) -> list[KeptSession]:
         return [session for session in self.sessions.values() if session.user == user_id]

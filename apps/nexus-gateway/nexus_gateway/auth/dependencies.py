@@ -6,7 +6,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from nexus_chassis.tokens import InvalidTokenError, Principal, authenticate, unauthorized
-from nexus_gateway.auth.access import Access
+from nexus_gateway.auth.access import Access, remember_principal
 from nexus_gateway.auth.browsers import BrowserUser
 from nexus_gateway.context import Context, get_context
 
@@ -20,6 +20,7 @@ async def get_access(connection: HTTPConnection) -> Access:
     if not _has_authorization(connection) and (access := await context.browsers.access(connection)) is not None:
         return access
     principal = await authenticate(connection)
+    remember_principal(connection, principal)
     return Access(principal, await context.session_gate.check(principal))
 
 
