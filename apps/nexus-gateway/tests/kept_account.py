@@ -59,15 +59,15 @@ class Kept:
         for session in await self.of_user(user_id):
             await self.end(user_id, session.id)
 
-    async def change_password(self, user_id: str, current: str, new: str) -> None:
+    async def change_password(self, user_id: str, current: str, new: str, *, address: str | None = None) -> None:  # noqa: ARG002
         if current != "correct horse battery staple":
-            raise Problem(401, "wrong-credentials", "", "The current password is wrong.")
+            raise Problem(403, "wrong-password", "", "The current password is wrong.")
         if len(new) < 12:
             raise Problem(422, "weak-password", "", "The password is too short.")
         self.passwords.append((user_id, current, new))
         await self.end_all(user_id)
 
-    async def reset_password(self, token: str, new: str) -> None:
+    async def reset_password(self, token: str, new: str, *, address: str | None = None) -> None:  # noqa: ARG002
         if token != "good":
             raise Problem(404, "unknown-link", "", "The link was used, or it has expired.")
         self.passwords.append((token, new))

@@ -60,10 +60,10 @@ class Sessions(Protocol):
 class Passwords(Protocol):
     """Passwords of users. A password that is changed or reset ends all sessions of its user."""
 
-    async def change_password(self, user_id: str, current: str, new: str) -> None:
+    async def change_password(self, user_id: str, current: str, new: str, *, address: str | None = None) -> None:
         """Change the password of a user who knows the current one."""
 
-    async def reset_password(self, token: str, new: str) -> None:
+    async def reset_password(self, token: str, new: str, *, address: str | None = None) -> None:
         """Set the password of the user that a single-use link was made for."""
 
 

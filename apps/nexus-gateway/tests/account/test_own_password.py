@@ -26,7 +26,7 @@ async def test_a_changed_password_ends_the_session(browser: BrowserClient, kept:
 @pytest.mark.parametrize(
     ("form", "status", "faults"),
     [
-        (fields(current="guess"), 401, [("current-password", "The current password is wrong.")]),
+        (fields(current="guess"), 403, [("current-password", "The current password is wrong.")]),
         (fields(new="tiny", repeated="tiny"), 422, [("new-password", "The password is too short.")]),
         (fields(repeated="other"), 422, [("repeated-password", "Enter the same password in both fields")]),
         (

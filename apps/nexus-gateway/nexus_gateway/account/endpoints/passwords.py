@@ -5,6 +5,7 @@ from fastapi import Request, Response
 from nexus_gateway.account.dependencies import AccountServices, CurrentUser, SignedInBrowsers
 from nexus_gateway.account.form_errors import FormErrors, faults_of, missing
 from nexus_gateway.auth.browsers import BrowserUser
+from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.pages.forms import read_form
 from nexus_gateway.pages.redirects import LOGIN, see_other
 from nexus_gateway.pages.rendering import render
@@ -14,7 +15,7 @@ _CHANGED = f"{LOGIN}?notice=password-changed"
 _CURRENT, _NEW, _REPEATED = "current-password", "new-password", "repeated-password"
 _NEEDED_NEW = {_NEW: "Enter a new password", _REPEATED: "Enter the new password again"}
 _NEEDED = {_CURRENT: "Enter your current password", **_NEEDED_NEW}
-_FIELDS = {"wrong-credentials": _CURRENT, "wrong-password": _CURRENT, "weak-password": _NEW}
+_FIELDS = {"wrong-password": _CURRENT, "weak-password": _NEW}
 
 router = PageRouter()
 
@@ -34,7 +35,7 @@ async def change_password(
     if (errors := missing(form, _NEEDED) or _unequal(form)) is not None:
         return _change_page(request, user, errors)
     try:
-        await account.passwords.change_password(user.id, form[_CURRENT], form[_NEW])
+        await account.passwords.change_password(user.id, form[_CURRENT], form[_NEW], address=client_address(request))
     except Exception as error:  # noqa: BLE001  raised again where the page cannot show it
         return _change_page(request, user, faults_of(request, error, _FIELDS))
     response = see_other(_CHANGED)
@@ -57,7 +58,7 @@ async def reset_password(
     if (errors := missing(form, _NEEDED_NEW) or _unequal(form)) is not None:
         return _reset_page(request, token, errors)
     try:
-        await account.passwords.reset_password(token, form[_NEW])
+        await account.passwords.reset_password(token, form[_NEW], address=client_address(request))
     except Exception as error:  # noqa: BLE001  raised again where the page cannot show it
         return _reset_page(request, token, faults_of(request, error, _FIELDS))
     response = see_other(_CHANGED)
