@@ -10,11 +10,7 @@ ELSEWHERE = "http://elsewhere.example/"
 
 @pytest.fixture
 def signed_in(visitor: Visitor, person: Person) -> Visitor:
-    visitor.open("/login")
-    visitor.page.get_by_label("User name").fill(person.name)
-    visitor.page.get_by_label("Password").fill(person.password)
-    visitor.page.get_by_role("button", name="Sign in").click()
-    visitor.page.wait_for_url("**/")
+    visitor.sign_in(person)
     return visitor
 
 

@@ -27,10 +27,7 @@ def each_page(visitor: Visitor, person: Person) -> Visit:
         visitor.page.get_by_role("button", name="Sign in").click()
         visitor.page.wait_for_selector("[role=alert]")
         yield "/login with errors"
-        visitor.page.get_by_label("User name").fill(person.name)
-        visitor.page.get_by_label("Password").fill(person.password)
-        visitor.page.get_by_role("button", name="Sign in").click()
-        visitor.page.wait_for_url("**/")
+        visitor.sign_in(person)
         for path in OWN:
             visitor.open(path)
             yield path

@@ -8,14 +8,6 @@ pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scop
 WRONG = "No user has this name and password. Check the spelling of both."
 
 
-def sign_in(visitor: Visitor, person: Person) -> None:
-    visitor.open("/login")
-    visitor.page.get_by_label("User name").fill(person.name)
-    visitor.page.get_by_label("Password").fill(person.password)
-    visitor.page.get_by_role("button", name="Sign in").click()
-    visitor.page.wait_for_url("**/")
-
-
 def test_the_keyboard_alone_signs_in_and_comes_back_to_the_page_that_was_asked_for(
     visitor: Visitor, person: Person
 ) -> None:
@@ -55,7 +47,7 @@ def test_a_wrong_password_moves_the_focus_to_the_error_and_from_there_to_the_fie
 
 
 def test_the_skip_link_leads_past_the_navigation(visitor: Visitor, person: Person) -> None:
-    sign_in(visitor, person)
+    visitor.sign_in(person)
     visitor.type("Tab", "Enter", "Tab")
 
     assert visitor.focused() == 'link "Devices"'
@@ -63,7 +55,7 @@ def test_the_skip_link_leads_past_the_navigation(visitor: Visitor, person: Perso
 
 
 def test_everything_works_without_javascript(plain_visitor: Visitor, person: Person) -> None:
-    sign_in(plain_visitor, person)
+    plain_visitor.sign_in(person)
     page = plain_visitor.page
     page.get_by_role("navigation", name="Account").get_by_role("link", name="Devices").click()
     page.wait_for_url("**/account/sessions")
@@ -76,7 +68,7 @@ def test_everything_works_without_javascript(plain_visitor: Visitor, person: Per
 
 
 def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(visitor: Visitor, person: Person) -> None:
-    sign_in(visitor, person)
+    visitor.sign_in(person)
     (cookie,) = visitor.page.context.cookies()
 
     assert cookie["expires"] > 0
@@ -93,8 +85,8 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(visitor: Visitor
 def test_a_session_lasts_when_the_page_is_opened_again_and_ends_on_all_devices_at_once(
     visitor: Visitor, other_visitor: Visitor, person: Person
 ) -> None:
-    sign_in(visitor, person)
-    sign_in(other_visitor, person)
+    visitor.sign_in(person)
+    other_visitor.sign_in(person)
     visitor.open("/account/sessions")
     names = visitor.page.get_by_role("heading", level=2)
     assert names.all_inner_texts() == ["Chrome on Linux This device", "<b>Phone</b>"]
@@ -105,7 +97,7 @@ def test_a_session_lasts_when_the_page_is_opened_again_and_ends_on_all_devices_a
     other_visitor.open("/")
     assert other_visitor.path == "/login"
 
-    sign_in(other_visitor, person)
+    other_visitor.sign_in(person)
     other_visitor.open("/account/sessions")
     other_visitor.page.get_by_role("button", name="Sign out on all devices").click()
     other_visitor.page.wait_for_url("**/login?notice=signed-out-everywhere")

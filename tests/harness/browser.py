@@ -30,6 +30,14 @@ class Visitor:
         """Go to a path of the gateway."""
         self.page.goto(f"{self.site}{path}")
 
+    def sign_in(self, person: Person) -> None:
+        """Sign in by the login page."""
+        self.open("/login")
+        self.page.get_by_label("User name").fill(person.name)
+        self.page.get_by_label("Password").fill(person.password)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/")
+
     @property
     def path(self) -> str:
         """Where the browser is, without the query."""
