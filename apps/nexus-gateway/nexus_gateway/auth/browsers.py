@@ -138,7 +138,7 @@ class Browsers:
             return None
         self.address.require_known_host(connection)
         access = await self._enter(connection, value)
-        if connection.scope["method"] not in _SAFE_METHODS:
+        if connection.scope.get("method") not in _SAFE_METHODS:
             self.address.require_own_script(connection)
         return access
 
