@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
 
@@ -33,9 +35,11 @@ class Context:
     account: "Account"
     sessions: "SessionService"
     issuer: "TokenIssuer"
+    signing_keys: "SigningKeyService"
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
+    route_table: "RouteTable"
     hub: "Hub"
     origins: "Origins"
     status: "StatusService"

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from faulty import FaultyService, faulty_service
 from kept_account import Kept
 from page_client import BrowserClient
 from upstream import Upstream
@@ -149,3 +150,11 @@ async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str)
                 return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
         yield add
+
+
+@pytest_asyncio.fixture
+async def faulty(environment: pytest.MonkeyPatch) -> AsyncIterator[FaultyService]:
+    """A service behind /v1/classification that sends exact bytes; must be asked for before `gateway`."""
+    async with faulty_service("127.0.0.1") as service:
+        environment.setenv("NEXUS_CLASSIFICATION_URL", service.url)
+        yield service

@@ -8,6 +8,9 @@ from fastapi import Request, Response
 from nexus_chassis.limits import SMALL_BODY_BYTES
 from nexus_chassis.request_body import read_body
 from nexus_chassis.routing import Router
+from nexus_gateway.audit.dependencies import get_audit
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.oauth.dependencies import Exchange, Issuer, RegisteredClients
 from nexus_gateway.oauth.errors import OAuthError
 from nexus_gateway.oauth.grants.client_credentials import issue_client_token
@@ -32,20 +35,39 @@ async def create_token(
     request: Request, issuer: Issuer, clients: RegisteredClients, exchange: Exchange, response: Response
 ) -> OAuthTokenResponse:
     """Grants `client_credentials` and token exchange, for clients that authenticate by HTTP Basic."""
-    client = clients.authenticate(*_basic(request.headers.get("authorization", "")))
-    issued = await _issue(issuer, exchange, client, await _form(request))
+    address, audit = client_address(request), await get_audit(request)
+    try:
+        client = clients.authenticate(*_basic(request.headers.get("authorization", "")))
+        form = await _form(request)
+        issued = await _issue(issuer, exchange, client, form, address)
+    except OAuthError as error:
+        audit.record_repeated(AuditEvent("token.issue", "refused", address=address, detail={"error": error.error}))
+        raise
+    if form.grant_type == GrantType.CLIENT_CREDENTIALS:
+        audit.record(
+            AuditEvent(
+                "token.issue",
+                subject=client.id,
+                client_id=client.id,
+                target=form.audience,
+                address=address,
+                detail={"scope": issued.scope},
+            )
+        )
     response.headers["Cache-Control"] = "no-store"
     return OAuthTokenResponse(access_token=issued.token, expires_in=issued.expires_in, scope=issued.scope)
 
 
-async def _issue(issuer: TokenIssuer, exchange: TokenExchange, client: Client, form: TokenForm) -> IssuedToken:
+async def _issue(
+    issuer: TokenIssuer, exchange: TokenExchange, client: Client, form: TokenForm, address: str
+) -> IssuedToken:
     match form.grant_type:
         case GrantType.CLIENT_CREDENTIALS:
             return issue_client_token(issuer, client, form.audience, form.scope)
         case GrantType.TOKEN_EXCHANGE:
             if form.subject_token_type != ACCESS_TOKEN_TYPE:
                 raise OAuthError("invalid_request", f"subject_token_type must be {ACCESS_TOKEN_TYPE}.")
-            return await exchange.issue(client, form.subject_token, form.audience, form.scope)
+            return await exchange.issue(client, form.subject_token, form.audience, form.scope, address=address)
         case other:
             raise OAuthError("unsupported_grant_type", f"Found {other!r}. Use one of {', '.join(GrantType)}.")
 

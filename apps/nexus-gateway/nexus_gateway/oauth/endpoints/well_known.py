@@ -6,9 +6,10 @@ from fastapi import Response
 
 from nexus_chassis.routing import Router
 from nexus_gateway.oauth.dependencies import Issuer
+from nexus_gateway.oauth.keys.models import CACHE_SECONDS
 from nexus_gateway.oauth.metadata import authorization_server_metadata
 
-_CACHE_CONTROL = "public, max-age=300"
+_CACHE_CONTROL = f"public, max-age={CACHE_SECONDS}"
 
 router = Router(prefix="/.well-known", tags=["oauth"])
 
