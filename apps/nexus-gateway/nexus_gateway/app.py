@@ -26,6 +26,7 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.account import endpoints as account_endpoints
 from nexus_gateway.audit import endpoints as audit_endpoints
 from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.refusals import record_refusals
@@ -83,6 +84,9 @@ from nexus_gateway.users.repository import UserRepository
 from nexus_gateway.users.reset_tokens import ResetTokens
 from nexus_gateway.users.service import UserService
 
+if TYPE_CHECKING:
+    from nexus_gateway.account.service import Account
+
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
 
@@ -112,6 +116,7 @@ def create_app() -> FastAPI:
             role_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
+            *account_endpoints.routers,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
@@ -254,6 +259,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         events=events,
         status=StatusService(status_http, database, redis, host.health, table.addresses),
         document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
+        account=Account(sessions=service, passwords=own_passwords),
     )
 
 
