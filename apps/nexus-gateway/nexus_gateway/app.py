@@ -27,6 +27,7 @@ from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
 from nexus_gateway.account import endpoints as account_endpoints
+from nexus_gateway.account.service import Account
 from nexus_gateway.audit import endpoints as audit_endpoints
 from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.refusals import record_refusals
@@ -83,9 +84,6 @@ from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
 from nexus_gateway.users.reset_tokens import ResetTokens
 from nexus_gateway.users.service import UserService
-
-if TYPE_CHECKING:
-    from nexus_gateway.account.service import Account
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -204,6 +202,16 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         issue_token=issuer.issue_session_token,
         seconds=settings.session_seconds,
     )
+    own_passwords = PasswordService(
+        database,
+        users,
+        passwords,
+        ResetTokens(redis),
+        changes,
+        end_all=service.end_all,
+        attempt=limiter.attempt,
+        reset_url=f"{settings.issuer}/password-reset/",
+    )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     rate_limiter = RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count)
@@ -229,16 +237,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         users=UserService(
             database, users, passwords, changes, end_all=service.end_all, raise_epoch=service.raise_epoch
         ),
-        passwords=PasswordService(
-            database,
-            users,
-            passwords,
-            ResetTokens(redis),
-            changes,
-            end_all=service.end_all,
-            attempt=limiter.attempt,
-            reset_url=f"{settings.issuer}/password-reset/",
-        ),
+        passwords=own_passwords,
         logins=logins,
         revocations=revocations,
         revocation_feed=RevocationFeed(redis, revocation_follower, revocations),

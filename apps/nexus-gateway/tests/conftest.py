@@ -1,4 +1,3 @@
-import dataclasses
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,13 +13,11 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty import FaultyService, faulty_service
-from redis.asyncio import Redis
-from kept_account import Kept
 from page_client import BrowserClient
+from redis.asyncio import Redis
 from upstream import Upstream
 from websocket_client import Client, client_of
 
-from nexus_gateway.account.service import Account
 from nexus_gateway.app import create_app
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
@@ -84,19 +81,9 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-@pytest_asyncio.fixture
-async def kept(environment: pytest.MonkeyPatch) -> AsyncIterator[Kept]:  # noqa: ARG001  set before the app is made
-    app = create_app()
-    async with serving(app) as url:
-        kept = Kept(app.state.context, url)
-        app.state.context = dataclasses.replace(kept.context, account=Account(sessions=kept, passwords=kept))
-        kept.context.browsers._issue = kept.access_token  # noqa: SLF001
-        yield kept
-
-
 @pytest.fixture
-def browser(kept: Kept, http: aiohttp.ClientSession) -> BrowserClient:
-    return BrowserClient(http, kept.url)
+def browser(gateway: str, http: aiohttp.ClientSession) -> BrowserClient:
+    return BrowserClient(http, gateway)
 
 
 @pytest_asyncio.fixture

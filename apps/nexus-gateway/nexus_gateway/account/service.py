@@ -50,10 +50,10 @@ class Sessions(Protocol):
     async def of_user(self, user_id: str) -> Sequence[Session]:
         """The sessions of a user."""
 
-    async def end(self, user_id: str, session_id: str) -> None:
+    async def end(self, user_id: str, session_id: str, *, address: str | None = None) -> None:
         """End a session of the user; does nothing where there is none of that id."""
 
-    async def end_all(self, user_id: str) -> None:
+    async def end_all(self, user_id: str, *, address: str | None = None) -> None:
         """End all sessions of the user."""
 
 

@@ -5,7 +5,6 @@ import re
 import aiohttp
 import pytest
 from conftest import PASSWORD
-from kept_account import Kept
 from page_client import BrowserClient
 
 from nexus_gateway.account.devices import device_name
@@ -14,9 +13,9 @@ HEADINGS = re.compile(r"<h2><bdi>(.*?)</bdi>( <span class=\"badge\">This device<
 
 
 @pytest.fixture
-def phone(kept: Kept, http: aiohttp.ClientSession) -> BrowserClient:
+def phone(gateway: str, http: aiohttp.ClientSession) -> BrowserClient:
     """Another device of the same user."""
-    phone = BrowserClient(http, kept.url)
+    phone = BrowserClient(http, gateway)
     phone.headers["User-Agent"] = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1"
     return phone
 

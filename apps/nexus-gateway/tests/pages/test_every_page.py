@@ -5,7 +5,6 @@ import json
 import aiohttp
 import pytest
 from conftest import PASSWORD
-from kept_account import Kept
 from page_client import FIREFOX, BrowserClient
 
 POLICY = (
@@ -88,9 +87,9 @@ async def test_a_form_without_a_cookie_is_refused(browser: BrowserClient) -> Non
 
 
 async def test_the_form_of_another_browser_is_refused(
-    browser: BrowserClient, kept: Kept, http: aiohttp.ClientSession
+    browser: BrowserClient, gateway: str, http: aiohttp.ClientSession
 ) -> None:
-    token = (await BrowserClient(http, kept.url).get("/login")).form_token
+    token = (await BrowserClient(http, gateway).get("/login")).form_token
     await browser.get("/login")
     form = {"form_token": token, "username": "admin", "password": PASSWORD}
 
@@ -152,8 +151,8 @@ async def test_a_body_that_is_no_form_is_refused_with_a_page(
     assert page.headers["Content-Security-Policy"] == POLICY
 
 
-async def test_pages_are_no_part_of_the_api_document(kept: Kept, http: aiohttp.ClientSession) -> None:
-    async with http.get(f"{kept.url}/openapi.json") as response:
+async def test_pages_are_no_part_of_the_api_document(gateway: str, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{gateway}/openapi.json") as response:
         paths = set(json.loads(await response.text())["paths"])
 
     assert paths.isdisjoint({"/", "/login", "/logout", "/account/sessions", "/account/password"})
@@ -163,13 +162,13 @@ async def test_pages_are_no_part_of_the_api_document(kept: Kept, http: aiohttp.C
     ("name", "media_type"), [("nexus.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")]
 )
 async def test_files_of_pages_may_be_kept_and_asked_for_again(
-    kept: Kept, http: aiohttp.ClientSession, name: str, media_type: str
+    gateway: str, http: aiohttp.ClientSession, name: str, media_type: str
 ) -> None:
-    async with http.get(f"{kept.url}/static/{name}") as response:
+    async with http.get(f"{gateway}/static/{name}") as response:
         first = response.headers
         assert (response.status, first["Content-Type"]) == (200, media_type)
         assert len(await response.read()) > 100
-    async with http.get(f"{kept.url}/static/{name}", headers={"If-None-Match": first["ETag"]}) as response:
+    async with http.get(f"{gateway}/static/{name}", headers={"If-None-Match": first["ETag"]}) as response:
         assert (response.status, await response.read(), response.headers["ETag"]) == (304, b"", first["ETag"])
 
     assert first["Cache-Control"] == "public, max-age=300"
@@ -180,6 +179,6 @@ async def test_files_of_pages_may_be_kept_and_asked_for_again(
 @pytest.mark.parametrize(
     "name", ["", "missing.css", "..%2f__init__.py", "%2e%2e/endpoints.py", "nexus.css%00", "nexus.css/"]
 )
-async def test_no_other_file_is_served(kept: Kept, http: aiohttp.ClientSession, name: str) -> None:
-    async with http.get(f"{kept.url}/static/{name}", headers={"User-Agent": FIREFOX}) as response:
+async def test_no_other_file_is_served(gateway: str, http: aiohttp.ClientSession, name: str) -> None:
+    async with http.get(f"{gateway}/static/{name}", headers={"User-Agent": FIREFOX}) as response:
         assert response.status == 404

@@ -45,13 +45,13 @@ async def log_in(
     form = await read_form(request)
     if (errors := missing(form, _NEEDED) or _too_long(form)) is not None:
         return _page(request, form, errors)
-    agent = request.headers.get("user-agent", "")
+    agent, address = request.headers.get("user-agent", ""), client_address(request)
     try:
-        begun = await account.sessions.sign_in(form["username"], form["password"], client_address(request), agent)
+        begun = await account.sessions.sign_in(form["username"], form["password"], address, agent)
     except Exception as error:  # noqa: BLE001  raised again where the page cannot show it
         return _page(request, form, faults_of(request, error, _FIELDS))
     if former is not None:
-        await account.sessions.end(former.id, former.session)
+        await account.sessions.end(former.id, former.session, address=address)
     return await _go_on(request, browsers, begun.session, local_path(form.get("next", "/")))
 
 
@@ -62,7 +62,7 @@ async def log_out(
     """End the browser's session."""
     await read_form(request)
     if user is not None:
-        await account.sessions.end(user.id, user.session)
+        await account.sessions.end(user.id, user.session, address=client_address(request))
     response = see_other(f"{LOGIN}?notice=signed-out")
     await browsers.end(request, response)
     return response

@@ -4,6 +4,7 @@ from fastapi import Request, Response
 
 from nexus_gateway.account.dependencies import AccountServices, CurrentUser, SignedInBrowsers
 from nexus_gateway.account.devices import devices
+from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.pages.forms import read_form
 from nexus_gateway.pages.redirects import LOGIN, see_other
 from nexus_gateway.pages.rendering import render
@@ -25,7 +26,7 @@ async def own_sessions(request: Request, account: AccountServices, user: Current
 async def end_session(request: Request, account: AccountServices, user: CurrentUser, session: str) -> Response:
     """End one of the user's sessions; does nothing where it has ended already."""
     await read_form(request)
-    await account.sessions.end(user.id, session)
+    await account.sessions.end(user.id, session, address=client_address(request))
     return see_other(_SESSIONS)
 
 
@@ -35,7 +36,7 @@ async def end_all_sessions(
 ) -> Response:
     """End all of the user's sessions, that of this browser included."""
     await read_form(request)
-    await account.sessions.end_all(user.id)
+    await account.sessions.end_all(user.id, address=client_address(request))
     response = see_other(f"{LOGIN}?notice=signed-out-everywhere")
     await browsers.end(request, response)
     return response
