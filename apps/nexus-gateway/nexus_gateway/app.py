@@ -19,17 +19,17 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
-from nexus_gateway.auth.scopes import all_scopes, service_scopes
+from nexus_gateway.auth.scopes import all_scopes, reading_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
 from nexus_gateway.events.hub import Hub
-from nexus_gateway.oauth.clients import Clients
-from nexus_gateway.oauth.endpoints import audience_token, token, well_known
-from nexus_gateway.oauth.grants.token_exchange import TokenExchange
-from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth import endpoints as oauth_endpoints
+from nexus_gateway.oauth.clients import service_client
+from nexus_gateway.oauth.issuer import GATEWAY, TOKEN_SECONDS, TokenIssuer
 from nexus_gateway.oauth.keys import SigningKey
 from nexus_gateway.oauth.models import Client
+from nexus_gateway.oauth.opening import OAuthSettings, open_oauth
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
@@ -63,9 +63,7 @@ def create_app() -> FastAPI:
             proxy_endpoints.router(routes(settings)),  # most requests; routes are tried in this order
             user_endpoints.router,
             session_endpoints.router,
-            well_known.router,
-            token.router,
-            audience_token.router,
+            *oauth_endpoints.routers,
             status_endpoints.router,
             event_endpoints.router,
         ],
@@ -103,18 +101,30 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     health.add("redis", partial(redis_clients.check, redis), critical=False)
     gate = SessionGate(redis)
     stack.push_async_callback(gate.close)
+    sessions = SessionService(
+        SessionRepository(redis),
+        LoginLimiter(redis),
+        authenticate=users(database).authenticate,
+        issue_token=issuer.issue_session_token,
+        seconds=TOKEN_SECONDS,
+    )
+    oauth = await open_oauth(
+        stack,
+        _oauth_settings(settings),
+        issuer=issuer,
+        service=client,
+        database=database,
+        redis=redis,
+        sessions=sessions,  # type: ignore
+        load_user=None,  # type: ignore
+        is_active=gate.is_active,
+        refresh_refused=LookupError,
+    )
     return Context(
         session_gate=gate,
-        sessions=SessionService(
-            SessionRepository(redis),
-            LoginLimiter(redis),
-            authenticate=users(database).authenticate,
-            issue_token=issuer.issue_session_token,
-            seconds=TOKEN_SECONDS,
-        ),
+        sessions=sessions,
         issuer=issuer,
-        clients=Clients(client),
-        token_exchange=TokenExchange(issuer, client.id, gate.is_active),
+        oauth=oauth,
         forwarder=Forwarder(http, issuer.issue_route_token),
         hub=Hub(redis, follower),
         origins=Origins.parse(settings.allowed_origins),
@@ -140,5 +150,17 @@ def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     scopes = service_scopes(settings.more_services)
     called = frozenset(scopes) - {settings.client_id}
-    client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes), client
+    reading = reading_scopes(settings.more_services)
+    issuer = TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes, reading)
+    return issuer, service_client(settings.client_id, secret, called)
+
+
+def _oauth_settings(settings: Settings) -> OAuthSettings:
+    return OAuthSettings(
+        scopes=service_scopes(settings.more_services) | {GATEWAY: all_scopes(settings.more_services)},
+        reading=reading_scopes(settings.more_services),
+        resources=settings.resource_audiences,
+        registration=settings.client_registration == "on",
+        documents=settings.client_documents,
+        session_seconds=TOKEN_SECONDS,
+    )

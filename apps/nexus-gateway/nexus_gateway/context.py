@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
-    from nexus_gateway.oauth.clients import Clients
-    from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.oauth.opening import OAuth
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
@@ -25,8 +24,7 @@ class Context:
     session_gate: "SessionGate"
     sessions: "SessionService"
     issuer: "TokenIssuer"
-    clients: "Clients"
-    token_exchange: "TokenExchange"
+    oauth: "OAuth"
     forwarder: "Forwarder"
     hub: "Hub"
     origins: "Origins"

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -30,6 +30,13 @@ def _well_formed_routes(text: str) -> str:
         if route["name"] in names:
             raise ValueError(f"The name {route['name']!r} is taken. Give the service another one.")
         names.add(route["name"])
+    return text
+
+
+def _well_formed_resources(text: str) -> str:
+    for part in text.split():
+        if not re.fullmatch(r"[a-z][a-z0-9-]*=https?://[^\s?#@]+", part):
+            raise ValueError(f"{part!r} is not NAME=ADDRESS, such as mcp-server=https://mcp.example.com.")
     return text
 
 
@@ -89,6 +96,23 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
     )
+    resources: Annotated[str, AfterValidator(_well_formed_resources)] = Field(
+        default="mcp-server=http://localhost:3000",
+        validation_alias="NEXUS_RESOURCES",
+        description="public addresses of services, `NAME=ADDRESS` each, separated by spaces: what clients name as `resource` to "
+        "request tokens for the service (RFC 8707)",
+    )
+    client_registration: Literal["off", "on"] = Field(
+        default="off",
+        validation_alias="NEXUS_CLIENT_REGISTRATION",
+        description="`on` lets anybody register an OAuth client at /oauth/register (RFC 7591); it expires after 30 days",
+    )
+    client_documents: Literal["off", "public", "any"] = Field(
+        default="public",
+        validation_alias="NEXUS_CLIENT_DOCUMENTS",
+        description="client ID metadata documents: `public` fetches them from the public internet alone, `any` also from private "
+        "addresses, `off` none",
+    )
     allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
         default="",
         validation_alias="NEXUS_ALLOWED_ORIGINS",
@@ -118,3 +142,10 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     def more_services(self) -> dict[str, str]:
         """Address of each service in NEXUS_ROUTES, by its name."""
         return dict(part.split("=", 1) for part in self.more_routes.split())
+
+    @property
+    def resource_audiences(self) -> dict[str, str]:
+        """The service of each resource, by its address; the issuer's own is the gateway's."""
+        return {self.issuer: self.service_name} | {
+            address: name for name, address in (part.split("=", 1) for part in self.resources.split())
+        }

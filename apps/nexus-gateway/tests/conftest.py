@@ -1,6 +1,6 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,6 +52,11 @@ def environment(
     for setting in ("NEXUS_DATAFLOW_URL", "NEXUS_CLASSIFICATION_URL", "NEXUS_MCP_URL"):
         monkeypatch.setenv(setting, "http://127.0.0.1:9")  # discard: nothing listens there
     return monkeypatch
+
+
+def serving_gateway() -> AbstractAsyncContextManager[str]:
+    """The gateway, with settings from the environment as it is now."""
+    return serving(create_app())
 
 
 @pytest_asyncio.fixture

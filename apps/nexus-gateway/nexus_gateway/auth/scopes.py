@@ -20,3 +20,15 @@ def service_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
         "mcp-server": all_scopes(more),  # it calls the other services on behalf of its callers
         **{name: frozenset({name, ADMIN}) for name in more},
     }
+
+
+def reading_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
+    """By audience: what its tokens need for reading, and have when nobody names their scopes."""
+    more = frozenset(more)
+    return {
+        "nexus-gateway": frozenset({"data:read", "classify"}),
+        "dataflow-service": frozenset({"data:read"}),
+        "classification-service": frozenset({"classify"}),
+        "mcp-server": frozenset({"tools:call", "data:read", "classify"}),
+        **{name: frozenset({name}) for name in more},
+    }

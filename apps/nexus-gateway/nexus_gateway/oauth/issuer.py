@@ -22,12 +22,18 @@ _CACHED_TOKENS = 4096
 
 
 class TokenIssuer:
-    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry."""
+    """Issues the tokens of one issuer.
 
-    def __init__(self, key: SigningKey, issuer: str, scopes: Mapping[str, frozenset[str]]) -> None:
+    By audience: `scopes` are those that its tokens can carry, `reading` those that a token has when none are named.
+    """
+
+    def __init__(
+        self, key: SigningKey, issuer: str, scopes: Mapping[str, frozenset[str]], reading: Mapping[str, frozenset[str]]
+    ) -> None:
         self._key = key
         self.issuer = issuer
         self._scopes = scopes
+        self._reading = reading
         self._route_tokens: LRUCache[tuple[str, str], IssuedToken] = LRUCache(_CACHED_TOKENS)
         self.gateway_verifier = self.verifier(GATEWAY)
 
@@ -49,17 +55,23 @@ class TokenIssuer:
         return self.issue({"sub": subject, "client_id": _FIRST_PARTY, "sid": session}, GATEWAY, scopes)
 
     def issue_audience_token(self, principal: Principal, audience: str, scopes: Iterable[str] | None) -> IssuedToken:
-        """The principal's token for another service, with all scopes that are possible unless `scopes` are named.
+        """The principal's token for another service, with what is needed for reading unless `scopes` are named.
 
         Raises UnknownAudienceError, InvalidScopeError or InsufficientScopeError.
         """
         if audience not in self._scopes:
             raise UnknownAudienceError(audience, self._scopes)
         possible = self.possible_scopes(principal.scopes, audience)
-        wanted = possible if scopes is None else _valid(scopes)
+        wanted = possible & self._reading[audience] if scopes is None else _valid(scopes)
         if missing := wanted - possible:
             raise InsufficientScopeError(missing)
         return self.issue(claims_of(principal), audience, wanted, principal.expires_at)
+
+    async def for_audience(self, access: IssuedToken, audience: str, scopes: frozenset[str]) -> IssuedToken:
+        """The token of the same session for `audience`, with those of its scopes that are in `scopes`."""
+        principal = await self.gateway_verifier.verify(access.token)
+        possible = self.possible_scopes(principal.scopes & scopes, audience)
+        return self.issue(claims_of(principal), audience, possible, principal.expires_at)
 
     def issue_route_token(self, principal: Principal, audience: str) -> str:
         """The token that goes with the principal's requests to a service; it is reused until it is about to expire."""
@@ -77,7 +89,7 @@ class TokenIssuer:
 
     def possible_scopes(self, scopes: frozenset[str], audience: str) -> frozenset[str]:
         """Those of `scopes` that tokens for `audience` can carry."""
-        return scopes & self._scopes[audience]
+        return scopes if audience == GATEWAY else scopes & self._scopes[audience]
 
     def issue(
         self, claims: dict[str, Any], audience: str, scopes: Iterable[str], not_after: int | None = None
