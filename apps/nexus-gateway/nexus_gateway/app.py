@@ -1,7 +1,7 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,13 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.refusals import record_refusals
+from nexus_gateway.audit.service import AuditService
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.errors import SessionEndedError
+from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes, reading_scopes, service_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -28,8 +35,9 @@ from nexus_gateway.oauth import endpoints as oauth_endpoints
 from nexus_gateway.oauth.clients import service_client
 from nexus_gateway.oauth.issuer import GATEWAY, TOKEN_SECONDS, TokenIssuer
 from nexus_gateway.oauth.keys import SigningKey
-from nexus_gateway.oauth.models import Client
+from nexus_gateway.oauth.models import Client, IssuedToken
 from nexus_gateway.oauth.opening import OAuthSettings, open_oauth
+from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
@@ -42,9 +50,10 @@ from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
 from nexus_gateway.users import endpoints as user_endpoints
+from nexus_gateway.users.authentication import UserAuthentication
+from nexus_gateway.users.bootstrap import Bootstrap
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
-from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -54,7 +63,7 @@ def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
     health = Health(settings.service_name, __version__)
-    return build_app(
+    app = build_app(
         settings,
         version=__version__,
         lifespan=partial(_lifespan, settings, health),
@@ -66,11 +75,15 @@ def create_app() -> FastAPI:
             *oauth_endpoints.routers,
             status_endpoints.router,
             event_endpoints.router,
+            audit_endpoints.router,
+            page_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
     )
+    record_refusals(app)
+    return app
 
 
 @asynccontextmanager
@@ -94,17 +107,20 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
     status_http = await stack.enter_async_context(create_http_session())
-    users = partial(UserService, users=UserRepository(), passwords=Passwords())
-    database = await _open_database(stack, settings, users)
+    stored_sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, stored_sessions.raise_epoch))
+    audit = AuditWriter(database)
+    await stack.enter_async_context(audit.running())
+    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
-    gate = SessionGate(redis)
+    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     sessions = SessionService(
-        SessionRepository(redis),
+        stored_sessions,
         LoginLimiter(redis),
-        authenticate=users(database).authenticate,
+        authenticate=logins.authenticate,
         issue_token=issuer.issue_session_token,
         seconds=TOKEN_SECONDS,
     )
@@ -115,13 +131,22 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         service=client,
         database=database,
         redis=redis,
-        sessions=sessions,  # type: ignore
-        load_user=None,  # type: ignore
+        sessions=sessions,  # type: ignore[arg-type]
+        load_user=logins.load_user,
         is_active=gate.is_active,
         refresh_refused=LookupError,
     )
     return Context(
+        audit=audit,
+        audit_log=AuditService(database),
         session_gate=gate,
+        browsers=Browsers(
+            redis,
+            PublicAddress(settings.issuer, settings.more_hosts),
+            issue=lambda session: _no_session(session),
+            verifier=issuer.gateway_verifier,
+            gate=gate,
+        ),
         sessions=sessions,
         issuer=issuer,
         oauth=oauth,
@@ -134,16 +159,22 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
     )
 
 
-async def _open_database(
-    stack: AsyncExitStack, settings: Settings, users: Callable[[Database], UserService]
-) -> Database:
+async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: Bootstrap) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
-        await users(database).ensure_admin(password, all_scopes(settings.more_services))
+        await bootstrap.ensure_admin(database, password)
 
     opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
     return await stack.enter_async_context(opening)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(
+        time_cost=settings.password_time_cost,
+        memory_cost=settings.password_memory_kib,
+        parallelism=settings.password_parallelism,
+    )
 
 
 def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
@@ -164,3 +195,7 @@ def _oauth_settings(settings: Settings) -> OAuthSettings:
         documents=settings.client_documents,
         session_seconds=TOKEN_SECONDS,
     )
+
+
+async def _no_session(_: str) -> IssuedToken:
+    raise SessionEndedError

@@ -8,6 +8,9 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
+    from nexus_gateway.audit.service import AuditService
+    from nexus_gateway.audit.writer import AuditWriter
+    from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.issuer import TokenIssuer
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
 class Context:
     """The services of the features; made in app.py alone."""
 
+    audit: "AuditWriter"
+    audit_log: "AuditService"
     session_gate: "SessionGate"
+    browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"
     oauth: "OAuth"

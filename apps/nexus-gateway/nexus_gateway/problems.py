@@ -11,7 +11,12 @@ from nexus_chassis.channels import UnknownChannelError
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.problems import Problem, ProblemMap
 from nexus_chassis.tokens import forbidden, unauthorized
-from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
+from nexus_gateway.auth.errors import (
+    ForeignRequestError,
+    InsufficientScopeError,
+    SessionEndedError,
+    UnknownHostError,
+)
 from nexus_gateway.events.errors import BadFrameError
 from nexus_gateway.oauth.errors import (
     ClientExistsError,
@@ -64,6 +69,16 @@ def _session_ended(_: SessionEndedError) -> Problem:
 
 def _insufficient_scope(error: InsufficientScopeError) -> Problem:
     return forbidden(error.missing)
+
+
+def _unknown_host(error: UnknownHostError) -> Problem:
+    detail = f"Found {error.host!r:.200}. Open {error.address}, or add the host to NEXUS_ALLOWED_HOSTS."
+    return Problem(421, "unknown-host", "This host name is not served", detail)
+
+
+def _foreign_request(error: ForeignRequestError) -> Problem:
+    detail = f"The request was not made: {error.reason}. Reload the page and try again."
+    return Problem(403, "csrf", "The request did not come from a page of the gateway", detail)
 
 
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
@@ -180,6 +195,8 @@ def _retry_after(seconds: int) -> dict[str, str]:
 PROBLEMS: ProblemMap = (
     (SessionEndedError, _session_ended),
     (InsufficientScopeError, _insufficient_scope),
+    (UnknownHostError, _unknown_host),
+    (ForeignRequestError, _foreign_request),
     (WrongCredentialsError, _wrong_credentials),
     (TooManyAttemptsError, _too_many_attempts),
     (PasswordQueueFullError, _password_queue_full),

@@ -11,13 +11,14 @@ from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, 
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
 )
 """What no service in NEXUS_ROUTES can be called: paths under /v1, services and scopes that the gateway has anyway."""
 
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _ROUTE = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)=https?://[^\s/]+")
 
 
@@ -43,6 +44,17 @@ def _well_formed_resources(text: str) -> str:
 def _well_formed_origins(text: str) -> str:
     Origins.parse(text)
     return text
+
+
+def _well_formed_hosts(text: str) -> str:
+    for host in _names(text):
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is not a host, such as nexus.example.com or localhost:8000 (lower case).")
+    return text
+
+
+def _names(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 class Settings(ServiceSettings, PostgresSettings, RedisSettings):
@@ -81,6 +93,28 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_ADMIN_PASSWORD_FILE",
         description="file that holds the first password of the user `admin`; when the file changes, the new password is set at the next start",
     )
+    password_time_cost: int = Field(
+        default=2,
+        validation_alias="NEXUS_PASSWORD_TIME_COST",
+        ge=1,
+        le=16,
+        description="passes that Argon2id makes over its memory for one password",
+    )
+    password_memory_kib: int = Field(
+        default=19456,
+        validation_alias="NEXUS_PASSWORD_MEMORY_KIB",
+        ge=7168,
+        le=131072,
+        description="memory in KiB that Argon2id fills for one password, of which each process checks two at once",
+    )
+    password_parallelism: int = Field(
+        default=1,
+        validation_alias="NEXUS_PASSWORD_PARALLELISM",
+        ge=1,
+        le=8,
+        description="threads that Argon2id uses for one password; passwords are hashed anew with changed parameters when "
+        "their users sign in",
+    )
     signing_key_file: SecretFile = Field(
         default=Path("/run/secrets/signing_key"),
         validation_alias="NEXUS_SIGNING_KEY_FILE",
@@ -113,11 +147,23 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="client ID metadata documents: `public` fetches them from the public internet alone, `any` also from private "
         "addresses, `off` none",
     )
+    session_check: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        validation_alias="NEXUS_SESSION_CHECK",
+        description="what happens to the requests of sessions while Redis does not answer: `refuse` (503), or `allow` until "
+        "their access tokens expire",
+    )
     allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
         default="",
         validation_alias="NEXUS_ALLOWED_ORIGINS",
         description="origins of web pages that may use the gateway from a browser, such as `https://app.example.com`, "
         "separated by spaces or commas",
+    )
+    allowed_hosts: Annotated[str, AfterValidator(_well_formed_hosts)] = Field(
+        default="",
+        validation_alias="NEXUS_ALLOWED_HOSTS",
+        description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
+        "`nexus.example.com`, separated by spaces or commas",
     )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",
@@ -142,6 +188,11 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     def more_services(self) -> dict[str, str]:
         """Address of each service in NEXUS_ROUTES, by its name."""
         return dict(part.split("=", 1) for part in self.more_routes.split())
+
+    @property
+    def more_hosts(self) -> list[str]:
+        """The hosts in NEXUS_ALLOWED_HOSTS."""
+        return _names(self.allowed_hosts)
 
     @property
     def resource_audiences(self) -> dict[str, str]:

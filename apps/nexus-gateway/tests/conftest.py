@@ -1,4 +1,5 @@
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -11,9 +12,15 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from authorizing import Browser
+from fake_sessions import FakeSessions, RefusedError
 from upstream import Upstream
 
+from nexus_gateway import app as gateway_app
 from nexus_gateway.app import create_app
+from nexus_gateway.oauth.models import IssuedToken
+from nexus_gateway.oauth.opening import OAuth, open_oauth
+from nexus_gateway.sessions.repository import SessionRepository
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -113,23 +120,68 @@ async def no_users(environment: pytest.MonkeyPatch, postgres_url: str) -> AsyncI
 
 type AddUser = Callable[..., Awaitable[dict[str, str]]]
 
+_ADD_USER = """
+WITH role AS (INSERT INTO roles (name, scopes) SELECT $1, $2 WHERE $3 <> 'admin')
+INSERT INTO users (username, password_hash, tenant, roles)
+SELECT $1, password_hash, $4, ARRAY[$3] FROM users WHERE username = 'admin'
+"""
+
 
 @pytest_asyncio.fixture
 async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str) -> AsyncIterator[AddUser]:
-    """Adds a user with these scopes; returns the headers of their requests."""
+    """Adds a user with these scopes, those of `admin` all there are; returns the headers of their requests."""
     async with AsyncExitStack() as stack:
         connection = await asyncpg.connect(postgres_url)
         stack.push_async_callback(connection.close)
 
-        async def add(*scopes: str) -> dict[str, str]:
+        async def add(*scopes: str, tenant: str = "default") -> dict[str, str]:
             name = f"u{secrets.token_hex(4)}"
-            await connection.execute(
-                "INSERT INTO users (username, password_hash, scopes) "
-                "SELECT $1, password_hash, $2 FROM users WHERE username = 'admin'",
-                name,
-                list(scopes),
-            )
+            role = "admin" if "admin" in scopes else name
+            await connection.execute(_ADD_USER, name, list(scopes), role, tenant)
             async with http.post(f"{gateway}/v1/sessions", json={"username": name, "password": PASSWORD}) as response:
                 return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
         yield add
+
+
+@pytest.fixture
+def fake_sessions(monkeypatch: pytest.MonkeyPatch) -> list[FakeSessions]:
+    """Lets OAuth clients have sessions; the list has them once the gateway serves."""
+    made: list[FakeSessions] = []
+
+    async def opening(*arguments: Any, **named: Any) -> OAuth:  # noqa: ANN401
+        made.append(FakeSessions(named["issuer"], SessionRepository(named["redis"])))
+        return await open_oauth(*arguments, **named | {"sessions": made[-1], "refresh_refused": RefusedError})
+
+    monkeypatch.setattr(gateway_app, "open_oauth", opening)
+    return made
+
+
+@pytest_asyncio.fixture
+async def browser(
+    fake_sessions: list[FakeSessions],
+    monkeypatch: pytest.MonkeyPatch,
+    gateway: str,
+    session: dict[str, Any],
+    redis_url: str,
+) -> AsyncIterator[Browser]:
+    """A browser at which the administrator is signed in."""
+    assert fake_sessions
+
+    async def issue(_: str) -> IssuedToken:
+        return IssuedToken(session["access_token"], session["scope"], int(time.time()) + 600)
+
+    monkeypatch.setattr(gateway_app, "_no_session", issue)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        browser = Browser(http, gateway)
+        await browser.sign_in(redis_url, session["session_id"])
+        yield browser
+
+
+@pytest_asyncio.fixture
+async def add_tenant(gateway: str, postgres_url: str) -> None:
+    """There is a tenant `acme`."""
+    assert gateway
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("INSERT INTO tenants (id, name) VALUES ('acme', 'Acme')")
+    await connection.close()

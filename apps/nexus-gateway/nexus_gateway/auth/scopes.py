@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 ADMIN = "admin"
+"""The scope of administrators, and the role that has every scope."""
 
 _SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
 

@@ -1,5 +1,6 @@
 """The one Redis round trip that each authenticated request makes."""
 
+import time
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -9,12 +10,19 @@ from nexus_chassis.tokens import Principal
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.shared_script import SharedScript
 
-# KEYS: the session's hash, the user's epoch. Returns what the session holds, or an empty list when it has ended: its
-# hash is gone, or the user's epoch has moved on since it began. Reading only.
+SEEN_SECONDS = 60
+"""How old the time may be at which a session was last seen."""
+
+# KEYS: the session's hash, the user's epoch. ARGV: the epoch that the token has, the time, SEEN_SECONDS. Returns what the
+# session holds, or an empty list when the token is refused: its session ended, or the user's epoch has risen since the
+# token was issued. Writes at most once in SEEN_SECONDS; where Redis takes no writes, the session counts all the same.
 _GATE = """
-local session = redis.call('HMGET', KEYS[1], 'user', 'username', 'created', 'epoch')
+local session = redis.call('HMGET', KEYS[1], 'user', 'username', 'created', 'seen')
 if not session[1] then return {} end
-if (redis.call('GET', KEYS[2]) or '0') ~= (session[4] or '0') then return {} end
+if tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[1]) then return {} end
+if tonumber(ARGV[2]) - tonumber(session[4] or '0') >= tonumber(ARGV[3]) then
+  redis.pcall('HSET', KEYS[1], 'seen', ARGV[2])
+end
 return session
 """
 
@@ -25,7 +33,7 @@ def session_key(session: str) -> str:
 
 
 def user_epoch_key(user: str) -> str:
-    """Redis key of the number that rises when all sessions of a user end."""
+    """Redis key of the number that rises when all access tokens of a user end."""
     return f"gateway:user:{user}:epoch"
 
 
@@ -40,19 +48,30 @@ class SessionState:
 
 
 class SessionGate:
-    """Lets requests pass whose session lasts."""
+    """Lets requests pass whose session lasts.
 
-    def __init__(self, redis: Redis) -> None:
+    `fail_open`: while Redis does not answer, tokens are accepted until they expire; otherwise those of sessions are
+    refused.
+    """
+
+    def __init__(self, redis: Redis, *, fail_open: bool = False) -> None:
         self._script = SharedScript(redis, _GATE)
+        self._fail_open = fail_open
 
     async def check(self, principal: Principal) -> SessionState | None:
-        """The principal's session; None for a token that belongs to none, such as that of a service.
+        """The principal's session; None for a token that belongs to none, or whose session cannot be known now.
 
-        Raises SessionEndedError, or RedisUnavailableError when it cannot be known.
+        Raises SessionEndedError, and RedisUnavailableError unless the gate fails open.
         """
         if principal.session is None:
             return None
-        found = await self._script.run(session_key(principal.session), user_epoch_key(principal.subject))
+        keys = (session_key(principal.session), user_epoch_key(principal.subject))
+        try:
+            found = await self._script.run(keys, (principal.session_epoch, int(time.time()), SEEN_SECONDS))
+        except RedisUnavailableError:
+            if self._fail_open:
+                return None
+            raise
         if not found:
             raise SessionEndedError
         return SessionState(principal.session, found[0], found[1], int(found[2]))

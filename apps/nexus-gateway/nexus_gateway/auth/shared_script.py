@@ -8,6 +8,7 @@ still opens the connection (addresses, TLS, users, passwords).
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, cast, override
 
@@ -34,13 +35,13 @@ class SharedScript:
         self._line: _Line | None = None
         self._opening = asyncio.Lock()
 
-    async def run(self, *keys: str) -> Any:  # noqa: ANN401  whatever the script returns
+    async def run(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: ANN401  whatever it returns
         """What the script returns; raises RedisUnavailableError."""
         for last in (False, True):
             line = self._line
             if line is None or line.lost:
                 line = await self._open()
-            reply = await line.send(("EVALSHA", self._sha, len(keys), *keys))
+            reply = await line.send(("EVALSHA", self._sha, len(keys), *keys, *args))
             if isinstance(reply, hiredis.ReplyError):
                 await self._recover(str(reply))
             elif reply is not _NOTHING:

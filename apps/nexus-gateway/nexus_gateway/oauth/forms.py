@@ -31,6 +31,12 @@ def parse_parameters(encoded: bytes) -> dict[str, str]:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:  # includes UnicodeDecodeError
         raise OAuthError("invalid_request", f"The form cannot be read. Send at most {MAX_FIELDS} fields.") from None
+    return check_parameters(pairs)
+
+
+def check_parameters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The parameters with a value, each once; raises what `parse_parameters` does."""
+    pairs = list(pairs)
     _require_once(name for name, _ in pairs)
     if any(not value.isprintable() for _, value in pairs):
         raise OAuthError("invalid_request", "A parameter has characters that cannot be printed.")

@@ -50,9 +50,12 @@ class TokenIssuer:
 
         return TokenVerifier(self.issuer, audience, "", fetch=own_keys)
 
-    def issue_session_token(self, *, subject: str, session: str, scopes: frozenset[str]) -> IssuedToken:
+    def issue_session_token(
+        self, *, subject: str, tenant: str, session: str, epoch: int, scopes: frozenset[str]
+    ) -> IssuedToken:
         """The token of a user who has signed in."""
-        return self.issue({"sub": subject, "client_id": _FIRST_PARTY, "sid": session}, GATEWAY, scopes)
+        claims = {"sub": subject, "tenant": tenant, "client_id": _FIRST_PARTY, "sid": session, "session_epoch": epoch}
+        return self.issue(claims, GATEWAY, scopes)
 
     def issue_audience_token(self, principal: Principal, audience: str, scopes: Iterable[str] | None) -> IssuedToken:
         """The principal's token for another service, with what is needed for reading unless `scopes` are named.

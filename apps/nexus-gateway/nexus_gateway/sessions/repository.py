@@ -16,21 +16,27 @@ class SessionRepository:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def create(self, session: Session, seconds: int) -> None:
-        """Keep the session for so many seconds, or until the user's epoch moves on."""
+    async def create(self, session: Session, seconds: int) -> int:
+        """Keep the session for so many seconds; returns the user's epoch, which its tokens need."""
         fields: dict[Any, Any] = {"user": session.user, "username": session.username, "created": session.created}
         with translate_redis_errors():
-            epoch = await self._redis.get(user_epoch_key(session.user))
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(session_key(session.id), mapping={**fields, "epoch": epoch or "0"})
+                pipe.hset(session_key(session.id), mapping=fields)
                 pipe.expire(session_key(session.id), seconds)
-                await pipe.execute()
+                pipe.get(user_epoch_key(session.user))
+                *_, epoch = await pipe.execute()
+        return int(epoch or 0)
 
     async def end(self, session: str) -> None:
         """End the session, here and at every service."""
         with translate_redis_errors():
             await self._redis.delete(session_key(session))
             await end_session(self._redis, session)
+
+    async def raise_epoch(self, user: str) -> None:
+        """End all sessions of the user: those that began before it are over."""
+        with translate_redis_errors():
+            await self._redis.incr(user_epoch_key(user))
 
     async def ended(self, after: str) -> RevocationPage:
         """The sessions that ended after a cursor, as the services read them."""

@@ -27,6 +27,10 @@ class AuthenticatedUser(Protocol):
         """The name that the user signed in with."""
 
     @property
+    def tenant(self) -> str:
+        """The tenant that the user belongs to."""
+
+    @property
     def scopes(self) -> frozenset[str]:
         """What the user may do."""
 
@@ -53,8 +57,8 @@ type Authenticate = Callable[[str, str], Awaitable[AuthenticatedUser | None]]
 class IssueToken(Protocol):
     """Issues the token of a session."""
 
-    def __call__(self, *, subject: str, session: str, scopes: frozenset[str]) -> AccessToken:
-        """A token of the user `subject`."""
+    def __call__(self, *, subject: str, tenant: str, session: str, epoch: int, scopes: frozenset[str]) -> AccessToken:
+        """A token of the user `subject`, whose tokens of a lower epoch have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,11 @@ class SessionService:
         attempt = await self._limiter.begin(username, address)
         user = await self._authenticated(attempt, username, password)
         session = Session(secrets.token_urlsafe(18), str(user.id), user.username, int(time.time()))
-        await self._sessions.create(session, self._seconds)
+        epoch = await self._sessions.create(session, self._seconds)
         await self._limiter.succeed(attempt)
-        token = self._issue_token(subject=session.user, session=session.id, scopes=user.scopes)
+        token = self._issue_token(
+            subject=session.user, tenant=user.tenant, session=session.id, epoch=epoch, scopes=user.scopes
+        )
         return SignIn(session, token)
 
     async def _authenticated(self, attempt: Attempt, username: str, password: str) -> AuthenticatedUser:

@@ -17,6 +17,7 @@ async def me(request: Request) -> Me:
     return Me(
         subject=principal.subject,
         username=access.session.username if access.session else None,
+        tenant=principal.tenant,
         client_id=principal.client_id,
         scopes=sorted(principal.scopes),
         session_id=principal.session,

@@ -1,4 +1,4 @@
-"""Passwords: Argon2id (RFC 9106) with the parameters of the OWASP Password Storage Cheat Sheet."""
+"""Passwords: Argon2id (RFC 9106); the settings' defaults are those of the OWASP Password Storage Cheat Sheet."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,25 +14,41 @@ MAX_WAITING = 16
 """Passwords that may wait for their turn: the last of them waits about 0.2 s."""
 
 _RETRY_SECONDS = 1
-_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+# The salt and hash of a password nobody knows.
+_UNKNOWN = "i2YAouAKYyFIfa33XBkz6w$Kz3UWoV/y5M0qnD2bl3YvW2GkauST+ay8Do6z6KsiNE"
 
 
 class Passwords:
-    """Hashes and checks passwords, few at a time; raises PasswordQueueFullError instead of letting many wait."""
+    """Hashes and checks passwords, few at a time; raises PasswordQueueFullError instead of letting many wait.
 
-    def __init__(self) -> None:
+    `memory_cost` is in KiB.
+    """
+
+    def __init__(self, *, time_cost: int, memory_cost: int, parallelism: int) -> None:
+        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
+        self._nobody = f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}${_UNKNOWN}"
         self._turns = asyncio.Semaphore(_MAX_RUNNING)
         self._present = 0
 
     async def hash(self, password: str) -> str:
         """A salted hash, in the PHC string format."""
         async with self._turn():
-            return await asyncio.to_thread(_hasher.hash, password)
+            return await asyncio.to_thread(self._hasher.hash, password)
 
-    async def matches(self, password: str, password_hash: str) -> bool:
-        """Whether `password` is the one that was hashed."""
+    async def matches(self, password: str, password_hash: str | None) -> bool:
+        """Whether `password` is the one that was hashed; without a hash never, after as much work."""
         async with self._turn():
-            return await asyncio.to_thread(_verify, password, password_hash)
+            return await asyncio.to_thread(self._verify, password, password_hash or self._nobody)
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the hash was made with other parameters than those of today."""
+        return self._hasher.check_needs_rehash(password_hash)
+
+    def _verify(self, password: str, password_hash: str) -> bool:
+        try:
+            return self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -44,15 +60,3 @@ class Passwords:
                 yield
         finally:
             self._present -= 1
-
-
-def _verify(password: str, password_hash: str) -> bool:
-    try:
-        return _hasher.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-def is_outdated(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than those of today."""
-    return _hasher.check_needs_rehash(password_hash)

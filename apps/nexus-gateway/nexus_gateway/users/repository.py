@@ -1,78 +1,90 @@
 """Users in PostgreSQL."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 import asyncpg
 
-from nexus_gateway.users.models import Bootstrap, User
+from nexus_gateway.auth.scopes import ADMIN
+from nexus_gateway.users.models import Login
+
+_LOGIN = """
+SELECT id, username, tenant, roles, disabled, password_hash,
+       ARRAY(SELECT unnest(scopes) FROM roles WHERE name = ANY (users.roles)) AS scopes
+FROM users
+"""
 
 
 class UserRepository:
     """The table `users`."""
 
-    async def by_username(self, connection: asyncpg.Connection, username: str) -> User | None:
-        """The user of that name."""
-        row = await connection.fetchrow(
-            "SELECT id, username, password_hash, scopes FROM users WHERE username = $1", username
-        )
-        return _user(row) if row else None
+    async def login_by_username(self, connection: asyncpg.Connection, username: str) -> Login | None:
+        """What the user of that name signs in with."""
+        row = await connection.fetchrow(f"{_LOGIN} WHERE username = $1", username)
+        return _login(row) if row else None
 
-    async def bootstrap(self, connection: asyncpg.Connection, username: str) -> Bootstrap | None:
-        """What the gateway itself last set for that user, if it exists; others wait until the transaction ends."""
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('bootstrap ' || current_schema()))")
+    async def login_by_id(self, connection: asyncpg.Connection, user: UUID) -> Login | None:
+        """What the user of that id signs in with."""
+        row = await connection.fetchrow(f"{_LOGIN} WHERE id = $1", user)
+        return _login(row) if row else None
+
+    async def replace_hash(self, connection: asyncpg.Connection, user: UUID, former: str, password_hash: str) -> None:
+        """Store a new hash of a password that is still the one with the hash `former`."""
+        await connection.execute(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", user, former, password_hash
+        )
+
+    async def lock_administrators(self, connection: asyncpg.Connection) -> None:
+        """Let others who may take an administrator away wait until the transaction ends."""
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('administrators ' || current_schema()))")
+
+    async def has_administrator(self, connection: asyncpg.Connection, tenant: str) -> bool:
+        """Whether the tenant has an administrator who may sign in."""
+        query = "SELECT EXISTS (SELECT FROM users WHERE tenant = $1 AND roles @> ARRAY[$2] AND NOT disabled)"
+        found: bool = await connection.fetchval(query, tenant, ADMIN)
+        return found
+
+    async def bootstrap_password(self, connection: asyncpg.Connection, username: str) -> tuple[UUID, str] | None:
+        """The user that the gateway itself made, and the hash of the password that it last set for them."""
         row = await connection.fetchrow(
-            """
-            SELECT coalesce(bootstrap_password_hash, password_hash) AS password_hash,
-                   coalesce(bootstrap_scopes, scopes) AS scopes
-            FROM users WHERE username = $1
-            """,
+            "SELECT id, bootstrap_password_hash FROM users WHERE username = $1 AND bootstrap_password_hash IS NOT NULL",
             username,
         )
-        return Bootstrap(row["password_hash"], frozenset(row["scopes"])) if row else None
+        return (row["id"], row["bootstrap_password_hash"]) if row else None
 
-    async def create(
-        self, connection: asyncpg.Connection, username: str, password_hash: str, scopes: Iterable[str]
+    async def create_bootstrap(
+        self, connection: asyncpg.Connection, username: str, tenant: str, password_hash: str
     ) -> None:
-        """Create the user that the gateway starts with."""
+        """Create the administrator that the gateway starts with; one that somebody else made meanwhile stays."""
         await connection.execute(
             """
-            INSERT INTO users (username, password_hash, scopes, bootstrap_password_hash, bootstrap_scopes)
-            VALUES ($1, $2, $3, $2, $3)
+            INSERT INTO users (username, tenant, roles, password_hash, bootstrap_password_hash)
+            VALUES ($1, $2, ARRAY[$3], $4, $4) ON CONFLICT (username) DO NOTHING
             """,
             username,
+            tenant,
+            ADMIN,
             password_hash,
-            sorted(scopes),
         )
 
-    async def set_bootstrap_password(self, connection: asyncpg.Connection, username: str, password_hash: str) -> None:
+    async def set_bootstrap_password(self, connection: asyncpg.Connection, user: UUID, password_hash: str) -> None:
         """Set the password to that of a changed secret file."""
         await connection.execute(
             """
             UPDATE users SET password_hash = $2, bootstrap_password_hash = $2, password_changed_at = now()
-            WHERE username = $1
+            WHERE id = $1
             """,
-            username,
+            user,
             password_hash,
         )
 
-    async def add_bootstrap_scopes(self, connection: asyncpg.Connection, username: str, scopes: Iterable[str]) -> None:
-        """Add scopes that the gateway did not know before."""
-        await connection.execute(
-            """
-            UPDATE users
-            SET scopes = ARRAY(SELECT DISTINCT unnest(scopes || $2::text[]) ORDER BY 1),
-                bootstrap_scopes = coalesce(bootstrap_scopes, scopes) || $2::text[]
-            WHERE username = $1
-            """,
-            username,
-            sorted(scopes),
-        )
 
-    async def replace_hash(self, connection: asyncpg.Connection, user: UUID, password_hash: str) -> None:
-        """Store a new hash of an unchanged password."""
-        await connection.execute("UPDATE users SET password_hash = $2 WHERE id = $1", user, password_hash)
-
-
-def _user(row: asyncpg.Record) -> User:
-    return User(row["id"], row["username"], row["password_hash"], frozenset(row["scopes"]))
+def _login(row: asyncpg.Record) -> Login:
+    return Login(
+        row["id"],
+        row["username"],
+        row["tenant"],
+        frozenset(row["roles"]),
+        frozenset(row["scopes"]),
+        row["disabled"],
+        row["password_hash"],
+    )

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,7 @@ from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.tokens import Principal
 from nexus_gateway.auth import shared_script
 from nexus_gateway.auth.errors import SessionEndedError
-from nexus_gateway.auth.session_gate import SessionGate, SessionState, user_epoch_key
+from nexus_gateway.auth.session_gate import SEEN_SECONDS, SessionGate, SessionState, session_key, user_epoch_key
 from nexus_gateway.sessions.models import Session
 from nexus_gateway.sessions.repository import SessionRepository
 
@@ -17,8 +18,8 @@ SESSION = Session("s1", "u1", "alice", 1_700_000_000)
 STATE = SessionState("s1", "u1", "alice", 1_700_000_000)
 
 
-def principal(session: str | None = "s1") -> Principal:
-    return Principal("u1", "nexus", frozenset(), "token", 2_000_000_000, "j", session)
+def principal(session: str | None = "s1", epoch: int = 0) -> Principal:
+    return Principal("u1", "nexus", frozenset(), "token", 2_000_000_000, "j", session, epoch)
 
 
 @pytest_asyncio.fixture
@@ -52,12 +53,10 @@ async def test_an_ended_session_is_refused(gate: SessionGate, redis: Redis) -> N
     assert not await gate.is_active(principal())
 
 
-async def test_all_sessions_of_a_user_end_when_the_epoch_of_the_user_moves_on(gate: SessionGate, redis: Redis) -> None:
-    await redis.incr(user_epoch_key("u1"))
-    assert not await gate.is_active(principal())
+async def test_tokens_issued_before_the_epoch_of_their_user_rose_are_refused(gate: SessionGate, redis: Redis) -> None:
+    await redis.set(user_epoch_key("u1"), 5)
 
-    await SessionRepository(redis).create(SESSION, 60)
-    assert await gate.is_active(principal())
+    assert [await gate.is_active(principal(epoch=epoch)) for epoch in (0, 4, 5)] == [False, False, True]
 
 
 async def test_checks_at_once_are_each_answered_by_their_own_session(gate: SessionGate, redis: Redis) -> None:
@@ -71,14 +70,21 @@ async def test_checks_at_once_are_each_answered_by_their_own_session(gate: Sessi
     ]
 
 
-async def test_a_check_reads_only(gate: SessionGate, redis: Redis) -> None:
+async def test_a_session_is_seen_and_checks_write_once_a_minute(gate: SessionGate, redis: Redis) -> None:
+    started = int(time.time())
     await gate.check(principal())
+    seen = await redis.hget(session_key("s1"), "seen")
     before = await redis.info("persistence")
     for _ in range(10):
         await gate.check(principal())
 
     after = await redis.info("persistence")
+    assert started <= int(seen or 0) <= time.time()
     assert after["rdb_changes_since_last_save"] - before["rdb_changes_since_last_save"] == 0
+
+    await redis.hset(session_key("s1"), "seen", str(started - SEEN_SECONDS))
+    await gate.check(principal())
+    assert int(await redis.hget(session_key("s1"), "seen") or 0) >= started
 
 
 async def test_a_check_goes_on_after_redis_forgot_the_script(gate: SessionGate, redis: Redis) -> None:
@@ -128,6 +134,18 @@ async def _load_and_say_nothing_more(reader: asyncio.StreamReader, writer: async
         elif b"EVALSHA" not in data:
             writer.write(b"+OK\r\n" * data.count(b"*"))
     writer.close()
+
+
+async def test_a_gate_that_fails_open_accepts_tokens_only_while_redis_is_absent(
+    redis: Redis, unused_tcp_port: int
+) -> None:
+    async with Redis(port=unused_tcp_port) as absent:
+        assert await SessionGate(absent, fail_open=True).check(principal()) is None
+
+    open_gate = SessionGate(redis, fail_open=True)
+    with pytest.raises(SessionEndedError):
+        await open_gate.check(principal())
+    await open_gate.close()
 
 
 async def test_an_absent_redis_is_unavailable_but_lets_open_connections_stay(unused_tcp_port: int) -> None:

@@ -70,6 +70,7 @@ async def test_the_token_tells_who_the_caller_is(
     assert me == {
         "subject": me["subject"],
         "username": "admin",
+        "tenant": "default",
         "client_id": "nexus",
         "scopes": session["scope"].split(),
         "session_id": session["session_id"],

@@ -2,6 +2,7 @@
 
 from nexus_gateway.oauth.endpoints import (
     audience_token,
+    authorize,
     clients,
     introspect,
     register,
@@ -12,6 +13,7 @@ from nexus_gateway.oauth.endpoints import (
 
 routers = (
     well_known.router,
+    authorize.router,
     token.router,
     revoke.router,
     introspect.router,

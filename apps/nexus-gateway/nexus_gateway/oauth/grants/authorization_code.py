@@ -1,7 +1,6 @@
 """The grant `authorization_code` (RFC 6749 section 4.1)."""
 
 from typing import override
-from uuid import UUID
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Request, grants
 
@@ -53,7 +52,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
     async def issue(self) -> TokenSet:
         code, client = self.authorization_code, self.request.client
         audience = self._audience(code)
-        user = await self.tools.load_user(UUID(code.user))
+        user = await self.tools.load_user(code.user)
         if user is None:
             raise OAuthError("invalid_grant", "The user can no longer sign in.")
         tokens = await self.tools.sessions.begin(

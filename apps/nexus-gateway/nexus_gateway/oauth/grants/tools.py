@@ -40,7 +40,7 @@ class User(Protocol):
 class LoadUser(Protocol):
     """Finds users."""
 
-    async def __call__(self, user: UUID, /) -> User | None:
+    async def __call__(self, user_id: str, /) -> User | None:
         """The user of that id; None when there is none, or it is disabled."""
 
 

@@ -1,0 +1,1 @@
+"""Pages: templates, style sheet, security headers and forms, for every feature that serves some."""

@@ -1,0 +1,51 @@
+"""Who may sign in."""
+
+from uuid import UUID
+
+from nexus_chassis.unit_of_work import Database
+from nexus_gateway.auth.scopes import ADMIN
+from nexus_gateway.users.models import AuthenticatedUser, Login
+from nexus_gateway.users.passwords import Passwords
+from nexus_gateway.users.repository import UserRepository
+
+
+class UserAuthentication:
+    """Users as they sign in and stay signed in. `all_scopes` are those of the role `admin`: every scope there is."""
+
+    def __init__(
+        self, database: Database, users: UserRepository, passwords: Passwords, all_scopes: frozenset[str]
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._passwords = passwords
+        self._all_scopes = all_scopes
+
+    async def authenticate(self, username: str, password: str) -> AuthenticatedUser | None:
+        """The user with this name and password, who is not disabled; raises PasswordQueueFullError.
+
+        An unknown name, a user without a password and a disabled one take as long to refuse as a wrong password.
+        """
+        async with self._database.read() as connection:
+            login = await self._users.login_by_username(connection, username)
+        password_hash = login.password_hash if login else None
+        matches = await self._passwords.matches(password, password_hash)
+        if login is None or password_hash is None or not matches or login.disabled:
+            return None
+        if self._passwords.is_outdated(password_hash):
+            await self._rehash(login.id, password_hash, password)
+        return self._authenticated(login)
+
+    async def load_user(self, user_id: str) -> AuthenticatedUser | None:
+        """The user as they are now; None for one that is disabled or no longer there."""
+        async with self._database.read() as connection:
+            login = await self._users.login_by_id(connection, UUID(user_id))
+        return None if login is None or login.disabled else self._authenticated(login)
+
+    def _authenticated(self, login: Login) -> AuthenticatedUser:
+        scopes = self._all_scopes if ADMIN in login.roles else login.scopes
+        return AuthenticatedUser(login.id, login.username, login.tenant, scopes)
+
+    async def _rehash(self, user: UUID, former: str, password: str) -> None:
+        password_hash = await self._passwords.hash(password)
+        async with self._database.unit_of_work() as unit:
+            await self._users.replace_hash(unit.connection, user, former, password_hash)
