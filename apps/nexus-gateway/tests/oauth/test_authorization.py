@@ -240,10 +240,10 @@ class TestRefusedToTheClient:
             await browser.send("GET", f"/oauth/authorize?{query}"), 400, "Tokens are issued for one resource"
         )
 
+    @pytest.mark.usefixtures("add_tenant")
     async def test_a_client_of_another_tenant(
-        self, browser: Browser, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], add_tenant: object
+        self, browser: Browser, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
     ) -> None:
-        assert add_tenant
         await add_client(http, gateway, admin, id="acme-app", **code_client(tenant="acme"))
         page = await browser.open(client_id="acme-app", redirect_uri=WEB)
 
