@@ -49,7 +49,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models = loader.load(settings.models)
         async with (
-            open_database(settings, MIGRATIONS, workers=settings.web_concurrency) as database,
+            open_database(settings, MIGRATIONS, workers=settings.workers) as database,
             redis.create_redis(settings) as messages,
             revocations.following(),
         ):

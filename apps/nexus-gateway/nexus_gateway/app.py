@@ -1,12 +1,14 @@
 """The gateway's application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
@@ -15,6 +17,7 @@ from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
 from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
+from nexus_chassis.revocations import withdraw_key
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -26,22 +29,27 @@ from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
-from nexus_gateway.auth.scopes import all_scopes, reading_scopes, service_scopes
+from nexus_gateway.auth.scopes import all_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
 from nexus_gateway.events.hub import Hub
 from nexus_gateway.oauth import endpoints as oauth_endpoints
 from nexus_gateway.oauth.clients import service_client
-from nexus_gateway.oauth.issuer import GATEWAY, TOKEN_SECONDS, TokenIssuer
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth.keys.encryption import KeyEncryption
+from nexus_gateway.oauth.keys.follower import following_keys
+from nexus_gateway.oauth.keys.ring import KeyRing
+from nexus_gateway.oauth.keys.service import SigningKeyService
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client, IssuedToken
 from nexus_gateway.oauth.opening import OAuthSettings, open_oauth
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
-from nexus_gateway.proxy.forwarder import OWN_HEADERS, Forwarder
-from nexus_gateway.proxy.routes import routes
+from nexus_gateway.proxy.connections import create_upstream_session
+from nexus_gateway.proxy.forwarder import Forwarder
+from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
@@ -62,14 +70,15 @@ LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a
 def create_app() -> FastAPI:
     """The application with settings from the environment."""
     settings = load(Settings)
+    table = RouteTable(settings)
     health = Health(settings.service_name, __version__)
     app = build_app(
         settings,
         version=__version__,
-        lifespan=partial(_lifespan, settings, health),
+        lifespan=partial(_lifespan, settings, table, health),
         health=health,
         routers=[
-            proxy_endpoints.router(routes(settings)),  # most requests; routes are tried in this order
+            proxy_endpoints.router(table.routes),  # most requests; routes are tried in this order
             user_endpoints.router,
             session_endpoints.router,
             *oauth_endpoints.routers,
@@ -81,17 +90,31 @@ def create_app() -> FastAPI:
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
+        trusts_peer=_trusts_nobody,
     )
     record_refusals(app)
     return app
 
 
+def _trusts_nobody(_: str) -> bool:
+    return False
+
+
+def reload_routes(app: FastAPI) -> None:
+    """Serve the routes as NEXUS_ROUTES_FILE has them now; raises ValueError, and changes nothing, where it is wrong."""
+    table: RouteTable = app.state.context.route_table
+    table.reload()
+    proxy_endpoints.replace_routes(app, table.routes)
+
+
 @asynccontextmanager
-async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, health)
+        context = await _open(stack, settings, table, health)
         app.state.context = context
-        runtime_of(app).verifier = context.issuer.gateway_verifier
+        runtime = runtime_of(app)
+        runtime.verifier = context.issuer.gateway_verifier
+        runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
         following = asyncio.create_task(context.hub.run())
         try:
             yield
@@ -101,36 +124,44 @@ async def _lifespan(settings: Settings, health: Health, app: FastAPI) -> AsyncIt
                 await following
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Context:
-    issuer, client = _issuer(settings)  # first: a key that is wrong ends the process, whatever else is away
+async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
+    # First: a key that is wrong ends the process, whatever else is away.
+    ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
+    issuer, client = _issuer(settings, ring, table.scopes)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
-    http = await stack.enter_async_context(create_http_session(auto_decompress=False, skip_auto_headers=OWN_HEADERS))
+    http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
+    signing_keys = partial(_signing_keys, settings, ring, redis)
     stored_sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
-    database = await _open_database(stack, settings, Bootstrap(users, passwords, stored_sessions.raise_epoch))
+    bootstrap = Bootstrap(users, passwords, stored_sessions.raise_epoch)
+    database = await _open_database(stack, settings, bootstrap, signing_keys)
+    await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
     logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
+    health.add("signing_keys", ring.check, critical=False)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     sessions = SessionService(
         stored_sessions,
         LoginLimiter(redis),
+        audit,
         authenticate=logins.authenticate,
         issue_token=issuer.issue_session_token,
         seconds=TOKEN_SECONDS,
     )
     oauth = await open_oauth(
         stack,
-        _oauth_settings(settings),
+        _oauth_settings(settings, table.scopes),
         issuer=issuer,
         service=client,
         database=database,
         redis=redis,
+        audit=audit,
         sessions=sessions,  # type: ignore[arg-type]
         load_user=logins.load_user,
         is_active=gate.is_active,
@@ -149,23 +180,29 @@ async def _open(stack: AsyncExitStack, settings: Settings, health: Health) -> Co
         ),
         sessions=sessions,
         issuer=issuer,
+        signing_keys=signing_keys(database),
         oauth=oauth,
         forwarder=Forwarder(http, issuer.issue_route_token),
+        route_table=table,
         hub=Hub(redis, follower),
         origins=Origins.parse(settings.allowed_origins),
-        status=StatusService(
-            status_http, database, redis, health, {route.service: route.upstream for route in routes(settings)}
-        ),
+        status=StatusService(status_http, database, redis, health, table.addresses),
     )
 
 
-async def _open_database(stack: AsyncExitStack, settings: Settings, bootstrap: Bootstrap) -> Database:
+async def _open_database(
+    stack: AsyncExitStack,
+    settings: Settings,
+    bootstrap: Bootstrap,
+    signing_keys: Callable[[Database], SigningKeyService],
+) -> Database:
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
+        await signing_keys(database).prepare()
         await bootstrap.ensure_admin(database, password)
 
-    opening = open_database(settings, MIGRATIONS, workers=settings.web_concurrency, prepare=prepare)
+    opening = open_database(settings, MIGRATIONS, workers=settings.workers, prepare=prepare)
     return await stack.enter_async_context(opening)
 
 
@@ -177,19 +214,25 @@ def _passwords(settings: Settings) -> Passwords:
     )
 
 
-def _issuer(settings: Settings) -> tuple[TokenIssuer, Client]:
+def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Database) -> SigningKeyService:
+    return SigningKeyService(
+        database,
+        ring,
+        AuditWriter(database),
+        publish=partial(withdraw_key, redis),
+        period=timedelta(days=settings.key_rotation_days),
+    )
+
+
+def _issuer(settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
-    scopes = service_scopes(settings.more_services)
     called = frozenset(scopes) - {settings.client_id}
-    reading = reading_scopes(settings.more_services)
-    issuer = TokenIssuer(SigningKey.load(settings.signing_key_file), settings.issuer, scopes, reading)
-    return issuer, service_client(settings.client_id, secret, called)
+    return TokenIssuer(ring, settings.issuer, scopes), service_client(settings.client_id, secret, called)
 
 
-def _oauth_settings(settings: Settings) -> OAuthSettings:
+def _oauth_settings(settings: Settings, scopes: Mapping[str, frozenset[str]]) -> OAuthSettings:
     return OAuthSettings(
-        scopes=service_scopes(settings.more_services) | {GATEWAY: all_scopes(settings.more_services)},
-        reading=reading_scopes(settings.more_services),
+        scopes=scopes,
         resources=settings.resource_audiences,
         registration=settings.client_registration == "on",
         documents=settings.client_documents,

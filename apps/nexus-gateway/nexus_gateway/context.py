@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.issuer import TokenIssuer
+    from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.oauth.opening import OAuth
     from nexus_gateway.proxy.forwarder import Forwarder
+    from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
 
@@ -30,8 +32,10 @@ class Context:
     browsers: "Browsers"
     sessions: "SessionService"
     issuer: "TokenIssuer"
+    signing_keys: "SigningKeyService"
     oauth: "OAuth"
     forwarder: "Forwarder"
+    route_table: "RouteTable"
     hub: "Hub"
     origins: "Origins"
     status: "StatusService"

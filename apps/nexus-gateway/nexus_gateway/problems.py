@@ -29,9 +29,18 @@ from nexus_gateway.oauth.errors import (
     UnknownClientError,
     UnknownTenantError,
 )
+from nexus_gateway.oauth.keys.errors import (
+    ForeignKeyError,
+    KeyTooFreshError,
+    SigningKeysUnavailableError,
+    UnknownKeyError,
+)
 from nexus_gateway.proxy.errors import (
     AmbiguousPathError,
+    InvalidTimeoutError,
     TooManyStreamsError,
+    UpstreamBrokenError,
+    UpstreamOpenError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
@@ -147,12 +156,40 @@ def _unknown_tenant(error: UnknownTenantError) -> Problem:
     return Problem(422, "unknown-tenant", "There is no such tenant", detail)
 
 
+def _signing_keys_unavailable(_: SigningKeysUnavailableError) -> Problem:
+    return Problem(
+        503,
+        "signing-keys-unavailable",
+        "Access tokens cannot be issued now",
+        "The keys that sign them cannot be read. Try again in a few seconds. /health shows the state of the gateway.",
+        headers=_retry_after(5),
+    )
+
+
+def _key_too_fresh(error: KeyTooFreshError) -> Problem:
+    headers = _retry_after(error.seconds)
+    return Problem(409, "key-too-fresh", "The next key cannot sign yet", str(error), headers=headers)
+
+
+def _foreign_key(error: ForeignKeyError) -> Problem:
+    return Problem(409, "foreign-key", "The signing key cannot be decrypted", str(error))
+
+
+def _unknown_key(error: UnknownKeyError) -> Problem:
+    return Problem(404, "unknown-key", "There is no such signing key", str(error))
+
+
 def _ambiguous_path(error: AmbiguousPathError) -> Problem:
     detail = (
         f"Found {error.path!r:.200}. Write {error.prefix}/ without percent escapes, "
         "and no '.', '..', backslash or encoded slash in the rest."
     )
     return Problem(400, "ambiguous-path", "The path is ambiguous", detail)
+
+
+def _invalid_timeout(error: InvalidTimeoutError) -> Problem:
+    detail = f"Found Request-Timeout {error.text!r:.100}. Send one number of seconds, such as 2.5."
+    return Problem(400, "invalid-timeout", "The time limit is not valid", detail)
 
 
 def _too_many_streams(error: TooManyStreamsError) -> Problem:
@@ -169,6 +206,23 @@ def _upstream_unavailable(error: UpstreamUnavailableError) -> Problem:
     detail = f"{error.service} cannot be reached. Try again in a few seconds. {_STATUS_HINT}"
     headers = _retry_after(5)
     return Problem(502, "upstream-unavailable", "A service is away", detail, headers=headers, service=error.service)
+
+
+def _upstream_broken(error: UpstreamBrokenError) -> Problem:
+    detail = (
+        f"{error.service} broke off before its answer was complete. It may have done what you asked: "
+        f"look before you try again. {_STATUS_HINT}"
+    )
+    return Problem(502, "upstream-broken", "A service broke off", detail, service=error.service)
+
+
+def _upstream_open(error: UpstreamOpenError) -> Problem:
+    detail = (
+        f"{error.service} did not answer the last requests, so this one was not sent. "
+        f"Try again in {error.retry_after} s. {_STATUS_HINT}"
+    )
+    headers = _retry_after(error.retry_after)
+    return Problem(503, "upstream-open", "A service is away", detail, headers=headers, service=error.service)
 
 
 def _redis_unavailable(_: RedisUnavailableError) -> Problem:
@@ -211,10 +265,17 @@ PROBLEMS: ProblemMap = (
     (UnknownTenantError, _unknown_tenant),
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),
+    (SigningKeysUnavailableError, _signing_keys_unavailable),
+    (KeyTooFreshError, _key_too_fresh),
+    (ForeignKeyError, _foreign_key),
+    (UnknownKeyError, _unknown_key),
     (AmbiguousPathError, _ambiguous_path),
+    (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),
     (UpstreamTimeoutError, _upstream_timeout),
     (UpstreamUnavailableError, _upstream_unavailable),
+    (UpstreamBrokenError, _upstream_broken),
+    (UpstreamOpenError, _upstream_open),
     (RedisUnavailableError, _redis_unavailable),
     (UnknownChannelError, _unknown_channel),
     (BadFrameError, _bad_frame),

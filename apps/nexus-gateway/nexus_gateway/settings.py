@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
+from nexus_chassis.worker_count import AUTO, WorkerCount
 
 OWN_NAMES = frozenset(
     {
@@ -22,15 +23,22 @@ _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(
 _ROUTE = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)=https?://[^\s/]+")
 
 
-def _well_formed_routes(text: str) -> str:
-    names = set(OWN_NAMES)
+def _services(text: str) -> dict[str, str]:
+    """Address of each service in NAME=ADDRESS words, by its name; raises ValueError."""
+    found: dict[str, str] = {}
     for part in text.split():
         route = _ROUTE.fullmatch(part)
         if route is None:
             raise ValueError(f"{part!r} is not NAME=ADDRESS, such as pricing=http://pricing:8003.")
-        if route["name"] in names:
-            raise ValueError(f"The name {route['name']!r} is taken. Give the service another one.")
-        names.add(route["name"])
+        name = route["name"]
+        if name in OWN_NAMES or name in found:
+            raise ValueError(f"The name {name!r} is taken. Give the service another one.")
+        found[name] = part.removeprefix(f"{name}=")
+    return found
+
+
+def _well_formed_routes(text: str) -> str:
+    _services(text)
     return text
 
 
@@ -39,6 +47,21 @@ def _well_formed_resources(text: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9-]*=https?://[^\s?#@]+", part):
             raise ValueError(f"{part!r} is not NAME=ADDRESS, such as mcp-server=https://mcp.example.com.")
     return text
+
+
+def _read_routes(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"The file {path} cannot be read: {error.strerror}. Write the routes to that file.") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"The file {path} is not UTF-8 text. Write NAME=ADDRESS words to it.") from None
+
+
+def _holds_routes(path: Path | None) -> Path | None:
+    if path is not None:
+        _services(_read_routes(path))
+    return path
 
 
 def _well_formed_origins(text: str) -> str:
@@ -62,6 +85,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
 
     service_name: ClassVar[str] = "nexus-gateway"
 
+    web_concurrency: WorkerCount = Field(
+        default=AUTO,
+        validation_alias="WEB_CONCURRENCY",
+        description="number of worker processes; `auto` means one for each CPU that the container may use, and at most "
+        "one for each 256 MiB of its memory",
+    )
     port: int = Field(default=8000, validation_alias="PORT", ge=0, le=65535, description="port to listen on")
     postgres_url: str = Field(
         default="postgresql://gateway@postgres:5432/nexus",
@@ -118,7 +147,14 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     signing_key_file: SecretFile = Field(
         default=Path("/run/secrets/signing_key"),
         validation_alias="NEXUS_SIGNING_KEY_FILE",
-        description="file that holds the Ed25519 private key (PKCS#8 PEM) that signs the access tokens",
+        description="file that holds an Ed25519 private key (PKCS#8 PEM): the first that signs the access tokens, and the "
+        "secret by which all others are encrypted in PostgreSQL; read again on SIGHUP",
+    )
+    key_rotation_days: int = Field(
+        default=30,
+        validation_alias="NEXUS_KEY_ROTATION_DAYS",
+        ge=1,
+        description="days that a key signs the access tokens before the next one follows it",
     )
     client_id: str = Field(
         default="mcp-server",
@@ -184,10 +220,23 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="more services, `NAME=ADDRESS` each, separated by spaces: reached at `/v1/NAME`, with the scope NAME",
     )
 
+    more_routes_file: Annotated[Path | None, AfterValidator(_holds_routes)] = Field(
+        default=None,
+        validation_alias="NEXUS_ROUTES_FILE",
+        description="file with further services, written as in NEXUS_ROUTES, one a line; read again on SIGHUP",
+    )
+
+    @model_validator(mode="after")
+    def _each_name_is_there_once(self) -> Self:
+        if self.more_routes_file is not None:
+            _services(f"{self.more_routes} {_read_routes(self.more_routes_file)}")
+        return self
+
     @property
     def more_services(self) -> dict[str, str]:
-        """Address of each service in NEXUS_ROUTES, by its name."""
-        return dict(part.split("=", 1) for part in self.more_routes.split())
+        """Address of each service in NEXUS_ROUTES and, as it is now, NEXUS_ROUTES_FILE, by its name; raises ValueError."""
+        routes = "" if self.more_routes_file is None else _read_routes(self.more_routes_file)
+        return _services(f"{self.more_routes} {routes}")
 
     @property
     def more_hosts(self) -> list[str]:

@@ -10,10 +10,11 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
+from authorizing import Browser
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from authorizing import Browser
 from fake_sessions import FakeSessions, RefusedError
+from faulty import FaultyService, faulty_service
 from upstream import Upstream
 
 from nexus_gateway import app as gateway_app
@@ -185,3 +186,11 @@ async def add_tenant(gateway: str, postgres_url: str) -> None:
     connection = await asyncpg.connect(postgres_url)
     await connection.execute("INSERT INTO tenants (id, name) VALUES ('acme', 'Acme')")
     await connection.close()
+
+
+@pytest_asyncio.fixture
+async def faulty(environment: pytest.MonkeyPatch) -> AsyncIterator[FaultyService]:
+    """A service behind /v1/classification that sends exact bytes; must be asked for before `gateway`."""
+    async with faulty_service("127.0.0.1") as service:
+        environment.setenv("NEXUS_CLASSIFICATION_URL", service.url)
+        yield service

@@ -41,12 +41,12 @@ class FakeSessions:
 
     async def begin(
         self,
-        user: Any,
+        user: Any,  # noqa: ANN401
         *,
         client_id: str,
         scopes: frozenset[str] | None,
         address: str,
-        agent: str,  # noqa: ANN401
+        agent: str,
     ) -> Tokens:
         assert address, agent
         session = Session(secrets.token_urlsafe(18), str(user.id), user.username, int(time.time()))

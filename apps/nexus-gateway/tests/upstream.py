@@ -45,6 +45,11 @@ async def create(request: Request) -> Response:
     return Response(status_code=201, headers={"Location": "/v1/products/1", "Set-Cookie": "a=b", "X-Own": "1"})
 
 
+@router.post("/v1/refused", status_code=403)
+async def refuse() -> None:
+    """Refuses everybody."""
+
+
 @router.get("/v1/echo/{path:path}")
 async def echo(request: Request, path: str) -> dict[str, Any]:
     return {
@@ -54,6 +59,15 @@ async def echo(request: Request, path: str) -> dict[str, Any]:
         "headers": dict(request.headers),
         "raw_headers": [[name.decode(), value.decode()] for name, value in request.headers.raw],
     }
+
+
+@router.get("/pages/{path:path}")
+async def page(request: Request, path: str) -> Response:
+    request.app.received = {"path": request.scope["raw_path"].decode(), "headers": dict(request.headers)}
+    if path == "moved":
+        return Response(status_code=302, headers={"Location": "/pages/models"})
+    policy = {"Content-Security-Policy": "default-src 'none'"} if path == "strict" else {}
+    return Response("<h1>Models</h1>", headers={"Set-Cookie": "a=b", **policy}, media_type="text/html")
 
 
 @router.get("/v1/stream")

@@ -2,7 +2,6 @@ import json
 import os
 import signal
 import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -11,11 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import trustme
 
 from nexus_chassis import server
 from nexus_chassis.settings import ServiceSettings
-from nexus_testkit.process import ServiceProcess, free_port
+from nexus_testkit.process import ServiceProcess
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -197,47 +195,4 @@ def test_a_certificate_without_a_key_stops_the_start(start: Callable[..., Servic
 def test_empty_variables_count_as_not_set(start: Callable[..., ServiceProcess]) -> None:
     service = start(NEXUS_TLS_CERT_FILE="", NEXUS_TLS_KEY_FILE="", NEXUS_ADMIN_HOST="")
     service.wait_until_it_answers()
-    assert service.stop()[0] == 0
-
-
-def test_a_certificate_makes_the_service_speak_https_and_sighup_reads_it_again(
-    start: Callable[..., ServiceProcess], tmp_path: Path
-) -> None:
-    authority = trustme.CA()
-    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-
-    def issue(name: str) -> None:
-        issued = authority.issue_cert(name, "127.0.0.1")
-        certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-        issued.private_key_pem.write_to_path(key)
-
-    def names() -> set[str]:
-        context = ssl.create_default_context()
-        authority.configure_trust(context)
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-            context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
-        ):
-            found = client.getpeercert()
-            assert found is not None
-            return {str(value) for kind, value in found["subjectAltName"] if kind == "DNS"}
-
-    issue("first.example")
-    port = free_port()
-    service = start(NEXUS_TLS_CERT_FILE=certificate, NEXUS_TLS_KEY_FILE=key, NEXUS_TLS_PORT=port)
-    service.wait_until_it_answers()  # health probes go on asking by HTTP
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            seen = names()
-            break
-        except OSError:
-            time.sleep(0.05)
-    assert seen == {"first.example"}
-
-    issue("second.example")
-    service.process.send_signal(signal.SIGHUP)
-    while time.monotonic() < deadline and (seen := names()) != {"second.example"}:
-        time.sleep(0.1)
-    assert seen == {"second.example"}
     assert service.stop()[0] == 0

@@ -18,7 +18,10 @@ class _Group:
 
 
 class Tally:
-    """Counts events by action, subject, client and address. A minute has at most two rows of each such group."""
+    """Counts events in groups, of which a minute has at most two rows.
+
+    A group has the same action, subject, client and address, and where there is no subject the same target.
+    """
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[Hashable, _Group]] = {}
@@ -26,7 +29,7 @@ class Tally:
     def add(self, event: AuditEvent, now: float) -> AuditEvent | None:
         """The event, if it is to be recorded now; None when it is counted instead."""
         groups = self._groups.setdefault(event.action, {})
-        key: Hashable = (event.subject, event.client_id, event.address)
+        key: Hashable = (event.subject or event.target, event.client_id, event.address)
         if key not in groups and len(groups) >= MAX_COUNTED:
             key = None
             event = AuditEvent(event.action, event.outcome, detail={"of": "others"})

@@ -53,8 +53,8 @@ class AuditWriter:
     def record_repeated(self, event: AuditEvent) -> None:
         """Record an event that may come in floods, such as a refusal.
 
-        Of those with the same action, subject, client and address, the first in a minute is recorded, and then how many
-        followed it (`repeated` in the row's detail).
+        Of those with the same action, subject (or target, where nobody is known), client and address, the first in a
+        minute is recorded, and then how many followed it (`repeated` in the row's detail).
         """
         if (first := self._tally.add(event, time.monotonic())) is not None:
             self.record(first)

@@ -20,6 +20,7 @@ async def get_access(connection: HTTPConnection) -> Access:
     """
     context = await get_context(connection)
     if not _has_authorization(connection) and (access := await context.browsers.access(connection)) is not None:
+        connection.scope[_PRINCIPAL] = access.principal
         return access
     principal = connection.scope[_PRINCIPAL] = await authenticate(connection)
     return Access(principal, await context.session_gate.check(principal))

@@ -6,6 +6,14 @@ ADMIN = "admin"
 """The scope of administrators, and the role that has every scope."""
 
 _SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
+_READING = {
+    "nexus-gateway": frozenset({"data:read", "classify"}),
+    "dataflow-service": frozenset({"data:read"}),
+    "classification-service": frozenset({"classify"}),
+    "mcp-server": frozenset({"tools:call", "data:read", "classify"}),
+}
+STRANGERS_SCOPES = _SCOPES - {"data:admin", ADMIN}
+"""What a client can have that no administrator has added: users may grant it."""
 
 
 def all_scopes(more: Iterable[str]) -> frozenset[str]:
@@ -23,13 +31,6 @@ def service_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
     }
 
 
-def reading_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
-    """By audience: what its tokens need for reading, and have when nobody names their scopes."""
-    more = frozenset(more)
-    return {
-        "nexus-gateway": frozenset({"data:read", "classify"}),
-        "dataflow-service": frozenset({"data:read"}),
-        "classification-service": frozenset({"classify"}),
-        "mcp-server": frozenset({"tools:call", "data:read", "classify"}),
-        **{name: frozenset({name}) for name in more},
-    }
+def reading_scopes(audience: str) -> frozenset[str]:
+    """What tokens for `audience` need for reading, and have when nobody names their scopes."""
+    return _READING.get(audience, frozenset({audience}))

@@ -9,6 +9,9 @@ from uuid import UUID
 from authlib.oauth2 import OAuth2Error
 
 from nexus_chassis.unit_of_work import Database
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.scopes import reading_scopes
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.errors import InvalidClientDocumentError, OAuthError, RefusedAuthorizationError
 from nexus_gateway.oauth.grants.authorization_code import AuthorizationCodeGrant
@@ -35,6 +38,10 @@ class BrowserUser(Protocol):
     def scopes(self) -> frozenset[str]:
         """What the user may do."""
 
+    @property
+    def session(self) -> str:
+        """The browser's own session."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
@@ -53,24 +60,21 @@ class AuthorizationRequest:
 
 
 class AuthorizationService:
-    """Reads authorization requests, and answers them by addresses that the browser is sent to.
-
-    `default_scopes` has, by audience, what a request without `scope` is for.
-    """
+    """Reads authorization requests, and answers them by addresses that the browser is sent to."""
 
     def __init__(
         self,
         clients: Clients,
         tools: GrantTools,
         database: Database,
-        default_scopes: Mapping[str, frozenset[str]],
+        audit: AuditWriter,
     ) -> None:
         self._clients = clients
         self._tools = tools
         self._codes = tools.codes
         self._database = database
         self._consents = ConsentRepository()
-        self._default_scopes = default_scopes
+        self._audit = audit
         self._issuer = tools.issuer.issuer
 
     async def read(self, parameters: dict[str, str], user: BrowserUser) -> AuthorizationRequest:
@@ -111,7 +115,7 @@ class AuthorizationService:
 
     def _scopes(self, client: Client, user: BrowserUser, audience: str, wanted: str | None) -> frozenset[str]:
         possible = self._tools.issuer.possible_scopes(client.scopes & user.scopes, audience)
-        return possible_of(wanted, possible, self._default_scopes[audience])
+        return possible_of(wanted, possible, reading_scopes(audience))
 
     async def needs_consent(self, request: AuthorizationRequest, user: BrowserUser) -> bool:
         """Whether the user is to be asked: not for a trusted client, and not again for what was granted before."""
@@ -127,6 +131,7 @@ class AuthorizationService:
         if asked:
             async with self._database.unit_of_work(tenant=user.tenant) as unit:
                 await self._consents.add(unit.connection, _consent(request, user))
+                await self._audit.record_in(unit, _granted(request, user))
         code = await self._codes.create(_code(request, user))
         return self._location(request.redirect_uri, {"code": code}, request.state)
 
@@ -146,6 +151,18 @@ class AuthorizationService:
         parameters = answer | ({} if state is None else {"state": state}) | {"iss": self._issuer}
         separator = "&" if "?" in redirect_uri else "?"
         return f"{redirect_uri}{separator}{urlencode(parameters, quote_via=quote)}"
+
+
+def _granted(request: AuthorizationRequest, user: BrowserUser) -> AuditEvent:
+    return AuditEvent(
+        "consent.grant",
+        subject=user.id,
+        client_id=request.client.id,
+        tenant=user.tenant,
+        session=user.session,
+        target=request.audience,
+        detail={"scope": " ".join(sorted(request.scopes))},
+    )
 
 
 def _consent(request: AuthorizationRequest, user: BrowserUser) -> Consent:

@@ -10,45 +10,37 @@ from cachetools import LRUCache
 from nexus_chassis.challenges import is_scope_token
 from nexus_chassis.tokens import Principal, TokenVerifier
 from nexus_gateway.auth.errors import InsufficientScopeError
+from nexus_gateway.auth.scopes import reading_scopes
 from nexus_gateway.oauth.errors import InvalidScopeError, UnknownAudienceError
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.models import MAX_TOKEN_SECONDS
+from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.models import IssuedToken
 
 GATEWAY = "nexus-gateway"
-TOKEN_SECONDS = 600
+TOKEN_SECONDS = MAX_TOKEN_SECONDS
 _FIRST_PARTY = "nexus"  # client_id of tokens for users who signed in at the gateway itself
 _FRESH_SECONDS = 30
 _CACHED_TOKENS = 4096
 
 
 class TokenIssuer:
-    """Issues the tokens of one issuer.
+    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry."""
 
-    By audience: `scopes` are those that its tokens can carry, `reading` those that a token has when none are named.
-    """
-
-    def __init__(
-        self, key: SigningKey, issuer: str, scopes: Mapping[str, frozenset[str]], reading: Mapping[str, frozenset[str]]
-    ) -> None:
-        self._key = key
+    def __init__(self, keys: KeyRing, issuer: str, scopes: Mapping[str, frozenset[str]]) -> None:
+        self._keys = keys
         self.issuer = issuer
         self._scopes = scopes
-        self._reading = reading
-        self._route_tokens: LRUCache[tuple[str, str], IssuedToken] = LRUCache(_CACHED_TOKENS)
+        self._route_tokens: LRUCache[tuple[str, str, str], IssuedToken] = LRUCache(_CACHED_TOKENS)
         self.gateway_verifier = self.verifier(GATEWAY)
 
     @property
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JSON Web Key Set (RFC 7517)."""
-        return self._key.jwks
+        """The public keys as a JSON Web Key Set (RFC 7517); raises SigningKeysUnavailableError."""
+        return self._keys.jwks
 
     def verifier(self, audience: str) -> TokenVerifier:
         """A verifier of the issuer's own tokens for one audience."""
-
-        async def own_keys(_: str) -> dict[str, Any]:
-            return self.jwks
-
-        return TokenVerifier(self.issuer, audience, "", fetch=own_keys)
+        return TokenVerifier(self.issuer, audience, self._keys)
 
     def issue_session_token(
         self, *, subject: str, tenant: str, session: str, epoch: int, scopes: frozenset[str]
@@ -65,7 +57,7 @@ class TokenIssuer:
         if audience not in self._scopes:
             raise UnknownAudienceError(audience, self._scopes)
         possible = self.possible_scopes(principal.scopes, audience)
-        wanted = possible & self._reading[audience] if scopes is None else _valid(scopes)
+        wanted = possible & reading_scopes(audience) if scopes is None else _valid(scopes)
         if missing := wanted - possible:
             raise InsufficientScopeError(missing)
         return self.issue(claims_of(principal), audience, wanted, principal.expires_at)
@@ -78,7 +70,7 @@ class TokenIssuer:
 
     def issue_route_token(self, principal: Principal, audience: str) -> str:
         """The token that goes with the principal's requests to a service; it is reused until it is about to expire."""
-        key = (principal.token, audience)
+        key = (principal.token, audience, self._keys.signing_kid)  # tokens of a withdrawn key would be refused
         kept = self._route_tokens.get(key)
         if kept is None or self._ends_early(kept, principal):
             scopes = self.possible_scopes(principal.scopes, audience)
@@ -97,12 +89,15 @@ class TokenIssuer:
     def issue(
         self, claims: dict[str, Any], audience: str, scopes: Iterable[str], not_after: int | None = None
     ) -> IssuedToken:
-        """A token (RFC 9068) with these claims, valid for TOKEN_SECONDS or until `not_after`."""
+        """A token (RFC 9068) with these claims, valid for TOKEN_SECONDS or until `not_after`.
+
+        Raises SigningKeysUnavailableError.
+        """
         now = int(time.time())
         expires = now + TOKEN_SECONDS if not_after is None else min(now + TOKEN_SECONDS, not_after)
         scope = " ".join(sorted(scopes))
         times = {"iat": now, "exp": expires, "jti": secrets.token_urlsafe(12)}
-        token = self._key.sign({"iss": self.issuer, "aud": audience, "scope": scope} | times | claims)
+        token = self._keys.sign({"iss": self.issuer, "aud": audience, "scope": scope} | times | claims)
         return IssuedToken(token, scope, expires)
 
 

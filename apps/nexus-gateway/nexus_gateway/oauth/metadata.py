@@ -1,6 +1,6 @@
 """Authorization server metadata (RFC 8414)."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ from nexus_gateway.oauth.models import AuthMethod, GrantType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerMetadata:
-    """What clients learn of this server. `registration` and `documents` tell how strangers become clients."""
+    """What clients learn of this server: its `scopes` by audience; `registration` and `documents` tell how strangers become clients."""
 
     issuer: str
-    scopes: Iterable[str]
+    scopes: Mapping[str, frozenset[str]]
     registration: bool
     documents: bool
 
@@ -29,7 +29,7 @@ class ServerMetadata:
             "introspection_endpoint": f"{self.issuer}/oauth/introspect",
             **registration,
             "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
-            "scopes_supported": sorted(self.scopes),
+            "scopes_supported": sorted(frozenset[str]().union(*self.scopes.values())),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": [str(grant) for grant in GrantType],

@@ -168,12 +168,18 @@ class IssuedToken:
         return max(0, self.expires_at - int(time.time()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSet:
-    """What the token endpoint returns: an access token, and a refresh token where a session stands behind it."""
+    """What the token endpoint returns, and for the audit log: whom the access token speaks for, who acts for them, where."""
 
     access: IssuedToken
+    audience: str
+    subject: str
+    client_id: str
     refresh_token: str | None = None
+    session: str | None = None
+    tenant: str | None = None
+    actors: tuple[str, ...] = ()
     exchanged: bool = False
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.auth.scopes import ADMIN
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.scopes import STRANGERS_SCOPES
 from nexus_gateway.oauth.authorization import AuthorizationService
 from nexus_gateway.oauth.client_documents import ClientDocuments
 from nexus_gateway.oauth.clients import Clients, mcp_client
@@ -24,15 +25,12 @@ from nexus_gateway.oauth.resources import Resources
 from nexus_gateway.oauth.service import ClientService
 from nexus_gateway.oauth.tokens import TokenService
 
-_NOT_FOR_STRANGERS = frozenset({ADMIN, "data:admin"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthSettings:
-    """What the authorization server is told: `scopes` and `reading` are by audience, `resources` the audience by address."""
+    """What the authorization server is told: `scopes` by audience, which may change, and audiences by the `resources`."""
 
     scopes: Mapping[str, frozenset[str]]
-    reading: Mapping[str, frozenset[str]]
     resources: Mapping[str, str]
     registration: bool
     documents: Literal["off", "public", "any"]
@@ -58,20 +56,19 @@ async def open_oauth(
     service: Client,
     database: Database,
     redis: Redis,
+    audit: AuditWriter,
     sessions: Sessions,
     load_user: LoadUser,
     is_active: IsActive,
     refresh_refused: type[Exception],
 ) -> OAuth:
     """The authorization server; `service` is the client of the settings. `stack` closes what is opened."""
-    every_scope = frozenset[str]().union(*settings.scopes.values())
-    strangers = every_scope - _NOT_FOR_STRANGERS
     documents = None
     if settings.documents != "off":
         allow_private = settings.documents == "any"
         http = await stack.enter_async_context(create_session(allow_private=allow_private))
-        documents = ClientDocuments(http, strangers, allow_private=allow_private)
-    clients = Clients(database, [service, mcp_client(strangers)], documents)
+        documents = ClientDocuments(http, STRANGERS_SCOPES, allow_private=allow_private)
+    clients = Clients(database, [service, mcp_client(STRANGERS_SCOPES)], documents)
     tools = GrantTools(
         issuer=issuer,
         codes=CodeStore(redis),
@@ -83,13 +80,13 @@ async def open_oauth(
         refresh_refused=refresh_refused,
     )
     return OAuth(
-        authorization=AuthorizationService(clients, tools, database, settings.reading),
-        tokens=TokenService(clients, tools),
-        clients=ClientService(database, clients.reserved, settings.scopes),
-        registration=Registration(database, strangers) if settings.registration else None,
+        authorization=AuthorizationService(clients, tools, database, audit),
+        tokens=TokenService(clients, tools, audit),
+        clients=ClientService(database, clients.reserved, settings.scopes, audit),
+        registration=Registration(database, STRANGERS_SCOPES, audit) if settings.registration else None,
         metadata=ServerMetadata(
             issuer=issuer.issuer,
-            scopes=every_scope,
+            scopes=settings.scopes,
             registration=settings.registration,
             documents=settings.documents != "off",
         ),

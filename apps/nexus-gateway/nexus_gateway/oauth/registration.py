@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nexus_chassis.unit_of_work import Database
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.oauth.clients import CODE_GRANTS, MCP_SERVER
 from nexus_gateway.oauth.errors import OAuthError, RegistrationsFullError
 from nexus_gateway.oauth.models import AuthMethod, Client, ClientKind, GrantType, hash_secret
@@ -35,10 +37,11 @@ class ClientMetadata(BaseModel):
 class Registration:
     """Registers clients. `scopes` are those that such a client can have."""
 
-    def __init__(self, database: Database, scopes: frozenset[str]) -> None:
+    def __init__(self, database: Database, scopes: frozenset[str], audit: AuditWriter) -> None:
         self._database = database
         self._clients = ClientRepository()
         self._scopes = scopes
+        self._audit = audit
 
     async def register(self, document: object) -> dict[str, Any]:
         """The registered client, with its secret if it has one.
@@ -53,6 +56,7 @@ class Registration:
             if await self._clients.count_registered(unit.connection) >= MAX_REGISTERED:
                 raise RegistrationsFullError(_RETRY_SECONDS)
             client = await self._clients.create(unit.connection, wanted)
+            await self._audit.record_in(unit, AuditEvent("client.register", client_id=client.id, target=client.id))
         return _answer(client, method, secret)
 
     def _client(self, metadata: ClientMetadata, secret: str | None) -> Client:

@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from nexus_chassis.tokens import Principal
-from nexus_chassis.unit_of_work import Database
+from nexus_chassis.unit_of_work import Database, UnitOfWork
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.oauth.errors import ClientExistsError, InvalidClientError, UnknownClientError
+from nexus_gateway.oauth.issuer import GATEWAY
 from nexus_gateway.oauth.models import Client, GrantType, hash_secret
 from nexus_gateway.oauth.redirect_uris import ACCEPTABLE, is_acceptable
 from nexus_gateway.oauth.repository import ClientRepository
@@ -26,13 +29,20 @@ class ClientService:
     `reserved` are ids of the settings' own clients, `scopes` has the scopes that there are, by audience.
     """
 
-    def __init__(self, database: Database, reserved: frozenset[str], scopes: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        reserved: frozenset[str],
+        scopes: Mapping[str, frozenset[str]],
+        audit: AuditWriter,
+    ) -> None:
         self._database = database
         self._clients = ClientRepository()
         self._reserved = reserved
         self._scopes = scopes
+        self._audit = audit
 
-    async def add(self, wanted: Client, principal: Principal | None = None) -> NewClient:
+    async def add(self, wanted: Client, principal: Principal, address: str) -> NewClient:
         """Add a client, with a new secret unless it is public.
 
         Raises InvalidClientError, ClientExistsError or UnknownTenantError.
@@ -41,13 +51,15 @@ class ClientService:
         secret = None if wanted.is_public else secrets.token_urlsafe(32)
         async with self._database.unit_of_work(principal) as unit:
             client = await self._clients.create(unit.connection, _with_secret(wanted, secret))
+            await self._record(unit, principal, address, "client.create", client.id)
         return NewClient(client, secret)
 
     def _check(self, client: Client) -> None:
         if client.id in self._reserved:
             raise ClientExistsError(client.id)
-        if unknown := client.audiences - self._scopes.keys():
-            raise InvalidClientError(f"There is no audience {_list(unknown)}. Use some of {_list(self._scopes)}.")
+        audiences = self._scopes.keys() | {GATEWAY}
+        if unknown := client.audiences - audiences:
+            raise InvalidClientError(f"There is no audience {_list(unknown)}. Use some of {_list(audiences)}.")
         known = frozenset[str]().union(*self._scopes.values())
         if unknown := client.scopes - known:
             raise InvalidClientError(f"There is no scope {_list(unknown)}. Use some of {_list(known)}.")
@@ -68,11 +80,16 @@ class ClientService:
             raise UnknownClientError(client_id)
         return client
 
-    async def remove(self, client_id: str, principal: Principal | None = None) -> None:
+    async def remove(self, client_id: str, principal: Principal, address: str) -> None:
         """Remove a client: it receives no more tokens, and its sessions are not refreshed. Raises UnknownClientError."""
         async with self._database.unit_of_work(principal) as unit:
             if not await self._clients.delete(unit.connection, client_id):
                 raise UnknownClientError(client_id)
+            await self._record(unit, principal, address, "client.delete", client_id)
+
+    async def _record(self, unit: UnitOfWork, principal: Principal, address: str, action: str, client_id: str) -> None:
+        """Comes last in a transaction, because others who record wait for its end."""
+        await self._audit.record_in(unit, AuditEvent.by(principal, action, target=client_id, address=address))
 
 
 def _check_grants(client: Client) -> None:

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from authlib.oauth2 import OAuth2Error
+
 from nexus_chassis.tokens import InvalidTokenError, Principal
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.oauth.authentication import AuthenticatedClient, authenticate_client, read_credentials
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.errors import InvalidClientDocumentError, OAuthError
@@ -18,9 +22,10 @@ _JWT_DOTS = 2
 class TokenService:
     """What clients do with tokens. Every method raises OAuth2Error."""
 
-    def __init__(self, clients: Clients, tools: GrantTools) -> None:
+    def __init__(self, clients: Clients, tools: GrantTools, audit: AuditWriter) -> None:
         self._clients = clients
         self._tools = tools
+        self._audit = audit
 
     async def authenticate(self, authorization: str | None, parameters: dict[str, str]) -> AuthenticatedClient:
         """The client that sent the request."""
@@ -29,8 +34,19 @@ class TokenService:
         except InvalidClientDocumentError as error:
             raise OAuthError("invalid_client", str(error)) from None
 
-    async def issue(self, authenticated: AuthenticatedClient, parameters: dict[str, str], peer: Peer) -> TokenSet:
+    async def issue(self, authorization: str | None, parameters: dict[str, str], peer: Peer) -> TokenSet:
         """The tokens of a grant."""
+        try:
+            authenticated = await self.authenticate(authorization, parameters)
+            issued = await self._granted(authenticated, parameters, peer)
+        except OAuth2Error as error:
+            refused = AuditEvent("token.issue", "refused", address=peer.address, detail={"error": str(error.error)})
+            self._audit.record_repeated(refused)
+            raise
+        self._audit.record(_event(issued, peer))
+        return issued
+
+    async def _granted(self, authenticated: AuthenticatedClient, parameters: dict[str, str], peer: Peer) -> TokenSet:
         grant = LoadedServer(self._tools, token_request(parameters, authenticated, peer)).token_grant()
         await grant.load()
         grant.validate_token_request()
@@ -90,6 +106,20 @@ class TokenService:
             except InvalidTokenError:
                 continue
         return None
+
+
+def _event(issued: TokenSet, peer: Peer) -> AuditEvent:
+    return AuditEvent(
+        "token.exchange" if issued.exchanged else "token.issue",
+        subject=issued.subject,
+        actors=issued.actors,
+        client_id=issued.client_id,
+        tenant=issued.tenant,
+        session=issued.session,
+        target=issued.audience,
+        address=peer.address,
+        detail={"scope": issued.access.scope},
+    )
 
 
 def _of_another_client() -> OAuthError:

@@ -15,19 +15,19 @@ _PATIENCE_SECONDS = 0.2  # most answers come sooner, and a task for each of them
 class UntilDisconnect:
     """Context manager that cancels its block when the client leaves, and raises ClientDisconnect.
 
-    `received` is set once the request's body was received: before that, whoever reads it notices that the client leaves.
+    After `seconds`, where given, it cancels the block too, and raises TimeoutError. `received` is set once the request's body was received: before that, whoever reads it notices that the client leaves.
     """
 
     __slots__ = ("_left", "_receive", "_received", "_start", "_timeout", "_watch")
 
-    def __init__(self, receive: "Receive", received: asyncio.Event | None) -> None:
+    def __init__(self, receive: "Receive", received: asyncio.Event | None, seconds: float | None) -> None:
         self._receive = receive
         self._received = received
         self._left = False
         self._watch: asyncio.Task[None] | None = None
+        self._timeout = asyncio.timeout(seconds)
 
     async def __aenter__(self) -> Self:
-        self._timeout = asyncio.timeout(None)
         await self._timeout.__aenter__()
         self._start = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._begin)
         return self

@@ -10,6 +10,14 @@ class AmbiguousPathError(Exception):
         super().__init__(f"ambiguous path {path!r}")
 
 
+class InvalidTimeoutError(Exception):
+    """A header Request-Timeout that is no number of seconds; `text` is what was sent."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"no number of seconds: {text!r}")
+
+
 class TooManyStreamsError(Exception):
     """A principal has too many long bodies on their way at once; `limit` is how many it may have."""
 
@@ -18,17 +26,29 @@ class TooManyStreamsError(Exception):
         super().__init__(f"more than {limit} streams")
 
 
-class UpstreamTimeoutError(Exception):
-    """The service sent nothing for longer than its route allows."""
+class UpstreamError(Exception):
+    """A service did not answer a request."""
 
     def __init__(self, service: str) -> None:
         self.service = service
-        super().__init__(f"{service} timed out")
+        super().__init__(f"{service} did not answer")
 
 
-class UpstreamUnavailableError(Exception):
-    """The service cannot be reached, or broke off before its answer began."""
+class UpstreamTimeoutError(UpstreamError):
+    """The answer did not begin within the time that the route or the client allows."""
 
-    def __init__(self, service: str) -> None:
-        self.service = service
-        super().__init__(f"{service} is unavailable")
+
+class UpstreamUnavailableError(UpstreamError):
+    """The service cannot be reached."""
+
+
+class UpstreamBrokenError(UpstreamError):
+    """The service broke off before its answer was complete, or sent what is no answer of HTTP."""
+
+
+class UpstreamOpenError(UpstreamError):
+    """The service did not answer the last requests; the next one is let through in `retry_after` seconds."""
+
+    def __init__(self, service: str, retry_after: int) -> None:
+        super().__init__(service)
+        self.retry_after = retry_after

@@ -1,6 +1,8 @@
 """The proxy: passes requests on to the services, and streams long bodies both ways."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import aiohttp
@@ -12,30 +14,54 @@ from nexus_chassis.tokens import Principal
 from nexus_gateway.auth.errors import InsufficientScopeError
 from nexus_gateway.proxy.answers import SMALL_ANSWER_BYTES, StreamedAnswer, WholeAnswer
 from nexus_gateway.proxy.bodies import RequestBody
+from nexus_gateway.proxy.connections import BrokenConnectionError, avoid_last_peer
+from nexus_gateway.proxy.deadlines import Deadline, client_deadline
 from nexus_gateway.proxy.disconnects import UntilDisconnect
-from nexus_gateway.proxy.errors import UpstreamTimeoutError, UpstreamUnavailableError
 from nexus_gateway.proxy.headers import request_headers, response_headers
 from nexus_gateway.proxy.paths import upstream_url
 from nexus_gateway.proxy.routes import Route
 from nexus_gateway.proxy.streams import Streams
+from nexus_gateway.proxy.upstreams import Upstream, Upstreams
 
 _CONNECT_SECONDS = 2.0
-OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""What the HTTP session must not add by itself."""
+_RECONNECT_SECONDS = 0.1
+_FINAL = 200  # statuses below are no answers
 
 type IssueToken = Callable[[Principal, str], str]
 """The token that goes with a principal's requests to the service of that name."""
+
+type _Answer = tuple[aiohttp.ClientResponse, bytes | None]
+"""A service's answer, and its content where that is small."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request to a service, as often as it is sent."""
+
+    request: Request
+    route: Route
+    upstream: Upstream
+    url: URL
+    headers: list[tuple[str, str]]
+    body: RequestBody | None
+    deadline: Deadline
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its body is at hand."""
+        return self.body is None or self.body.is_whole
 
 
 class Forwarder:
     """Passes requests on with a token of their own; the client's token goes no further than the gateway.
 
-    `http` must add none of OWN_HEADERS, and not decompress.
+    `http` comes from `create_upstream_session`.
     """
 
     def __init__(self, http: aiohttp.ClientSession, issue_token: IssueToken) -> None:
         self._http = http
         self._issue_token = issue_token
+        self._upstreams = Upstreams()
         self._streams = Streams()
 
     async def forward(self, request: Request, route: Route, principal: Principal) -> Response:
@@ -45,40 +71,69 @@ class Forwarder:
         """
         if principal.scopes.isdisjoint(route.scopes):
             raise InsufficientScopeError(route.scopes)
-        scope = request.scope
-        url = upstream_url(route, scope["raw_path"], scope["query_string"])
-        token = self._issue_token(principal, route.service)
-        headers = request_headers(scope["headers"], token, scope["client"][0])
-        body = await RequestBody.receive(request, route.body_limit)
-        if body is None or body.is_whole:
-            answer, content = await self._send(request, route, url, headers, body)
+        call = await self._prepare(request, route, principal)
+        if call.is_whole:
+            answer, content = await self._answer(call)
         else:
             with self._streams.one_of(principal.subject):
-                answer, content = await self._send(request, route, url, headers, body)
-        passed = response_headers(answer.raw_headers, route.prefix, route.upstream)
+                answer, content = await self._answer(call)
+        headers = response_headers(answer, route)
         if content is not None:
-            return WholeAnswer(content, answer.status, passed)
-        return StreamedAnswer(answer, passed, self._streams.one_of(principal.subject))
+            return WholeAnswer(content, answer.status, headers)
+        return StreamedAnswer(answer, headers, self._streams.one_of(principal.subject), call.upstream)
 
-    async def _send(
-        self, request: Request, route: Route, url: URL, headers: list[tuple[str, str]], body: RequestBody | None
-    ) -> tuple[aiohttp.ClientResponse, bytes | None]:
-        """The service's answer, and its content where that is small."""
+    async def _prepare(self, request: Request, route: Route, principal: Principal) -> _Call:
+        """The call, once its body was received or has begun to be."""
+        scope = request.scope
+        url = upstream_url(route, scope["raw_path"], scope["query_string"])
+        client = client_deadline(scope)
+        headers = request_headers(scope, self._issue_token(principal, route.service))
+        body = await RequestBody.receive(request, route.body_limit)
+        # What is still being uploaded is timed by the server; the service's time begins when it has the request.
+        deadline = Deadline(route.timeout if body is None or body.is_whole else None, client)
+        return _Call(request, route, self._upstreams.of(route), url, headers, body, deadline)
+
+    async def _answer(self, call: _Call) -> _Answer:
+        began = call.upstream.admit()
+        body = call.body
         try:
-            async with UntilDisconnect(request.receive, None if body is None else body.received):
-                answer = await self._http.request(
-                    request.method,
-                    url,
-                    headers=headers,
-                    data=None if body is None else body.data(),
-                    allow_redirects=False,
-                    timeout=_timeout(route.timeout),
-                )
-                return answer, await answer.read() if _is_small(answer) else None
+            async with UntilDisconnect(
+                call.request.receive, None if body is None else body.received, call.deadline.remaining()
+            ):
+                found = await self._send_twice(call)
         except (aiohttp.ClientError, OSError) as error:
             if body is not None and body.fault is not None:
                 raise body.fault from error
-            raise _failure(route, error) from error
+            raise call.upstream.failure(error, call.deadline) from error
+        call.upstream.succeed(began)
+        return found
+
+    async def _send_twice(self, call: _Call) -> _Answer:
+        """The answer to the first attempt, or where the request may be sent again, to the second."""
+        try:
+            return await self._send(call)
+        except (aiohttp.ClientConnectorError, BrokenConnectionError) as error:
+            if not call.upstream.may_retry(call.request.method, error, whole=call.is_whole):
+                raise
+            if isinstance(error, aiohttp.ClientConnectorError):
+                await asyncio.sleep(_RECONNECT_SECONDS)  # all replicas refused: one may be about to start
+        avoid_last_peer()
+        return await self._send(call)
+
+    async def _send(self, call: _Call) -> _Answer:
+        remaining = call.deadline.remaining()
+        answer = await self._http.request(
+            call.request.method,
+            call.url,
+            headers=call.headers if remaining is None else [*call.headers, ("request-timeout", f"{remaining:.3f}")],
+            data=None if call.body is None else call.body.data(),
+            allow_redirects=False,
+            timeout=_timeout(call.route.timeout),
+        )
+        if answer.status < _FINAL:
+            answer.close()
+            raise aiohttp.ClientError(f"{answer.status} is no answer")
+        return answer, await answer.read() if _is_small(answer) else None
 
 
 @cache
@@ -89,8 +144,3 @@ def _timeout(seconds: float) -> aiohttp.ClientTimeout:
 def _is_small(answer: aiohttp.ClientResponse) -> bool:
     length = answer.content_length
     return answer.content.at_eof() or (length is not None and length <= SMALL_ANSWER_BYTES)
-
-
-def _failure(route: Route, error: Exception) -> UpstreamTimeoutError | UpstreamUnavailableError:
-    failure = UpstreamTimeoutError if isinstance(error, TimeoutError) else UpstreamUnavailableError
-    return failure(route.service)

@@ -2,6 +2,11 @@
 
 from collections.abc import Iterable
 
+import aiohttp
+from starlette.types import Scope
+
+from nexus_gateway.proxy.routes import PAGES, Route
+
 type RawHeaders = list[tuple[bytes, bytes]]
 
 # RFC 9110 section 7.6.1, and what concerns this hop only
@@ -24,37 +29,70 @@ _NOT_PASSED_ON = _HOP_BY_HOP | {
     b"expect",
     b"forwarded",
     b"host",
+    b"request-timeout",
     b"traceparent",  # the HTTP session sets the gateway's own
     b"x-forwarded-for",
     b"x-forwarded-host",
     b"x-forwarded-proto",
 }
 _NOT_PASSED_BACK = _HOP_BY_HOP | {b"date", b"server", b"set-cookie"}
+_BODILESS = frozenset({204, 304})
+_LENGTH = frozenset(
+    {b"content-length"}
+)  # there: that of the answer to a GET (RFC 9110 section 8.6), which the server would wait for
 _BLANKS = b" \t"
+_PAGE_HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
 
 
-def request_headers(headers: Iterable[tuple[bytes, bytes]], token: str, client: str) -> list[tuple[str, str]]:
-    """The headers for the service: those of the client that pass, the token, and the client's address."""
-    passed = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in _without(headers, _NOT_PASSED_ON)]
-    return [*passed, ("authorization", f"Bearer {token}"), ("x-forwarded-for", client)]
+_VIA = "1.1 nexus-gateway"
 
 
-def response_headers(headers: Iterable[tuple[bytes, bytes]], prefix: str, upstream: str) -> RawHeaders:
+def request_headers(scope: Scope, token: str) -> list[tuple[str, str]]:
+    """The headers for the service: those of the client that pass, the token, and where the request comes from."""
+    passed = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in _without(scope["headers"], _NOT_PASSED_ON)
+    ]
+    client = scope["client"][0]
+    return [
+        *passed,
+        ("authorization", f"Bearer {token}"),
+        ("x-forwarded-for", client),
+        ("forwarded", f"for={_node(client)};proto={scope['scheme']}"),
+        ("via", _VIA),
+    ]
+
+
+def _node(address: str) -> str:
+    """An address as RFC 7239 section 6 writes it."""
+    return f'"[{address}]"' if ":" in address else address
+
+
+def response_headers(answer: aiohttp.ClientResponse, route: Route) -> RawHeaders:
     """The headers for the client: those of the service that pass; `Location` names the path under the route's prefix."""
-    own, public = f"{upstream}/v1/".encode(), f"{prefix}/".encode()
+    dropped = _NOT_PASSED_BACK | _LENGTH if answer.status in _BODILESS else _NOT_PASSED_BACK
     passed = []
-    for name, value in _without(headers, _NOT_PASSED_BACK):
+    for name, value in _without(answer.raw_headers, dropped):
         if name == b"location":
-            value = _public_location(value, own, public)  # noqa: PLW2901  the rare one
+            value = _public_location(value, route)  # noqa: PLW2901  the rare one
         passed.append((name, value))
-    return passed
+    return _with_page_headers(passed) if route.target == PAGES else passed
 
 
-def _public_location(location: bytes, own: bytes, public: bytes) -> bytes:
+def _with_page_headers(headers: RawHeaders) -> RawHeaders:
+    """Pages share the origin of the gateway's own, so a page without a policy of its own gets the strict one."""
+    present = {name for name, _ in headers}
+    return [*headers, *(header for header in _PAGE_HEADERS if header[0] not in present)]
+
+
+def _public_location(location: bytes, route: Route) -> bytes:
     """No client can use an address of the internal network."""
-    for internal in (own, b"/v1/"):
-        if location.startswith(internal):
-            return public + location.removeprefix(internal)
+    internal = f"{route.target}/".encode()
+    for own in (route.upstream.encode() + internal, internal):
+        if location.startswith(own):
+            return f"{route.prefix}/".encode() + location.removeprefix(own)
     return location
 
 

@@ -17,4 +17,4 @@ def upstream_url(route: Route, raw_path: bytes, query: bytes) -> URL:
     if not path.startswith(f"{route.prefix}/") or _DOTS_OR_SLASHES.search(raw_path):
         raise AmbiguousPathError(path, route.prefix)
     rest = path.removeprefix(route.prefix)
-    return URL(f"{route.upstream}/v1{rest}{'?' if query else ''}{query.decode('ascii')}", encoded=True)
+    return URL(f"{route.upstream}{route.target}{rest}{'?' if query else ''}{query.decode('ascii')}", encoded=True)

@@ -1,57 +1,95 @@
 """The routes: which paths go to which service, for whom, and within what limits."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from nexus_gateway.auth.scopes import service_scopes
 from nexus_gateway.settings import Settings
 
+API = "/v1"
+PAGES = "/pages"
 MIB = 1024 * 1024
+PAGE_BODY_LIMIT = 64 * 1024  # a page is read; what a page's script sends goes to the routes under /v1
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Requests under `prefix` go to the same path under /v1 of `service`.
+    """Requests under `prefix` go to the same path under `target` of `service`, which is reached at `upstream`.
 
-    The principal needs one of `scopes`. `timeout` is the longest silence of the service, in seconds; `body_limit` is the
-    largest request body, in bytes.
+    The principal needs one of `scopes`. `timeout` is how long an answer may take to begin and how long the service may be
+    silent after that, in seconds; `body_limit` is the largest request body, in bytes. Requests to all routes of a
+    `rate_class` count together.
     """
 
     prefix: str
+    target: str
     service: str
     upstream: str
     scopes: frozenset[str]
     timeout: float
     body_limit: int
+    rate_class: str
+
+    @property
+    def name(self) -> str:
+        """What follows /v1/ or /pages/ in the prefix."""
+        return self.prefix.rpartition("/")[2]
 
 
 def routes(settings: Settings) -> tuple[Route, ...]:
-    """The route table."""
-    return (
-        Route(
-            "/v1/data",
-            "dataflow-service",
-            settings.dataflow_url,
-            frozenset({"data:read", "data:write", "data:admin"}),
-            timeout=30,
-            body_limit=16 * MIB,
-        ),
-        Route(
-            "/v1/classification",
-            "classification-service",
-            settings.classification_url,
-            frozenset({"classify"}),
-            timeout=120,
-            body_limit=64 * MIB,
-        ),
-        Route(
-            "/v1/agents",
-            "mcp-server",
-            settings.mcp_url,
-            frozenset({"tools:call", "workflows:deploy"}),
-            timeout=60,
-            body_limit=4 * MIB,
-        ),
-        *(
-            Route(f"/v1/{name}", name, address, frozenset({name}), timeout=30, body_limit=16 * MIB)
-            for name, address in settings.more_services.items()
-        ),
+    """The route table: one line for each service, and a route for its pages."""
+    data, agents = "data:read data:write data:admin", "tools:call workflows:deploy"
+    address = settings.classification_url
+    api = (
+        _api("data", "dataflow-service", settings.dataflow_url, data),
+        _api("classification", "classification-service", address, "classify", timeout=120, mib=64, rate_class="heavy"),
+        _api("agents", "mcp-server", settings.mcp_url, agents, timeout=60, mib=4, rate_class="heavy"),
+        *(_api(name, name, upstream, name) for name, upstream in settings.more_services.items()),
     )
+    return (*api, *_pages(api))
+
+
+def _api(
+    name: str,
+    service: str,
+    upstream: str,
+    scopes: str,
+    *,
+    timeout: float = 30,
+    mib: int = 16,
+    rate_class: str = "standard",
+) -> Route:
+    return Route(f"{API}/{name}", API, service, upstream, frozenset(scopes.split()), timeout, mib * MIB, rate_class)
+
+
+def _pages(api: Iterable[Route]) -> Iterator[Route]:
+    for route in api:
+        prefix = f"{PAGES}/{route.name}"
+        yield replace(route, prefix=prefix, target=PAGES, body_limit=PAGE_BODY_LIMIT, rate_class="standard")
+
+
+class RouteTable:
+    """The routes in use, and what follows from them; `reload` reads NEXUS_ROUTES_FILE again.
+
+    `addresses` (by service) and `scopes` (by audience: those that its tokens can carry) stay the same objects, so that
+    whoever was given one sees the change.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.routes: tuple[Route, ...] = ()
+        self.addresses: dict[str, str] = {}
+        self.scopes: dict[str, frozenset[str]] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Take over the routes as they are now; raises ValueError, and changes nothing, where the file is wrong."""
+        found, scopes = routes(self._settings), service_scopes(self._settings.more_services)
+        self.routes = found
+        _replace(self.addresses, {route.service: route.upstream for route in found})
+        _replace(self.scopes, scopes)
+
+
+def _replace[T](mapping: dict[str, T], content: dict[str, T]) -> None:
+    mapping.clear()
+    mapping.update(content)

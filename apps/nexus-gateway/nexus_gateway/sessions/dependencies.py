@@ -14,10 +14,4 @@ async def get_session_service(connection: HTTPConnection) -> SessionService:
     return (await get_context(connection)).sessions
 
 
-async def get_client_address(connection: HTTPConnection) -> str:
-    """Address of the peer; the addresses in X-Forwarded-For are not believed, because anybody can send that header."""
-    return connection.client.host if connection.client else "unknown"
-
-
 Sessions = Annotated[SessionService, Depends(get_session_service)]
-ClientAddress = Annotated[str, Depends(get_client_address)]

@@ -5,8 +5,11 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from nexus_chassis.routing import Router
+from nexus_gateway.audit.dependencies import Audit
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.auth.client_address import ClientAddress
 from nexus_gateway.auth.dependencies import CurrentAccess, CurrentPrincipal
-from nexus_gateway.sessions.dependencies import ClientAddress, Sessions
+from nexus_gateway.sessions.dependencies import Sessions
 from nexus_gateway.sessions.errors import NoSessionError
 from nexus_gateway.sessions.schemas import Credentials, CurrentSession, SignedIn
 
@@ -40,9 +43,10 @@ async def current(access: CurrentAccess) -> CurrentSession:
 
 
 @router.delete("/v1/sessions/current", status_code=204, summary="Sign out")
-async def sign_out(principal: CurrentPrincipal, sessions: Sessions) -> None:
+async def sign_out(principal: CurrentPrincipal, sessions: Sessions, audit: Audit, address: ClientAddress) -> None:
     """End the session; its tokens are refused from now on."""
     await sessions.end(principal)
+    audit.record(AuditEvent.by(principal, "session.end", target=f"session:{principal.session}", address=address))
 
 
 @router.get("/oauth/revocations", summary="Sessions that ended before their tokens expire")

@@ -1,5 +1,6 @@
 """Signing in and out."""
 
+import hashlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,9 @@ from uuid import UUID
 
 from nexus_chassis.revocations import RevocationPage
 from nexus_chassis.tokens import Principal
-from nexus_gateway.sessions.errors import NoSessionError, WrongCredentialsError
+from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
 from nexus_gateway.sessions.login_limiter import Attempt, LoginLimiter
 from nexus_gateway.sessions.models import Session
 from nexus_gateway.sessions.repository import SessionRepository
@@ -79,6 +82,7 @@ class SessionService:
         self,
         sessions: SessionRepository,
         limiter: LoginLimiter,
+        audit: AuditWriter,
         *,
         authenticate: Authenticate,
         issue_token: IssueToken,
@@ -86,20 +90,26 @@ class SessionService:
     ) -> None:
         self._sessions = sessions
         self._limiter = limiter
+        self._audit = audit
         self._authenticate = authenticate
         self._issue_token = issue_token
         self._seconds = seconds
 
     async def sign_in(self, username: str, password: str, address: str) -> SignIn:
         """A new session; raises WrongCredentialsError, TooManyAttemptsError, and whatever `authenticate` raises."""
-        attempt = await self._limiter.begin(username, address)
-        user = await self._authenticated(attempt, username, password)
+        try:
+            attempt = await self._limiter.begin(username, address)
+            user = await self._authenticated(attempt, username, password)
+        except (WrongCredentialsError, TooManyAttemptsError) as error:
+            self._audit.record_repeated(_refused(username, address, error))
+            raise
         session = Session(secrets.token_urlsafe(18), str(user.id), user.username, int(time.time()))
         epoch = await self._sessions.create(session, self._seconds)
         await self._limiter.succeed(attempt)
         token = self._issue_token(
             subject=session.user, tenant=user.tenant, session=session.id, epoch=epoch, scopes=user.scopes
         )
+        self._audit.record(_begun(session, user.tenant, address))
         return SignIn(session, token)
 
     async def _authenticated(self, attempt: Attempt, username: str, password: str) -> AuthenticatedUser:
@@ -121,3 +131,17 @@ class SessionService:
     async def ended(self, after: str) -> RevocationPage:
         """The sessions that ended after a cursor."""
         return await self._sessions.ended(after)
+
+
+def _begun(session: Session, tenant: str, address: str) -> AuditEvent:
+    return AuditEvent(
+        "session.begin", subject=session.user, client_id="nexus", tenant=tenant, session=session.id, address=address
+    )
+
+
+def _refused(username: str, address: str, error: Exception) -> AuditEvent:
+    """The name is hashed: a password typed into the wrong field must not be stored."""
+    name = hashlib.sha256(username.encode()).hexdigest()[:32]
+    reason = "wrong-credentials" if isinstance(error, WrongCredentialsError) else "too-many-attempts"
+    detail = {"reason": reason}
+    return AuditEvent("session.refused", "refused", target=f"name:{name}", address=address, detail=detail)

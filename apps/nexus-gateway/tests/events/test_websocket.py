@@ -19,7 +19,7 @@ from nexus_chassis import websocket_session
 from nexus_chassis.channels import Position, publish, stream_key
 from nexus_gateway.app import create_app
 from nexus_gateway.events import connection as connection_module
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 

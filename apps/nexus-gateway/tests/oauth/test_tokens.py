@@ -5,28 +5,32 @@ from typing import Any
 import aiohttp
 import pytest
 from conftest import CLIENT_SECRET, AddUser
+from joserfc.jwk import OKPKey
 from oauth_requests import ACCESS_TOKEN, EXCHANGE, ISSUER, basic, claims, post, refusal, verified
 
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.tokens import InvalidTokenError
-from nexus_gateway.oauth.keys import SigningKey
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 
 
 class TestPublishedKeys:
-    async def test_they_hold_the_public_key_only(self, gateway: str, http: aiohttp.ClientSession) -> None:
+    async def test_they_hold_the_public_parts_of_the_current_and_the_next_key(
+        self, gateway: str, http: aiohttp.ClientSession
+    ) -> None:
         async with http.get(f"{gateway}/.well-known/jwks.json") as response:
             assert response.headers["Cache-Control"] == "public, max-age=300"
             jwks = await response.json()
 
-        (key,) = jwks["keys"]
-        assert key == {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "alg": "Ed25519",
-            "use": "sig",
-            "x": key["x"],
-            "kid": key["kid"],
-        }
+        current, upcoming = jwks["keys"]
+        for key in (current, upcoming):
+            assert key == {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "alg": "Ed25519",
+                "use": "sig",
+                "x": key["x"],
+                "kid": OKPKey.import_key(key).thumbprint(),
+            }
 
     @pytest.mark.parametrize("kind", ["key-of-another-kind", "key-public-only", "key-garbled"])
     def test_a_file_with_no_such_key_is_refused(self, kind: str) -> None:

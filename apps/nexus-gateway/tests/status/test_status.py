@@ -60,7 +60,7 @@ async def test_an_administrator_sees_versions_checks_and_errors(
         "nexus-gateway": {
             "status": "ok",
             "version": "0.2.0",
-            "checks": {"postgres": {"status": "ok"}, "redis": {"status": "ok"}},
+            "checks": {"postgres": {"status": "ok"}, "signing_keys": {"status": "ok"}, "redis": {"status": "ok"}},
         },
         "dataflow-service": {"status": "ok", "version": "9.9", "checks": {"postgres": {"status": "ok"}}},
         "classification-service": away,
@@ -96,7 +96,7 @@ async def test_health_names_the_checks(gateway: str, http: aiohttp.ClientSession
         {
             "status": "ok",
             "service": "nexus-gateway",
-            "checks": {"postgres": {"status": "ok"}, "redis": {"status": "ok"}},
+            "checks": {"postgres": {"status": "ok"}, "signing_keys": {"status": "ok"}, "redis": {"status": "ok"}},
         },
     )
 

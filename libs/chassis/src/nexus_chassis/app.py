@@ -17,7 +17,7 @@ from nexus_chassis.routing import Router, StrictRoute
 from nexus_chassis.runtime import Runtime
 from nexus_chassis.settings import ServiceSettings
 from nexus_chassis.store_problems import STORE_PROBLEMS
-from nexus_chassis.telemetry import TelemetryMiddleware, configure_tracing
+from nexus_chassis.telemetry import TelemetryMiddleware, TrustsPeer, configure_tracing
 from nexus_chassis.tokens import TokenVerifier
 
 # The chassis has its own; FastAPI's costs each request some microseconds to find that nothing is configured.
@@ -37,17 +37,21 @@ def build_app(
     limits: Limits = Limits(),  # noqa: B008  frozen
     origins: Origins = Origins(),  # noqa: B008  immutable
     verifier: TokenVerifier | None = None,
+    trusts_peer: TrustsPeer | None = None,
+    openapi_url: str | None = "/openapi.json",
 ) -> FastAPI:
     """An application with telemetry, problem details, admission and health routes around `routers`.
 
     `lifespan` opens what the service needs and sets it as `app.state.context`. `problems` maps the service's errors.
-    `verifier` is what `authenticate` uses; a lifespan may set it later on `runtime_of(app)`.
+    `verifier` is what `authenticate` uses; a lifespan may set it later on `runtime_of(app)`. `trusts_peer` limits whose
+    traces are continued. `openapi_url` is None for an application that serves its document itself.
     """
     configure_tracing(settings.service_name, version)
     app = FastAPI(
         title=settings.service_name,
         version=version,
         lifespan=lifespan,
+        openapi_url=openapi_url,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -60,7 +64,7 @@ def build_app(
         app.add_middleware(CorsMiddleware, origins=origins)
     app.add_middleware(AdmissionMiddleware, admission=runtime.admission)
     install_problem_handlers(app, [*STORE_PROBLEMS, *problems])
-    app.add_middleware(TelemetryMiddleware)
+    app.add_middleware(TelemetryMiddleware, trusts_peer=trusts_peer)
     for router in (health.router(), *routers):
         _include(app, router)
     return app

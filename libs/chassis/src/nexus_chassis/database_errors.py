@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from nexus_chassis.errors import DatabaseUnavailableError
+from nexus_chassis.store_errors import STORE_ERRORS
 
 DATABASE_AWAY = (
     OSError,  # refused, reset, unreachable; TimeoutError is one too
@@ -29,4 +30,5 @@ def translate_database_errors() -> Iterator[None]:
 
 def database_unavailable(error: BaseException) -> DatabaseUnavailableError:
     """The error to raise in place of one of `DATABASE_AWAY`."""
+    STORE_ERRORS.labels("postgresql", "away").inc()
     return DatabaseUnavailableError(f"PostgreSQL does not answer: {str(error) or type(error).__name__}")

@@ -11,7 +11,7 @@ import aiohttp
 from nexus_chassis.telemetry import current_traceparent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -26,16 +26,21 @@ _CONNECTIONS = 256
 _RECONNECT_SECONDS = 0.1
 
 
-def create_http_session(**options: Any) -> aiohttp.ClientSession:  # noqa: ANN401  aiohttp's own options
+def create_http_session(
+    *,
+    connector: "Connector | None" = None,
+    middlewares: "Sequence[aiohttp.ClientMiddlewareType]" = (),
+    **options: Any,  # noqa: ANN401  aiohttp's own options
+) -> aiohttp.ClientSession:
     """A session that carries the trace on, with limits on time and connections; `options` go to aiohttp.
 
     To be made inside a running event loop, and closed by the caller.
     """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
-        connector=_Connector(),
+        connector=connector or _ReconnectingConnector(),
         cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=[_carry_trace],
+        middlewares=[_carry_trace, *middlewares],
         **options,
     )
 
@@ -46,8 +51,8 @@ async def _carry_trace(request: aiohttp.ClientRequest, send: aiohttp.ClientHandl
     return await send(request)
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Tries a second time to connect, and closes pooled connections of a certain age instead of using them."""
+class Connector(aiohttp.TCPConnector):
+    """Closes pooled connections that are not usable any more, those of a certain age for one, instead of using them."""
 
     def __init__(self) -> None:
         super().__init__(limit=0, limit_per_host=_CONNECTIONS)
@@ -57,19 +62,33 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
     ) -> "Connection":
-        connect = partial(super().connect, req, traces, timeout)
-        try:
-            return await self._connect_young(connect)
-        except aiohttp.ClientConnectorError:  # nothing was sent: a replica may have left, or another be about to start
-            await asyncio.sleep(_RECONNECT_SECONDS)
-            return await self._connect_young(connect)
-
-    async def _connect_young(self, connect: "Callable[[], Awaitable[Connection]]") -> "Connection":
         while True:
-            connection = await connect()
-            if connection.protocol is None:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None:
                 return connection
-            now = time.monotonic()
-            if now - self._opened.setdefault(connection.protocol, now) <= MAX_AGE_SECONDS:
+            if protocol not in self._opened:
+                self._opened[protocol] = time.monotonic()
+                return connection
+            if self.is_usable(protocol):
                 return connection
             connection.close()
+
+    def is_usable(self, protocol: "ResponseHandler") -> bool:
+        """Whether a pooled connection may carry another request."""
+        return time.monotonic() - self._opened[protocol] <= MAX_AGE_SECONDS
+
+
+class _ReconnectingConnector(Connector):
+    """Tries a second time to connect."""
+
+    @override
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
+    ) -> "Connection":
+        connect: Callable[[], Awaitable[Connection]] = partial(super().connect, req, traces, timeout)
+        try:
+            return await connect()
+        except aiohttp.ClientConnectorError:  # nothing was sent: a replica may have left, or another be about to start
+            await asyncio.sleep(_RECONNECT_SECONDS)
+            return await connect()

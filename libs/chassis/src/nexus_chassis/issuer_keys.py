@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -36,6 +36,13 @@ async def fetch_json(url: str) -> Any:  # noqa: ANN401  any JSON value
     return loads(body)
 
 
+class PublicKeys(Protocol):
+    """The public keys of an issuer."""
+
+    async def get(self, key_id: str) -> Ed25519PublicKey:
+        """The key; raises InvalidTokenError when the issuer has none of that id, Problem 503 when that is unknown."""
+
+
 class IssuerKeys:
     """The issuer's public keys by key id, fetched when needed and kept while the issuer is away."""
 
@@ -58,7 +65,7 @@ class IssuerKeys:
         if key_id in self._keys:
             return self._keys[key_id]
         if self._fetched == _NEVER:
-            raise _keys_unavailable()
+            raise keys_unavailable()
         raise InvalidTokenError("it is signed with a key that the issuer does not publish")
 
     async def _refresh(self) -> None:
@@ -75,7 +82,8 @@ class IssuerKeys:
                 self._tried = time.monotonic()
 
 
-def _keys_unavailable() -> Problem:
+def keys_unavailable() -> Problem:
+    """The refusal of a token that cannot be verified, because no key is known."""
     return Problem(
         503,
         "token-keys-unavailable",

@@ -8,12 +8,40 @@ from pathlib import Path
 from nexus_chassis.errors import ConfigurationError
 
 
+class Certificate:
+    """The certificate that HTTPS is served with, from its files. `context` serves the newest that could be used.
+
+    Raises ConfigurationError when the files are not a certificate and its key.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate = certificate
+        self._key = key
+        self.context = self._newest = tls_context(certificate, key)
+        self.context.sni_callback = self._choose
+
+    def reload(self) -> None:
+        """Read the files again, for new connections; raises ConfigurationError, and keeps what it has then."""
+        self._newest = tls_context(self._certificate, self._key)
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._newest
+
+
+@dataclass(frozen=True)
+class TlsListener:
+    """The HTTPS listener's socket and its certificate."""
+
+    socket: socket.socket
+    certificate: Certificate
+
+
 @dataclass(frozen=True)
 class Listeners:
-    """Sockets that the workers share beside the service's own; `tls` is None without a certificate."""
+    """What the workers share beside the service's own socket; `tls` is None without a certificate."""
 
     admin: socket.socket
-    tls: socket.socket | None
+    tls: TlsListener | None
 
 
 def address(host: str, port: int) -> str:

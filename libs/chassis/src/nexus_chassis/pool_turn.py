@@ -3,6 +3,7 @@
 import asyncio
 
 from nexus_chassis.errors import PoolExhaustedError
+from nexus_chassis.store_errors import STORE_ERRORS
 
 
 async def take_turn(free: asyncio.Semaphore, store: str, size: int, seconds: float) -> None:
@@ -14,4 +15,5 @@ async def take_turn(free: asyncio.Semaphore, store: str, size: int, seconds: flo
         async with asyncio.timeout(seconds):
             await free.acquire()
     except TimeoutError:
+        STORE_ERRORS.labels(store.lower(), "exhausted").inc()
         raise PoolExhaustedError(store, size, seconds) from None

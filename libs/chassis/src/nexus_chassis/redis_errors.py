@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from redis import exceptions
 
 from nexus_chassis.errors import RedisUnavailableError
+from nexus_chassis.store_errors import STORE_ERRORS
 
 _AWAY = (
     OSError,
@@ -33,4 +34,5 @@ def translate_redis_errors() -> Iterator[None]:
 
 
 def _unavailable(error: Exception) -> RedisUnavailableError:
+    STORE_ERRORS.labels("redis", "away").inc()
     return RedisUnavailableError(f"Redis does not answer: {str(error) or type(error).__name__}")

@@ -59,11 +59,19 @@ async def end_session(redis: Redis, session: str) -> None:
     await redis.xadd(STREAM, {"session": session_hash(session)}, minid=oldest, approximate=True)
 
 
+async def withdraw_key(redis: Redis, key_id: str) -> None:
+    """Make known that no token signed with this key counts any more."""
+    oldest = int((time.time() - KEPT_SECONDS) * 1000)
+    await redis.xadd(STREAM, {"key": key_id}, minid=oldest, approximate=True)
+
+
 async def read_revocations(redis: Redis, after: str = START) -> RevocationPage:
     """At most 500 revocations after a cursor; raises ValueError for text that is not one."""
     offset_key(after)
     entries: Any = await redis.xrange(STREAM, min=f"({after}", count=MAX_REVOCATIONS)
-    return RevocationPage([fields["session"] for _, fields in entries], entries[-1][0] if entries else after)
+    return RevocationPage(
+        [fields["session"] for _, fields in entries if "session" in fields], entries[-1][0] if entries else after
+    )
 
 
 def session_hash(session: str) -> str:

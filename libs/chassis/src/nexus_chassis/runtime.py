@@ -1,6 +1,7 @@
 """What the chassis keeps of a running application."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Runtime:
-    """One application's health, admission, drain and token verifier."""
+    """One application's health, admission, drain and token verifier.
+
+    `on_reload` are called on SIGHUP, each in every worker process: they read again what may have changed, keep what they
+    have where that is not possible, and raise, which is logged.
+    """
 
     health: "Health"
     admission: Admission
     drain: Drain
     verifier: "TokenVerifier | None" = None
+    on_reload: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 def runtime_of(of: "HTTPConnection | FastAPI") -> Runtime:

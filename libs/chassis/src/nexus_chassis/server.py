@@ -14,7 +14,7 @@ import tempfile
 
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.limits import KIB
-from nexus_chassis.listeners import Listeners, address, tls_context
+from nexus_chassis.listeners import Certificate, Listeners, TlsListener, address
 from nexus_chassis.logs import configure_logging
 from nexus_chassis.settings import ServiceSettings
 
@@ -59,15 +59,15 @@ def listen_for_admin(settings: ServiceSettings) -> socket.socket:
     return _listen(settings.host, settings.admin_port, "HOST", "NEXUS_ADMIN_PORT")
 
 
-def listen_for_tls(settings: ServiceSettings) -> socket.socket | None:
-    """The HTTPS listener's socket, None without a certificate.
+def listen_for_tls(settings: ServiceSettings) -> TlsListener | None:
+    """The HTTPS listener, None without a certificate.
 
     Raises ConfigurationError where its port cannot be had or certificate and key cannot be used.
     """
     if settings.tls_cert_file is None or settings.tls_key_file is None:
         return None
-    tls_context(settings.tls_cert_file, settings.tls_key_file)
-    return _listen(settings.host, settings.tls_port, "HOST", "NEXUS_TLS_PORT")
+    certificate = Certificate(settings.tls_cert_file, settings.tls_key_file)
+    return TlsListener(_listen(settings.host, settings.tls_port, "HOST", "NEXUS_TLS_PORT"), certificate)
 
 
 def _listen(host: str, port: int, host_setting: str, port_setting: str) -> socket.socket:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexus_chassis.errors import ConfigurationError
+from nexus_chassis.worker_count import AUTO, WorkerCount, automatic_workers
 
 _WHITE_SPACE = " \t\n\v\f\r"  # what docker/postgres and docker/redis cut off the same files
 
@@ -70,8 +71,11 @@ class ServiceSettings(_Settings):
         le=65535,
         description="port of the admin listener: Prometheus metrics at /metrics",
     )
-    web_concurrency: int = Field(
-        default=1, validation_alias="WEB_CONCURRENCY", ge=1, description="number of worker processes"
+    web_concurrency: WorkerCount = Field(
+        default=1,
+        validation_alias="WEB_CONCURRENCY",
+        description="number of worker processes; `auto` means one for each CPU that the container may use, and at most "
+        "one for each 256 MiB of its memory",
     )
     log_level: str = Field(
         default="info",
@@ -104,6 +108,11 @@ class ServiceSettings(_Settings):
     tls_port: int = Field(
         default=8443, validation_alias="NEXUS_TLS_PORT", ge=0, le=65535, description="port to serve HTTPS on"
     )
+
+    @property
+    def workers(self) -> int:
+        """The number of worker processes."""
+        return automatic_workers() if self.web_concurrency == AUTO else int(self.web_concurrency)
 
     @model_validator(mode="after")
     def _has_certificate_and_key(self) -> Self:

@@ -22,8 +22,9 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 from nexus_chassis.drain import Drain
 from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.listeners import Listeners, address, tls_context
+from nexus_chassis.listeners import Listeners, TlsListener, address
 from nexus_chassis.protocol import BoundedProtocol, ConnectionState
+from nexus_chassis.reload import Reload, reload_certificate
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import ServiceSettings
 
@@ -35,9 +36,15 @@ _log = logging.getLogger(__name__)
 
 
 class _Arbiter(Arbiter):
-    """Supervisor that gives up with exit status 78 when a worker does."""
+    """Supervisor that gives up with exit status 78 when a worker does, and passes SIGHUP on to its workers."""
 
     APP_LOAD_ERROR = os.EX_CONFIG
+
+    @override
+    def handle_hup(self) -> None:
+        """Replace no worker, as gunicorn would, and drop no connection. New workers inherit what is read here."""
+        reload_certificate(_Worker.listeners)
+        self.kill_workers(signal.SIGHUP)
 
 
 class _Logger(Logger):
@@ -84,7 +91,7 @@ class Supervised(BaseApplication):
     def load_config(self) -> None:
         options = {
             "bind": address(self._settings.host, self._settings.port),
-            "workers": self._settings.web_concurrency,
+            "workers": self._settings.workers,
             "worker_class": _Worker,
             "logger_class": _Logger,
             "loglevel": "warning",
@@ -109,7 +116,7 @@ class Supervised(BaseApplication):
 class _Server(Server):
     """Serves for some seconds more after SIGTERM, while load balancers notice."""
 
-    def __init__(self, config: Config, drain: Drain, settings: ServiceSettings, tls: socket.socket | None) -> None:
+    def __init__(self, config: Config, drain: Drain, settings: ServiceSettings, tls: TlsListener | None) -> None:
         super().__init__(config)
         self.server_state = ConnectionState(drain)
         self._drain = drain
@@ -119,11 +126,10 @@ class _Server(Server):
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        certificate, key = self._settings.tls_cert_file, self._settings.tls_key_file
-        if self._tls is not None and certificate is not None and key is not None:
-            context = tls_context(certificate, key)
+        if self._tls is not None:
             loop = asyncio.get_running_loop()
-            self.servers.append(await loop.create_server(self._connection, sock=self._tls, ssl=context))
+            context = self._tls.certificate.context
+            self.servers.append(await loop.create_server(self._connection, sock=self._tls.socket, ssl=context))
 
     def _connection(self) -> asyncio.Protocol:
         return BoundedProtocol(self.config, self.server_state, self.lifespan.state)
@@ -150,6 +156,8 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         self._serving = False
         signal.signal(signal.SIGTERM, self._terminate)
         signal.signal(signal.SIGINT, self._terminate)
+        self._reload = Reload(self.listeners)
+        signal.signal(signal.SIGHUP, self._reload.request)
 
     def _terminate(self, _signal: int, _frame: FrameType | None) -> None:
         """While uvicorn serves it handles the signals itself; at start-up there is no work to finish."""
@@ -177,6 +185,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
         self._serving = True
         self.config.app = self.wsgi
         runtime = runtime_of(self.wsgi)
+        reloading = asyncio.create_task(self._reload.run(runtime.on_reload))
         admin = await asyncio.start_server(partial(_answer_admin, runtime.health), sock=self.listeners.admin)
         _log.info("worker %d serves at %s", os.getpid(), ", ".join(map(str, self.sockets)))
         try:
@@ -184,6 +193,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
             await server.serve(sockets=self.sockets)
         finally:
             admin.close()
+            reloading.cancel()
 
     async def _heartbeat(self) -> None:
         """Tell the supervisor that the event loop turns, also while the application opens; end when it is gone."""

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from prometheus_client import Counter, Histogram
 from nexus_chassis import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
@@ -60,11 +60,19 @@ def current_traceparent() -> str | None:
     return _traceparent.get()
 
 
-class TelemetryMiddleware:
-    """Finds each request's place in a trace, and counts and times it by route."""
+type TrustsPeer = Callable[[str], bool]
+"""Whether the peer with this address may say which trace its requests belong to."""
 
-    def __init__(self, app: "ASGIApp") -> None:
+
+class TelemetryMiddleware:
+    """Finds each request's place in a trace, and counts and times it by route.
+
+    A request of a peer that `trusts_peer` refuses begins a new trace: otherwise its sender would decide what is sampled.
+    """
+
+    def __init__(self, app: "ASGIApp", trusts_peer: TrustsPeer | None = None) -> None:
         self._app = app
+        self._trusts_peer = trusts_peer
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve one connection."""
@@ -72,16 +80,21 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
             return
         if _start_span is None:
-            trace_id, traceparent = _continue_trace(_header(scope, b"traceparent"))
+            trace_id, traceparent = _continue_trace(self._header(scope, b"traceparent"))
             await self._serve(scope, receive, send, trace_id, traceparent)
             return
-        parent, state = _header(scope, b"traceparent"), _header(scope, b"tracestate")
+        parent, state = self._header(scope, b"traceparent"), self._header(scope, b"tracestate")
         with _start_span(scope["path"], parent.decode("latin-1"), state.decode("latin-1")) as span:
             context = span.get_span_context()
             trace_id = f"{context.trace_id:032x}"
             traceparent = f"00-{trace_id}-{context.span_id:016x}-{context.trace_flags:02x}"
             status = await self._serve(scope, receive, send, trace_id, traceparent)
             _describe(span, scope, status)
+
+    def _header(self, scope: "Scope", name: bytes) -> bytes:
+        if self._trusts_peer is not None and not (scope["client"] and self._trusts_peer(scope["client"][0])):
+            return b""
+        return _header(scope, name)
 
     async def _serve(
         self, scope: "Scope", receive: "Receive", send: "Send", trace_id: str, traceparent: str

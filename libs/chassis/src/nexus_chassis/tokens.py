@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from nexus_chassis.admission import ticket_of
 from nexus_chassis.challenges import bearer_token, forbidden, quote_header_value, unauthorized, validate_scope_token
 from nexus_chassis.claims import make_principal
-from nexus_chassis.issuer_keys import Fetch, IssuerKeys, fetch_json
+from nexus_chassis.issuer_keys import Fetch, IssuerKeys, PublicKeys, fetch_json
 from nexus_chassis.jose import ALGORITHM, InvalidTokenError, read_token
 from nexus_chassis.principal import Principal
 from nexus_chassis.revocations import Revocations
@@ -44,21 +44,22 @@ class _Verified(NamedTuple):
 class TokenVerifier:
     """Accepts the access tokens of one issuer for one audience, and no others.
 
-    `revocations`, where given, are the sessions that were ended before their tokens expire.
+    `keys` are the issuer's: the URL of its JWK Set, or the keys themselves. `revocations`, where given, are the sessions
+    that were ended before their tokens expire.
     """
 
     def __init__(
         self,
         issuer: str,
         audience: str,
-        jwks_url: str,
+        keys: str | PublicKeys,
         *,
         fetch: Fetch = fetch_json,
         revocations: Revocations | None = None,
     ) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._keys = IssuerKeys(jwks_url, fetch)
+        self._keys = IssuerKeys(keys, fetch) if isinstance(keys, str) else keys
         self._revocations = revocations
         self._verified: LRUCache[str, _Verified] = LRUCache(_VERIFIED_TOKENS)
 

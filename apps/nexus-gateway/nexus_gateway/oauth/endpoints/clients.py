@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Path, Query, Response
 
 from nexus_chassis.routing import Router
-from nexus_gateway.oauth.dependencies import Administrator, Clients
+from nexus_gateway.oauth.dependencies import Administrator, Clients, RequestPeer
 from nexus_gateway.oauth.endpoints.bodies import no_store
 from nexus_gateway.oauth.models import Client
 from nexus_gateway.oauth.schemas import CLIENT_ID, AddedClient, ClientPage, ClientRequest, ClientResponse
@@ -19,11 +19,11 @@ router = Router(tags=["oauth"])
 
 @router.post("/v1/clients", status_code=201, summary="Add a client")
 async def add_client(
-    wanted: ClientRequest, clients: Clients, administrator: Administrator, response: Response
+    wanted: ClientRequest, clients: Clients, administrator: Administrator, peer: RequestPeer, response: Response
 ) -> AddedClient:
     """Add an OAuth client; a confidential one receives a secret, which is shown this once."""
     no_store(response)
-    added = await clients.add(_client(wanted), administrator)
+    added = await clients.add(_client(wanted), administrator, peer.address)
     return AddedClient.of(added.client, client_secret=added.secret)
 
 
@@ -47,9 +47,9 @@ async def get_client(id: _ClientId, clients: Clients, _: Administrator) -> Clien
 
 
 @router.delete("/v1/clients/{id}", status_code=204, summary="Remove a client")
-async def remove_client(id: _ClientId, clients: Clients, administrator: Administrator) -> None:  # noqa: A002
+async def remove_client(id: _ClientId, clients: Clients, administrator: Administrator, peer: RequestPeer) -> None:  # noqa: A002
     """Remove a client: it receives no more tokens, and what users granted it is forgotten."""
-    await clients.remove(id, administrator)
+    await clients.remove(id, administrator, peer.address)
 
 
 def _client(wanted: ClientRequest) -> Client:

@@ -21,8 +21,7 @@ async def create_token(request: Request, tokens: Tokens, peer: RequestPeer, resp
     """Grants `authorization_code`, `refresh_token`, `client_credentials` and token exchange."""
     no_store(response)
     form = await read_form(request)
-    client = await tokens.authenticate(request.headers.get("authorization"), form)
-    issued = await tokens.issue(client, form, peer)
+    issued = await tokens.issue(request.headers.get("authorization"), form, peer)
     return OAuthTokenResponse(
         access_token=issued.access.token,
         expires_in=issued.access.expires_in,

@@ -6,8 +6,9 @@ from fastapi import Path, Response
 
 from nexus_chassis.routing import Router
 from nexus_gateway.oauth.dependencies import Issuer, Metadata
+from nexus_gateway.oauth.keys.models import CACHE_SECONDS
 
-_CACHE_CONTROL = "public, max-age=300"
+_CACHE_CONTROL = f"public, max-age={CACHE_SECONDS}"
 
 router = Router(prefix="/.well-known", tags=["oauth"])
 

@@ -65,7 +65,15 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
         await self._keep(code, tokens)
         access = await self.tools.issuer.for_audience(tokens.access, audience, frozenset(code.scope.split()))
         may_refresh = client.check_grant_type(GrantType.REFRESH_TOKEN)
-        return TokenSet(access, tokens.refresh_token if may_refresh else None)
+        return TokenSet(
+            access=access,
+            audience=audience,
+            subject=code.user,
+            client_id=client.id,
+            refresh_token=tokens.refresh_token if may_refresh else None,
+            session=tokens.session.id,
+            tenant=user.tenant,
+        )
 
     def _audience(self, code: AuthorizationCode) -> str:
         """The audience that the user granted; a request for another one is refused (RFC 8707 section 2.2)."""

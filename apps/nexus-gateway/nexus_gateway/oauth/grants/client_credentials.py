@@ -24,4 +24,5 @@ class ClientCredentialsGrant(grants.ClientCredentialsGrant, Grant):
         claims = {"sub": client.id, "client_id": client.id}
         if client.tenant is not None:
             claims["tenant"] = client.tenant
-        return TokenSet(self.tools.issuer.issue(claims, audience, scopes))
+        access = self.tools.issuer.issue(claims, audience, scopes)
+        return TokenSet(access=access, audience=audience, subject=client.id, client_id=client.id, tenant=client.tenant)

@@ -42,7 +42,14 @@ class RefreshTokenGrant(grants.RefreshTokenGrant, Grant):
         granted = frozenset(self.granted.scope.split())
         scopes = narrowed(granted, self.request.form.get("scope"), granted)
         access = await self.tools.issuer.for_audience(tokens.access, audience, scopes)
-        return TokenSet(access, tokens.refresh_token)
+        return TokenSet(
+            access=access,
+            audience=audience,
+            subject=self.granted.user,
+            client_id=client.id,
+            refresh_token=tokens.refresh_token,
+            session=tokens.session.id,
+        )
 
     def _audience(self) -> str:
         if "resource" not in self.request.form:

@@ -39,4 +39,13 @@ class TokenExchangeGrant(Grant, TokenEndpointMixin):
         possible = issuer.possible_scopes(subject.scopes, audience)
         scopes = narrowed(possible, parameters.get("scope"), possible - {ADMIN})
         claims = claims_of(subject, client_id=client.id, actor=client.id)
-        return TokenSet(issuer.issue(claims, audience, scopes, subject.expires_at), exchanged=True)
+        return TokenSet(
+            access=issuer.issue(claims, audience, scopes, subject.expires_at),
+            audience=audience,
+            subject=subject.subject,
+            client_id=client.id,
+            session=subject.session,
+            tenant=subject.tenant,
+            actors=(client.id, *subject.actor),
+            exchanged=True,
+        )

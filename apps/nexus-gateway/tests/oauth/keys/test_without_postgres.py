@@ -1,0 +1,138 @@
+"""Signing keys of a gateway that starts while PostgreSQL is away."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from conftest import CLIENT_SECRET
+
+from nexus_gateway.app import create_app
+from nexus_gateway.oauth.keys.signing_key import SigningKey
+from nexus_testkit import serving
+
+BACK_SECONDS = 5
+CLIENT = {"Authorization": aiohttp.encode_basic_auth("mcp-server", CLIENT_SECRET)}
+FORM = {"grant_type": "client_credentials", "audience": "dataflow-service"}
+NOT_ISSUED = {
+    "type": "urn:nexus:problem:signing-keys-unavailable",
+    "title": "Access tokens cannot be issued now",
+    "status": 503,
+    "detail": "The keys that sign them cannot be read. Try again in a few seconds. /health shows the state of the gateway.",
+}
+NOT_VERIFIED = {
+    "type": "urn:nexus:problem:token-keys-unavailable",
+    "title": "Access tokens cannot be verified now",
+    "status": 503,
+    "detail": "The keys of the token issuer could not be fetched. Try again in a few seconds.",
+}
+
+
+class Relay:
+    """PostgreSQL's address for a gateway, where nothing answers until `open`."""
+
+    def __init__(self, host: str, port: int, own_port: int) -> None:
+        self._upstream = host, port
+        self._port = own_port
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self._port)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server.close_clients()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+        await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+@pytest_asyncio.fixture
+async def relay(environment: pytest.MonkeyPatch, postgres_url: str, unused_tcp_port: int) -> AsyncIterator[Relay]:
+    """Stands for the PostgreSQL of the gateway, which is away."""
+    environment.delenv("NEXUS_ROUTES", raising=False)
+    url = urlsplit(postgres_url)
+    own = url._replace(netloc=f"{url.username}@127.0.0.1:{unused_tcp_port}")
+    environment.setenv("NEXUS_POSTGRES_URL", own.geturl())
+    relay = Relay(str(url.hostname), url.port or 5432, unused_tcp_port)
+    yield relay
+    await relay.close()
+
+
+async def ask(http: aiohttp.ClientSession, method: str, url: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401  aiohttp's own
+    async with http.request(method, url, **options) as response:
+        return response.status, await response.json(content_type=None)
+
+
+async def until_ready(http: aiohttp.ClientSession, gateway: str) -> None:
+    deadline = time.monotonic() + BACK_SECONDS
+    while (await ask(http, "GET", f"{gateway}/readyz"))[0] != 200:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+async def test_it_signs_and_verifies_nothing_until_the_keys_are_read(
+    relay: Relay, http: aiohttp.ClientSession, secret_files: dict[str, Path]
+) -> None:
+    now = int(time.time())
+    claims = {
+        "iss": "http://localhost:8000",
+        "aud": "nexus-gateway",
+        "sub": "a",
+        "client_id": "c",
+        "jti": "1",
+        "scope": "",
+    }
+    token = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"]).sign(claims | {"iat": now, "exp": now + 60})
+    bearer = {"Authorization": f"Bearer {token}"}
+    async with serving(create_app()) as gateway:
+        health = await ask(http, "GET", f"{gateway}/health")
+        issued = await ask(http, "POST", f"{gateway}/oauth/token", headers=CLIENT, data=FORM)
+        assert (health[0], health[1]["status"], health[1]["checks"]["signing_keys"]["status"]) == (
+            503,
+            "starting",
+            "failed",
+        )
+        assert issued == (503, NOT_ISSUED)
+        assert await ask(http, "GET", f"{gateway}/.well-known/jwks.json") == (503, NOT_ISSUED)
+        assert await ask(http, "GET", f"{gateway}/v1/me", headers=bearer) == (503, NOT_VERIFIED)
+
+        await relay.open()
+        await until_ready(http, gateway)
+        assert (await ask(http, "POST", f"{gateway}/oauth/token", headers=CLIENT, data=FORM))[0] == 200
+        assert (await ask(http, "GET", f"{gateway}/.well-known/jwks.json"))[0] == 200
+        assert (await ask(http, "GET", f"{gateway}/v1/me", headers=bearer))[0] == 200
+
+
+async def test_it_goes_on_signing_when_postgresql_leaves(relay: Relay, http: aiohttp.ClientSession) -> None:
+    await relay.open()
+    async with serving(create_app()) as gateway:
+        await until_ready(http, gateway)
+        await relay.close()
+        await asyncio.sleep(1.5)
+        _, health = await ask(http, "GET", f"{gateway}/health")
+
+        assert {name: check["status"] for name, check in health["checks"].items()} == {
+            "postgres": "failed",
+            "signing_keys": "ok",
+            "redis": "ok",
+        }
+        assert (await ask(http, "POST", f"{gateway}/oauth/token", headers=CLIENT, data=FORM))[0] == 200
