@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 
 _POLL_SECONDS = 0.5
@@ -49,6 +49,8 @@ class Balancer:
             return
         with suppress(OSError):
             await asyncio.gather(_copy(reader, upstream[1]), _copy(upstream[0], writer))
+        for end in (writer, upstream[1]):
+            end.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """A connection to the next replica, or to another one where that refuses."""
@@ -74,10 +76,9 @@ async def _is_ready(replica: Address) -> bool:
     with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
         async with asyncio.timeout(_CONNECT_SECONDS):
             reader, writer = await asyncio.open_connection(*replica)
-            writer.write(b"GET /readyz HTTP/1.1\r\nHost: balancer\r\nConnection: close\r\n\r\n")
-            line = await reader.readline()
-            writer.close()
-            return line.split()[1:2] == [b"200"]
+            with closing(writer):
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: balancer\r\nConnection: close\r\n\r\n")
+                return (await reader.readline()).split()[1:2] == [b"200"]
     return False
 
 

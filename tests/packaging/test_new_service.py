@@ -16,7 +16,8 @@ from harness.figures import Figures
 from harness.proofs import STACK_INPUTS, proof
 from harness.stack import HEAL_SECONDS, Stack, compose, settings
 
-from nexusctl import docker, secrets
+from nexusctl import docker, environments, secrets
+from nexusctl.console import Steps
 from nexusctl.workspace import ROOT, STATE
 
 GUIDE = ROOT / "docs" / "guides" / "add-a-service.md"
@@ -43,6 +44,7 @@ def tree(tag: str) -> Iterator[Path]:
     tree = clone(folder / "nexus", with_tests=True)
     share_all_but_wheelhouse(tree)
     secrets.ensure()
+    environments.of_all_apps(Steps())  # fetches the wheels of types and tests
     for name in ("bin", "lifecycle", "pack", "secrets", "wheels"):
         shutil.copytree(STATE / name, tree / ".nexus" / name, symlinks=True, dirs_exist_ok=True)
     succeeded(nexusctl(tree, "new", NAME))

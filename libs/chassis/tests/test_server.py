@@ -45,6 +45,16 @@ def test_sigterm_finishes_the_work_in_flight_and_exits_0(start: Callable[..., Se
     assert (outcome[0], outcome[2]) == (0, "")
 
 
+def test_a_name_that_is_looked_up_in_vain_does_not_delay_the_end(start: Callable[..., ServiceProcess]) -> None:
+    service = start()
+    service.wait_until_it_answers()
+    service.get("/background-thread")
+    began = time.monotonic()
+
+    assert service.stop()[0] == 0
+    assert time.monotonic() - began < 5
+
+
 def test_sigterm_closes_an_open_websocket_and_exits_0(start: Callable[..., ServiceProcess]) -> None:
     service = start()
     service.wait_until_it_answers()

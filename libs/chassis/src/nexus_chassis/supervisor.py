@@ -180,6 +180,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
                 await self._serve_opened()
         finally:
             heartbeat.cancel()
+        _leave()
 
     async def _serve_opened(self) -> None:
         self._serving = True
@@ -202,6 +203,15 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
             await asyncio.sleep(1)
         _log.error("the supervisor is gone; the worker ends")
         signal.raise_signal(signal.SIGTERM)
+
+
+def _leave() -> None:
+    """End the process, whose work is done, without a wait for threads: Python would join those that look up names.
+
+    Where the DNS does not answer that takes longer than a container gets to stop.
+    """
+    logging.shutdown()
+    os._exit(os.EX_OK)
 
 
 async def _answer_admin(health: "Health", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
