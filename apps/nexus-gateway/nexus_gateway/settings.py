@@ -12,7 +12,7 @@ from nexus_chassis.worker_count import AUTO, WorkerCount
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *("agents", "audit", "classification", "clients", "data", "me", "sessions", "status", "tokens", "ws"),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
