@@ -17,7 +17,8 @@ from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
 from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
-from nexus_chassis.revocations import withdraw_key
+from nexus_chassis.revocation_stream import RevocationFeed, revoke_key
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -27,7 +28,6 @@ from nexus_gateway.audit.refusals import record_refusals
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
-from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.scopes import all_scopes
 from nexus_gateway.auth.session_gate import SessionGate
@@ -36,13 +36,13 @@ from nexus_gateway.events import endpoints as event_endpoints
 from nexus_gateway.events.hub import Hub
 from nexus_gateway.oauth import endpoints as oauth_endpoints
 from nexus_gateway.oauth.clients import service_client
-from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth.issuer import TokenIssuer
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
 from nexus_gateway.oauth.keys.follower import following_keys
 from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
-from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.oauth.models import Client
 from nexus_gateway.oauth.opening import OAuthSettings, open_oauth
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
@@ -51,6 +51,7 @@ from nexus_gateway.proxy.connections import create_upstream_session
 from nexus_gateway.proxy.forwarder import Forwarder
 from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.sessions import endpoints as session_endpoints
+from nexus_gateway.sessions.errors import InvalidRefreshTokenError
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
 from nexus_gateway.sessions.service import SessionService
@@ -111,6 +112,7 @@ def reload_routes(app: FastAPI) -> None:
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         context = await _open(stack, settings, table, health)
+        await stack.enter_async_context(context.revocation_feed.running(runtime_of(app).drain))
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
@@ -126,16 +128,16 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
 
 async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
-    ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
-    issuer, client = _issuer(settings, ring, table.scopes)
+    ring, revocations = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file))), Revocations()
+    issuer, client = _issuer(settings, ring, table.scopes, revocations)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
+    revocation_follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
     signing_keys = partial(_signing_keys, settings, ring, redis)
-    stored_sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
-    bootstrap = Bootstrap(users, passwords, stored_sessions.raise_epoch)
-    database = await _open_database(stack, settings, bootstrap, signing_keys)
+    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.end_all), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
@@ -144,16 +146,17 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     health.wait_for(lambda: database.opened)
     health.add("signing_keys", ring.check, critical=False)
     health.add("redis", partial(redis_clients.check, redis), critical=False)
-    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
-    stack.push_async_callback(gate.close)
-    sessions = SessionService(
-        stored_sessions,
+    service = SessionService(
+        sessions,
         LoginLimiter(redis),
         audit,
         authenticate=logins.authenticate,
+        load_user=logins.load_user,
         issue_token=issuer.issue_session_token,
-        seconds=TOKEN_SECONDS,
+        seconds=settings.session_seconds,
     )
+    gate = SessionGate(redis, fail_open=settings.session_check == "allow")
+    stack.push_async_callback(gate.close)
     oauth = await open_oauth(
         stack,
         _oauth_settings(settings, table.scopes),
@@ -162,23 +165,25 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
         database=database,
         redis=redis,
         audit=audit,
-        sessions=sessions,  # type: ignore[arg-type]
+        sessions=service,
         load_user=logins.load_user,
         is_active=gate.is_active,
-        refresh_refused=LookupError,
+        refresh_refused=InvalidRefreshTokenError,
     )
     return Context(
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
+        revocations=revocations,
+        revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
         browsers=Browsers(
             redis,
             PublicAddress(settings.issuer, settings.more_hosts),
-            issue=lambda session: _no_session(session),
+            issue=service.access_token,
             verifier=issuer.gateway_verifier,
             gate=gate,
         ),
-        sessions=sessions,
+        sessions=service,
         issuer=issuer,
         signing_keys=signing_keys(database),
         oauth=oauth,
@@ -219,15 +224,18 @@ def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Dat
         database,
         ring,
         AuditWriter(database),
-        publish=partial(withdraw_key, redis),
+        publish=partial(revoke_key, redis),
         period=timedelta(days=settings.key_rotation_days),
     )
 
 
-def _issuer(settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
+def _issuer(
+    settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]], revocations: Revocations
+) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     called = frozenset(scopes) - {settings.client_id}
-    return TokenIssuer(ring, settings.issuer, scopes), service_client(settings.client_id, secret, called)
+    client = service_client(settings.client_id, secret, called)
+    return TokenIssuer(ring, settings.issuer, scopes, revocations), client
 
 
 def _oauth_settings(settings: Settings, scopes: Mapping[str, frozenset[str]]) -> OAuthSettings:
@@ -236,9 +244,5 @@ def _oauth_settings(settings: Settings, scopes: Mapping[str, frozenset[str]]) ->
         resources=settings.resource_audiences,
         registration=settings.client_registration == "on",
         documents=settings.client_documents,
-        session_seconds=TOKEN_SECONDS,
+        session_seconds=settings.session_seconds,
     )
-
-
-async def _no_session(_: str) -> IssuedToken:
-    raise SessionEndedError

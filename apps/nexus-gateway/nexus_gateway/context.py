@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from nexus_chassis.origins import Origins
+    from nexus_chassis.revocation_stream import RevocationFeed
+    from nexus_chassis.revocations import Revocations
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from nexus_gateway.events.hub import Hub
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
+    from nexus_gateway.oauth.models import IssuedToken
     from nexus_gateway.oauth.opening import OAuth
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
@@ -29,8 +32,10 @@ class Context:
     audit: "AuditWriter"
     audit_log: "AuditService"
     session_gate: "SessionGate"
+    revocations: "Revocations"
+    revocation_feed: "RevocationFeed"
     browsers: "Browsers"
-    sessions: "SessionService"
+    sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"
     oauth: "OAuth"

@@ -44,7 +44,13 @@ from nexus_gateway.proxy.errors import (
     UpstreamTimeoutError,
     UpstreamUnavailableError,
 )
-from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
+from nexus_gateway.sessions.errors import (
+    FirstPartyOnlyError,
+    InvalidRefreshTokenError,
+    NoSessionError,
+    TooManyAttemptsError,
+    WrongCredentialsError,
+)
 from nexus_gateway.users.errors import PasswordQueueFullError
 
 _STATUS_HINT = "/v1/status shows the state of each service."
@@ -106,8 +112,19 @@ def _password_queue_full(error: PasswordQueueFullError) -> Problem:
 
 
 def _no_session(_: NoSessionError) -> Problem:
-    detail = "This token belongs to no session. Sign in at POST /v1/sessions."
+    detail = "The token belongs to no session, or you have none of this id. GET /v1/sessions lists yours."
     return Problem(404, "no-session", "There is no session", detail)
+
+
+def _invalid_refresh_token(_: InvalidRefreshTokenError) -> Problem:
+    detail = "It was used already, or its session has ended. Sign in at POST /v1/sessions."
+    headers = {"WWW-Authenticate": "Bearer"}
+    return Problem(401, "invalid-refresh-token", "The refresh token is not valid", detail, headers=headers)
+
+
+def _first_party_only(_: FirstPartyOnlyError) -> Problem:
+    detail = "This token was issued to a client that acts for the user. Sign in at POST /v1/sessions."
+    return Problem(403, "first-party-only", "Only the user may do this", detail)
 
 
 def _unknown_audience(error: UnknownAudienceError) -> Problem:
@@ -255,6 +272,8 @@ PROBLEMS: ProblemMap = (
     (TooManyAttemptsError, _too_many_attempts),
     (PasswordQueueFullError, _password_queue_full),
     (NoSessionError, _no_session),
+    (InvalidRefreshTokenError, _invalid_refresh_token),
+    (FirstPartyOnlyError, _first_party_only),
     (OAuth2Error, OAuthProblem),
     (RefusedAuthorizationError, _refused_authorization),
     (RegistrationOffError, _registration_off),

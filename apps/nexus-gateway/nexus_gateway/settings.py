@@ -183,6 +183,13 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="client ID metadata documents: `public` fetches them from the public internet alone, `any` also from private "
         "addresses, `off` none",
     )
+    session_seconds: int = Field(
+        default=1_209_600,
+        validation_alias="NEXUS_SESSION_SECONDS",
+        ge=60,
+        le=31_536_000,
+        description="seconds that a session lasts at most, however often it is refreshed",
+    )
     session_check: Literal["refuse", "allow"] = Field(
         default="refuse",
         validation_alias="NEXUS_SESSION_CHECK",

@@ -1,5 +1,4 @@
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -13,15 +12,10 @@ import pytest_asyncio
 from authorizing import Browser
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from fake_sessions import FakeSessions, RefusedError
 from faulty import FaultyService, faulty_service
 from upstream import Upstream
 
-from nexus_gateway import app as gateway_app
 from nexus_gateway.app import create_app
-from nexus_gateway.oauth.models import IssuedToken
-from nexus_gateway.oauth.opening import OAuth, open_oauth
-from nexus_gateway.sessions.repository import SessionRepository
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -145,34 +139,9 @@ async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str)
         yield add
 
 
-@pytest.fixture
-def fake_sessions(monkeypatch: pytest.MonkeyPatch) -> list[FakeSessions]:
-    """Lets OAuth clients have sessions; the list has them once the gateway serves."""
-    made: list[FakeSessions] = []
-
-    async def opening(*arguments: Any, **named: Any) -> OAuth:  # noqa: ANN401
-        made.append(FakeSessions(named["issuer"], SessionRepository(named["redis"])))
-        return await open_oauth(*arguments, **named | {"sessions": made[-1], "refresh_refused": RefusedError})
-
-    monkeypatch.setattr(gateway_app, "open_oauth", opening)
-    return made
-
-
 @pytest_asyncio.fixture
-async def browser(
-    fake_sessions: list[FakeSessions],
-    monkeypatch: pytest.MonkeyPatch,
-    gateway: str,
-    session: dict[str, Any],
-    redis_url: str,
-) -> AsyncIterator[Browser]:
+async def browser(gateway: str, session: dict[str, Any], redis_url: str) -> AsyncIterator[Browser]:
     """A browser at which the administrator is signed in."""
-    assert fake_sessions
-
-    async def issue(_: str) -> IssuedToken:
-        return IssuedToken(session["access_token"], session["scope"], int(time.time()) + 600)
-
-    monkeypatch.setattr(gateway_app, "_no_session", issue)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         browser = Browser(http, gateway)
         await browser.sign_in(redis_url, session["session_id"])

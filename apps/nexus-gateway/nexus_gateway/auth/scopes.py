@@ -5,6 +5,9 @@ from collections.abc import Iterable
 ADMIN = "admin"
 """The scope of administrators, and the role that has every scope."""
 
+FIRST_PARTY = "nexus"
+"""The `client_id` of tokens for users who signed in at the gateway itself."""
+
 _SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
 _READING = {
     "nexus-gateway": frozenset({"data:read", "classify"}),

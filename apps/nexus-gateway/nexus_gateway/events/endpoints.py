@@ -30,7 +30,7 @@ async def events(socket: WebSocket) -> None:
         await socket.send_denial_response(problem.response())
         return
     await socket.accept(MARKER if MARKER in socket.scope["subprotocols"] else None)
-    session = WebSocketSession(socket, principal, context.session_gate.may_stay)
+    session = WebSocketSession(socket, principal, context.revocations)
     await Connection(session, principal, context.hub, partial(problem_of, socket.app)).serve()
 
 

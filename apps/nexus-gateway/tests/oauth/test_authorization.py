@@ -240,7 +240,7 @@ class TestRefusedToTheClient:
             await browser.send("GET", f"/oauth/authorize?{query}"), 400, "Tokens are issued for one resource"
         )
 
-    @pytest.mark.usefixtures("fake_sessions", "add_tenant")
+    @pytest.mark.usefixtures("add_tenant")
     async def test_a_client_of_another_tenant(
         self, browser: Browser, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
     ) -> None:

@@ -6,7 +6,6 @@ import asyncpg
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authorizing import REDIRECT, VERIFIER, Browser, request_of
-from fake_sessions import FakeSessions
 from oauth_requests import ISSUER, add_client, claims, post, refusal, verified
 from test_authorization import WEB, code_client
 
@@ -186,7 +185,7 @@ class TestReplayedCode:
         assert not await lasts(http, browser.gateway, body["refresh_token"])
 
     async def test_at_most_one_of_many_at_once_has_tokens_and_no_session_lasts(
-        self, browser: Browser, http: aiohttp.ClientSession, fake_sessions: list[FakeSessions]
+        self, browser: Browser, http: aiohttp.ClientSession, admin: dict[str, str]
     ) -> None:
         url = f"{browser.gateway}/oauth/token"
         code = await browser.allow()
@@ -194,21 +193,28 @@ class TestReplayedCode:
         answers = await asyncio.gather(*(post(http, url, data=token_form(code)) for _ in range(10)))
 
         assert sum(status == 200 for status, _ in answers) <= 1
-        assert fake_sessions[-1].begun == {}
+        async with http.get(f"{browser.gateway}/v1/sessions", headers=admin) as response:
+            clients = [session["client_id"] for session in (await response.json())["items"]]
+        assert clients == ["nexus"]
 
 
 class TestRefresh:
-    async def test_each_token_counts_once(self, browser: Browser, http: aiohttp.ClientSession) -> None:
-        first = await tokens_of(browser, http)
-        form = {"grant_type": "refresh_token", "client_id": "mcp-client", "refresh_token": first["refresh_token"]}
-        _, second = await post(http, f"{browser.gateway}/oauth/token", data=form)
+    async def test_each_token_is_replaced_and_an_old_one_ends_the_session(
+        self, browser: Browser, http: aiohttp.ClientSession
+    ) -> None:
+        async def refresh(token: str) -> tuple[int, Any]:
+            form = {"grant_type": "refresh_token", "client_id": "mcp-client", "refresh_token": token}
+            return await post(http, f"{browser.gateway}/oauth/token", data=form)
 
+        first = await tokens_of(browser, http)
+        _, second = await refresh(first["refresh_token"])
         before, after = claims(first["access_token"]), claims(second["access_token"])
         assert after == before | {name: after[name] for name in ("iat", "exp", "jti")}
-        assert second["refresh_token"] != first["refresh_token"]
-        assert await post(http, f"{browser.gateway}/oauth/token", data=form) == refusal(
-            "invalid_grant", REFRESH_REFUSED
-        )
+        assert (await refresh(first["refresh_token"]))[1]["refresh_token"] == second["refresh_token"]  # two tabs
+
+        _, third = await refresh(second["refresh_token"])
+        assert await refresh(first["refresh_token"]) == refusal("invalid_grant", REFRESH_REFUSED)
+        assert await refresh(third["refresh_token"]) == refusal("invalid_grant", REFRESH_REFUSED)
 
     async def test_it_can_be_narrowed_and_never_widened(self, browser: Browser, http: aiohttp.ClientSession) -> None:
         url = f"{browser.gateway}/oauth/token"

@@ -4,9 +4,10 @@ from typing import override
 
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Request, grants
 
+from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.oauth.errors import OAuthError, RefusedAuthorizationError, ReplayedCodeError
 from nexus_gateway.oauth.grants.targets import target
-from nexus_gateway.oauth.grants.tools import ANY_METHOD, Grant, Tokens
+from nexus_gateway.oauth.grants.tools import ANY_METHOD, Grant, Tokens, User
 from nexus_gateway.oauth.models import AuthorizationCode, GrantType, SessionGrant, TokenSet
 
 _REFUSED = "The code is not valid: it was used, has expired, or belongs to another client. Begin anew."
@@ -52,16 +53,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
     async def issue(self) -> TokenSet:
         code, client = self.authorization_code, self.request.client
         audience = self._audience(code)
-        user = await self.tools.load_user(code.user)
-        if user is None:
-            raise OAuthError("invalid_grant", "The user can no longer sign in.")
-        tokens = await self.tools.sessions.begin(
-            user,
-            client_id=client.id,
-            scopes=frozenset(code.scope.split()),
-            address=self.request.peer.address,
-            agent=self.request.peer.agent,
-        )
+        user, tokens = await self._begin(code)
         await self._keep(code, tokens)
         access = await self.tools.issuer.for_audience(tokens.access, audience, frozenset(code.scope.split()))
         may_refresh = client.check_grant_type(GrantType.REFRESH_TOKEN)
@@ -74,6 +66,19 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
             session=tokens.session.id,
             tenant=user.tenant,
         )
+
+    async def _begin(self, code: AuthorizationCode) -> tuple[User, Tokens]:
+        gone = OAuthError("invalid_grant", "The user can no longer sign in.")
+        if (user := await self.tools.load_user(code.user)) is None:
+            raise gone
+        peer, scopes = self.request.peer, frozenset(code.scope.split())
+        begin = self.tools.sessions.begin
+        try:
+            return user, await begin(
+                user, client_id=self.request.client.id, scopes=scopes, address=peer.address, agent=peer.agent
+            )
+        except SessionEndedError:  # disabled at this moment
+            raise gone from None
 
     def _audience(self, code: AuthorizationCode) -> str:
         """The audience that the user granted; a request for another one is refused (RFC 8707 section 2.2)."""
