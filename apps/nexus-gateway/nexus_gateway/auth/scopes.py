@@ -5,17 +5,22 @@ from collections.abc import Iterable
 ADMIN = "admin"
 """The scope of administrators, and the role that has every scope."""
 
+PUBLISH = "events:publish"
+"""The scope for publishing to channels of applications."""
+
 FIRST_PARTY = "nexus"
 """The `client_id` of tokens for users who signed in at the gateway itself."""
 
-_SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
+_SCOPES = frozenset(
+    {"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", PUBLISH, ADMIN}
+)
 _READING = {
     "nexus-gateway": frozenset({"data:read", "classify"}),
     "dataflow-service": frozenset({"data:read"}),
     "classification-service": frozenset({"classify"}),
     "mcp-server": frozenset({"tools:call", "data:read", "classify"}),
 }
-STRANGERS_SCOPES = _SCOPES - {"data:admin", ADMIN}
+STRANGERS_SCOPES = _SCOPES - {"data:admin", PUBLISH, ADMIN}
 """What a client can have that no administrator has added: users may grant it."""
 
 

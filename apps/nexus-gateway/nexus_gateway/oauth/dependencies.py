@@ -5,10 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from nexus_chassis.tokens import Principal
-from nexus_gateway.auth.dependencies import CurrentPrincipal
-from nexus_gateway.auth.errors import InsufficientScopeError
-from nexus_gateway.auth.scopes import ADMIN
+from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.context import get_context
 from nexus_gateway.oauth.authorization import AuthorizationService
 from nexus_gateway.oauth.errors import RegistrationOffError
@@ -57,15 +54,7 @@ async def get_metadata(connection: HTTPConnection) -> ServerMetadata:
 
 async def get_peer(connection: HTTPConnection) -> Peer:
     """Who sends the request."""
-    address = connection.client.host if connection.client else "unknown"
-    return Peer(address, connection.headers.get("user-agent", "")[:_MAX_AGENT])
-
-
-async def get_administrator(principal: CurrentPrincipal) -> Principal:
-    """Who sends the request, with the scope `admin`; raises InsufficientScopeError."""
-    if ADMIN not in principal.scopes:
-        raise InsufficientScopeError({ADMIN})
-    return principal
+    return Peer(client_address(connection), connection.headers.get("user-agent", "")[:_MAX_AGENT])
 
 
 Issuer = Annotated[TokenIssuer, Depends(get_issuer)]
@@ -75,4 +64,3 @@ Clients = Annotated[ClientService, Depends(get_client_service)]
 Registrations = Annotated[Registration, Depends(get_registration)]
 Metadata = Annotated[ServerMetadata, Depends(get_metadata)]
 RequestPeer = Annotated[Peer, Depends(get_peer)]
-Administrator = Annotated[Principal, Depends(get_administrator)]

@@ -64,7 +64,7 @@ class UnknownClientError(Exception):
         super().__init__(f"there is no client {client_id}")
 
 
-class UnknownTenantError(Exception):
+class UnknownClientTenantError(Exception):
     """No tenant has this id."""
 
     def __init__(self, tenant: str) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from nexus_chassis.unit_of_work import Database
+from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.scopes import STRANGERS_SCOPES
 from nexus_gateway.oauth.authorization import AuthorizationService
@@ -57,6 +58,7 @@ async def open_oauth(
     database: Database,
     redis: Redis,
     audit: AuditWriter,
+    changes: ChangeLog,
     sessions: Sessions,
     load_user: LoadUser,
     is_active: IsActive,
@@ -82,7 +84,7 @@ async def open_oauth(
     return OAuth(
         authorization=AuthorizationService(clients, tools, database, audit),
         tokens=TokenService(clients, tools, audit),
-        clients=ClientService(database, clients.reserved, settings.scopes, audit),
+        clients=ClientService(database, clients.reserved, settings.scopes, changes),
         registration=Registration(database, STRANGERS_SCOPES, audit) if settings.registration else None,
         metadata=ServerMetadata(
             issuer=issuer.issuer,

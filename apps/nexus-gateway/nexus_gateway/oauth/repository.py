@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncpg
 
-from nexus_gateway.oauth.errors import ClientExistsError, UnknownTenantError
+from nexus_gateway.oauth.errors import ClientExistsError, UnknownClientTenantError
 from nexus_gateway.oauth.models import Client, ClientKind, Consent
 
 _COLUMNS = "id, name, kind, secret_hash, redirect_uris, grant_types, scopes, audiences, tenant, trusted, created_at, expires_at"
@@ -20,13 +20,16 @@ class ClientRepository:
         row = await connection.fetchrow(query, client_id)
         return _client(row) if row else None
 
-    async def page(self, connection: asyncpg.Connection, after: str, limit: int) -> list[Client]:
-        """The first clients whose ids come after `after`."""
-        query = f"SELECT {_COLUMNS} FROM clients WHERE id > $1 AND {_VALID} ORDER BY id LIMIT $2"  # noqa: S608
-        return [_client(row) for row in await connection.fetch(query, after, limit)]
+    async def page(self, connection: asyncpg.Connection, after: str, limit: int, *, only: str | None) -> list[Client]:
+        """The first clients whose ids come after `after`, those of the tenant `only` where it is given."""
+        query = f"""
+            SELECT {_COLUMNS} FROM clients
+            WHERE id > $1 AND {_VALID} AND ($3::text IS NULL OR tenant = $3) ORDER BY id LIMIT $2
+        """  # noqa: S608  own constants
+        return [_client(row) for row in await connection.fetch(query, after, limit, only)]
 
     async def create(self, connection: asyncpg.Connection, client: Client) -> Client:
-        """Add the client; raises ClientExistsError or UnknownTenantError."""
+        """Add the client; raises ClientExistsError or UnknownClientTenantError."""
         query = f"""
             INSERT INTO clients (id, name, kind, secret_hash, redirect_uris, grant_types, scopes, audiences, tenant,
                                  trusted, expires_at)
@@ -37,7 +40,7 @@ class ClientRepository:
         except asyncpg.UniqueViolationError:
             raise ClientExistsError(client.id) from None
         except asyncpg.ForeignKeyViolationError:
-            raise UnknownTenantError(str(client.tenant)) from None
+            raise UnknownClientTenantError(str(client.tenant)) from None
         if row is None:
             raise AssertionError
         return _client(row)

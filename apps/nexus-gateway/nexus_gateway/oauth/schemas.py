@@ -1,5 +1,6 @@
 """Bodies of the OAuth endpoints."""
 
+import secrets
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -68,7 +69,11 @@ class OAuthTokenResponse(TokenResponse):
 
 
 class ClientRequest(RequestModel):
-    """A client to be added. Without `id` it receives a random one; without `tenant` it is for users of every tenant."""
+    """A client to be added. Without `id` it receives a random one.
+
+    Without `tenant` it is for users of every tenant, or of the one that the administrator administers.
+
+    """
 
     id: str | None = Field(default=None, pattern=CLIENT_ID)
     name: str = Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -79,6 +84,20 @@ class ClientRequest(RequestModel):
     audiences: list[_Text] = Field(min_length=1, max_length=100)
     tenant: str | None = Field(default=None, pattern=TENANT_ID)
     trusted: bool = False
+
+    def client(self, tenant: str | None) -> Client:
+        """The client that is described; of `tenant` where it names none."""
+        return Client(
+            id=self.id or f"c-{secrets.token_urlsafe(16)}",
+            name=self.name,
+            kind=self.kind,
+            redirect_uris=tuple(self.redirect_uris),
+            grant_types=frozenset(self.grant_types),
+            scopes=frozenset(self.scopes),
+            audiences=frozenset(self.audiences),
+            tenant=self.tenant or tenant,
+            trusted=self.trusted,
+        )
 
 
 class ClientResponse(BaseModel):
@@ -126,5 +145,5 @@ class AddedClient(ClientResponse):
 class ClientPage(BaseModel):
     """Clients in the order of their ids; `next` is the id to continue `after`, null at the end."""
 
-    clients: list[ClientResponse]
+    items: list[ClientResponse]
     next: str | None

@@ -4,15 +4,16 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from nexus_chassis.tokens import Principal
-from nexus_chassis.unit_of_work import Database, UnitOfWork
-from nexus_gateway.audit.models import AuditEvent
-from nexus_gateway.audit.writer import AuditWriter
+from nexus_chassis.unit_of_work import Database
+from nexus_gateway.audit.changes import ChangeLog
+from nexus_gateway.auth.administration import Requester
+from nexus_gateway.auth.errors import PlatformOnlyError
 from nexus_gateway.oauth.errors import ClientExistsError, InvalidClientError, UnknownClientError
 from nexus_gateway.oauth.issuer import GATEWAY
 from nexus_gateway.oauth.models import Client, GrantType, hash_secret
 from nexus_gateway.oauth.redirect_uris import ACCEPTABLE, is_acceptable
 from nexus_gateway.oauth.repository import ClientRepository
+from nexus_gateway.pagination import Slice, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +35,27 @@ class ClientService:
         database: Database,
         reserved: frozenset[str],
         scopes: Mapping[str, frozenset[str]],
-        audit: AuditWriter,
+        changes: ChangeLog,
     ) -> None:
         self._database = database
         self._clients = ClientRepository()
         self._reserved = reserved
         self._scopes = scopes
-        self._audit = audit
+        self._changes = changes
 
-    async def add(self, wanted: Client, principal: Principal, address: str) -> NewClient:
+    async def add(self, requester: Requester, wanted: Client) -> NewClient:
         """Add a client, with a new secret unless it is public.
 
-        Raises InvalidClientError, ClientExistsError or UnknownTenantError.
+        Raises InvalidClientError, ClientExistsError, UnknownClientTenantError, or PlatformOnlyError for a client that
+        is not only for the requester's tenant.
         """
+        if (only := requester.administered_tenant) not in {None, wanted.tenant}:
+            raise PlatformOnlyError
         self._check(wanted)
         secret = None if wanted.is_public else secrets.token_urlsafe(32)
-        async with self._database.unit_of_work(principal) as unit:
+        async with self._database.unit_of_work(tenant=only) as unit:
             client = await self._clients.create(unit.connection, _with_secret(wanted, secret))
-            await self._record(unit, principal, address, "client.create", client.id)
+            await self._changes.record(unit, requester, "client.create", client.id)
         return NewClient(client, secret)
 
     def _check(self, client: Client) -> None:
@@ -67,29 +71,27 @@ class ClientService:
             raise InvalidClientError(f"The redirect URI {unusable[0]!r:.200} cannot be used. {ACCEPTABLE}")
         _check_grants(client)
 
-    async def page(self, after: str, limit: int) -> list[Client]:
-        """The first clients whose ids come after `after`."""
+    async def page(self, requester: Requester, after: str, limit: int) -> Slice[Client]:
+        """The clients that the requester may see whose ids come after `after`."""
         async with self._database.read() as connection:
-            return await self._clients.page(connection, after, limit)
+            found = await self._clients.page(connection, after, limit + 1, only=requester.administered_tenant)
+        return cut(found, limit, lambda client: client.id)
 
-    async def get(self, client_id: str) -> Client:
-        """The client of that id; raises UnknownClientError."""
+    async def get(self, requester: Requester, client_id: str) -> Client:
+        """A client that the requester may see; raises UnknownClientError."""
         async with self._database.read() as connection:
             client = await self._clients.find(connection, client_id)
-        if client is None:
+        if client is None or requester.administered_tenant not in {None, client.tenant}:
             raise UnknownClientError(client_id)
         return client
 
-    async def remove(self, client_id: str, principal: Principal, address: str) -> None:
+    async def remove(self, requester: Requester, client_id: str) -> None:
         """Remove a client: it receives no more tokens, and its sessions are not refreshed. Raises UnknownClientError."""
-        async with self._database.unit_of_work(principal) as unit:
+        await self.get(requester, client_id)
+        async with self._database.unit_of_work() as unit:
             if not await self._clients.delete(unit.connection, client_id):
                 raise UnknownClientError(client_id)
-            await self._record(unit, principal, address, "client.delete", client_id)
-
-    async def _record(self, unit: UnitOfWork, principal: Principal, address: str, action: str, client_id: str) -> None:
-        """Comes last in a transaction, because others who record wait for its end."""
-        await self._audit.record_in(unit, AuditEvent.by(principal, action, target=client_id, address=address))
+            await self._changes.record(unit, requester, "client.delete", client_id)
 
 
 def _check_grants(client: Client) -> None:

@@ -4,7 +4,7 @@ import aiohttp
 import asyncpg
 import pytest
 from conftest import AddUser
-from oauth_requests import add_client, post
+from oauth_requests import add_client, claims, post
 
 NEW = {
     "name": "Importer",
@@ -32,7 +32,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         INVALID,
         f"The redirect URI 'http://app.example/' cannot be used. {ACCEPTABLE}",
     ),
-    ({"tenant": "nobody"}, "unknown-tenant", "There is no tenant nobody. GET /v1/tenants lists them."),
 ]
 
 
@@ -95,6 +94,11 @@ class TestAdding:
 
         assert (status, body["type"], body["detail"]) == (422, f"urn:nexus:problem:{problem}", detail)
 
+    async def test_its_tenant_exists(self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
+        status, body = await post(http, f"{gateway}/v1/clients", headers=admin, json={**NEW, "tenant": "nobody"})
+
+        assert (status, body["detail"]) == (400, "There is no tenant nobody. Create it first.")
+
     @pytest.mark.parametrize("client_id", ["importer", "mcp-server", "mcp-client"])
     async def test_ids_are_unique(
         self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], client_id: str
@@ -114,7 +118,7 @@ async def test_they_are_listed_in_pages(gateway: str, http: aiohttp.ClientSessio
     async def page(query: str) -> tuple[list[str], str | None]:
         async with http.get(f"{gateway}/v1/clients?{query}", headers=admin) as response:
             body = await response.json()
-            return [client["id"] for client in body["clients"]], body["next"]
+            return [client["id"] for client in body["items"]], body["next"]
 
     assert await page("") == (["a", "b", "c"], None)
     assert await page("limit=2") == (["a", "b"], "b")
@@ -162,3 +166,36 @@ async def test_administrators_alone_manage_them(
 
     async with http.request(method, f"{gateway}{path}", headers=reader, json=body) as response:
         assert (response.status, (await response.json(content_type=None))["missing_scopes"]) == (403, ["admin"])
+
+
+@pytest.mark.usefixtures("add_tenant")
+class TestTenants:
+    async def test_administrators_of_a_tenant_see_and_add_its_clients_alone(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], add_user: AddUser
+    ) -> None:
+        await add_client(http, gateway, admin, id="everybodys")
+        acme = await add_user("admin", tenant="acme")
+        added = await add_client(http, gateway, acme, id="acmes")
+        assert added["tenant"] == "acme"
+
+        async with http.get(f"{gateway}/v1/clients", headers=acme) as response:
+            assert [client["id"] for client in (await response.json())["items"]] == ["acmes"]
+        for method in ("GET", "DELETE"):
+            async with http.request(method, f"{gateway}/v1/clients/everybodys", headers=acme) as response:
+                assert response.status == 404
+
+    async def test_they_add_none_to_another_one(
+        self, gateway: str, http: aiohttp.ClientSession, add_user: AddUser
+    ) -> None:
+        acme = await add_user("admin", tenant="acme")
+
+        assert (await post(http, f"{gateway}/v1/clients", headers=acme, json={**NEW, "tenant": "default"}))[0] == 403
+
+    async def test_tokens_of_a_machine_carry_its_tenant(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+    ) -> None:
+        added = await add_client(http, gateway, admin, tenant="acme")
+        form = {"grant_type": "client_credentials"}
+        _, body = await post(http, f"{gateway}/oauth/token", headers=added.headers, data=form)
+
+        assert claims(body["access_token"])["tenant"] == "acme"
