@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.service import EventService
-    from nexus_gateway.oauth.clients import Clients
-    from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.oauth.models import IssuedToken
+    from nexus_gateway.oauth.opening import OAuth
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
@@ -53,8 +52,7 @@ class Context:
     sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"
-    clients: "Clients"
-    token_exchange: "TokenExchange"
+    oauth: "OAuth"
     forwarder: "Forwarder"
     route_table: "RouteTable"
     events: "EventService"

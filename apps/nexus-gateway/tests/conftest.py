@@ -1,7 +1,7 @@
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
+from authorizing import Browser
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty import FaultyService, faulty_service
@@ -58,6 +59,11 @@ def environment(
     for setting in ("NEXUS_DATAFLOW_URL", "NEXUS_CLASSIFICATION_URL", "NEXUS_MCP_URL"):
         monkeypatch.setenv(setting, "http://127.0.0.1:9")  # discard: nothing listens there
     return monkeypatch
+
+
+def serving_gateway() -> AbstractAsyncContextManager[str]:
+    """The gateway, with settings from the environment as it is now."""
+    return serving(create_app())
 
 
 @pytest_asyncio.fixture
@@ -223,6 +229,24 @@ def mint(secret_files: dict[str, Path]) -> Mint:
 
 def token_of(headers: dict[str, str]) -> str:
     return headers["Authorization"].removeprefix("Bearer ")
+
+
+@pytest_asyncio.fixture
+async def browser(gateway: str, session: dict[str, Any], redis_url: str) -> AsyncIterator[Browser]:
+    """A browser at which the administrator is signed in."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        browser = Browser(http, gateway)
+        await browser.sign_in(redis_url, session["session_id"])
+        yield browser
+
+
+@pytest_asyncio.fixture
+async def add_tenant(gateway: str, postgres_url: str) -> None:
+    """There is a tenant `acme`."""
+    assert gateway
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("INSERT INTO tenants (id, name) VALUES ('acme', 'Acme')")
+    await connection.close()
 
 
 @pytest_asyncio.fixture
