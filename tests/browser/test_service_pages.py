@@ -18,7 +18,7 @@ def service_page(visitor: Visitor, person: Person) -> Visitor:
     """A page of a service, opened by somebody who has signed in."""
     visitor.sign_in(person)
     answer = {"body": PAGE, "content_type": "text/html", "headers": {"Content-Security-Policy": POLICY}}
-    visitor.page.route(f"{visitor.site}{PATH}", lambda route: route.fulfill(**answer))  # type: ignore[arg-type]
+    visitor.page.route(f"{visitor.site}{PATH}", lambda route: route.fulfill(**answer))
     visitor.open(PATH)
     return visitor
 

@@ -35,6 +35,7 @@ from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
+from nexus_gateway.auth.limit_rules import parse_limits
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -62,7 +63,6 @@ from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.rate_limits.charges import Charges
 from nexus_gateway.rate_limits.limiter import RateLimiter
 from nexus_gateway.rate_limits.middleware import RateLimitMiddleware
-from nexus_gateway.rate_limits.rules import parse_limits
 from nexus_gateway.roles import endpoints as role_endpoints
 from nexus_gateway.roles.repository import RoleRepository
 from nexus_gateway.roles.service import RoleService
