@@ -47,6 +47,8 @@ class Me(BaseModel):
 
     subject: str
     username: str
+    tenant: str
+    roles: list[str]
     client_id: str
     scopes: list[str]
     session_id: str
@@ -63,6 +65,8 @@ def bare() -> FastAPI:
         return Me(
             subject="4b0c0a4e-5f27-4c52-9a5c-6f7a3f0b5b0e",
             username="admin",
+            tenant="default",
+            roles=["admin"],
             client_id="nexus",
             scopes=scopes,
             session_id="c2Vzc2lvbi1pZGVudGlmaWVy",
@@ -202,6 +206,7 @@ def settings(folder: Path, postgres_url: str, upstream_url: str) -> dict[str, st
         "NEXUS_POSTGRES_URL": url._replace(netloc=f"{url.username}@{url.hostname}:{url.port or 5432}").geturl(),
         "NEXUS_REDIS_URL": os.environ["NEXUS_TEST_REDIS_URL"],
         "NEXUS_DATAFLOW_URL": upstream_url,
+        "NEXUS_RATE_LIMITS": "principal=9999999/1 address=9999999/1",  # they are counted, and not used up
     }
 
 

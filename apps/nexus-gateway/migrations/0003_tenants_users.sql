@@ -21,7 +21,7 @@ ALTER TABLE users
     ADD COLUMN roles text[] NOT NULL DEFAULT '{}',
     ADD COLUMN email text CHECK (char_length(email) <= 254),
     ADD COLUMN disabled boolean NOT NULL DEFAULT false,
-    ADD COLUMN version integer NOT NULL DEFAULT 1, -- of what administrators change; rises with each change
+    ADD COLUMN version integer NOT NULL DEFAULT 1, -- rises with each change
     ADD COLUMN updated_at timestamptz NOT NULL DEFAULT now(),
     ALTER COLUMN password_hash DROP NOT NULL; -- a user without a password signs in elsewhere, or not yet
 

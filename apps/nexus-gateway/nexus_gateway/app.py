@@ -1,17 +1,20 @@
 """The gateway's application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.middleware import Middleware
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
+from nexus_chassis.drain import Drain
+from nexus_chassis.errors import DatabaseUnavailableError, RedisUnavailableError
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
@@ -24,16 +27,17 @@ from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
 from nexus_gateway.audit import endpoints as audit_endpoints
+from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.refusals import record_refusals
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
+from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
 from nexus_gateway.auth.public_address import PublicAddress
-from nexus_gateway.auth.scopes import all_scopes
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
-from nexus_gateway.events.hub import Hub
+from nexus_gateway.events.service import open_events
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
@@ -44,12 +48,22 @@ from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client
+from nexus_gateway.openapi import endpoints as openapi_endpoints
+from nexus_gateway.openapi.merging import Document
+from nexus_gateway.openapi.service import DocumentService
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
 from nexus_gateway.proxy.connections import create_upstream_session
 from nexus_gateway.proxy.forwarder import Forwarder
 from nexus_gateway.proxy.routes import RouteTable
+from nexus_gateway.rate_limits.charges import Charges
+from nexus_gateway.rate_limits.limiter import RateLimiter
+from nexus_gateway.rate_limits.middleware import RateLimitMiddleware
+from nexus_gateway.rate_limits.rules import parse_limits
+from nexus_gateway.roles import endpoints as role_endpoints
+from nexus_gateway.roles.repository import RoleRepository
+from nexus_gateway.roles.service import RoleService
 from nexus_gateway.sessions import endpoints as session_endpoints
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
@@ -57,11 +71,17 @@ from nexus_gateway.sessions.service import SessionService
 from nexus_gateway.settings import Settings
 from nexus_gateway.status import endpoints as status_endpoints
 from nexus_gateway.status.service import StatusService
+from nexus_gateway.tenants import endpoints as tenant_endpoints
+from nexus_gateway.tenants.repository import TenantRepository
+from nexus_gateway.tenants.service import TenantService
 from nexus_gateway.users import endpoints as user_endpoints
 from nexus_gateway.users.authentication import UserAuthentication
 from nexus_gateway.users.bootstrap import Bootstrap
+from nexus_gateway.users.password_service import PasswordService
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
+from nexus_gateway.users.reset_tokens import ResetTokens
+from nexus_gateway.users.service import UserService
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 LIMITS = Limits(running=1536, principal_running=1024)  # most of them wait for a service, with 64 KiB of body at most
@@ -72,6 +92,7 @@ def create_app() -> FastAPI:
     settings = load(Settings)
     table = RouteTable(settings)
     health = Health(settings.service_name, __version__)
+    proxies = TrustedProxies.parse(settings.trusted_proxies, settings.proxy_header)
     app = build_app(
         settings,
         version=__version__,
@@ -85,24 +106,30 @@ def create_app() -> FastAPI:
             token.router,
             audience_token.router,
             status_endpoints.router,
+            openapi_endpoints.router,
             event_endpoints.router,
+            tenant_endpoints.router,
+            role_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
         origins=Origins.parse(settings.allowed_origins),
-        trusts_peer=_trusts_nobody,
+        middleware=_middleware(proxies),
+        trusts_peer=proxies.trusts,
+        openapi_url=None,
     )
     record_refusals(app)
     return app
 
 
-def _trusts_nobody(_: str) -> bool:
-    return False
+def _middleware(proxies: TrustedProxies) -> list[Middleware]:
+    limits = Middleware(RateLimitMiddleware)
+    return [Middleware(ProxyMiddleware, proxies=proxies), limits] if proxies else [limits]
 
 
-def reload_routes(app: FastAPI) -> None:
+async def _reload_routes(app: FastAPI) -> None:
     """Serve the routes as NEXUS_ROUTES_FILE has them now; raises ValueError, and changes nothing, where it is wrong."""
     table: RouteTable = app.state.context.route_table
     table.reload()
@@ -112,22 +139,36 @@ def reload_routes(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, table, health)
-        await stack.enter_async_context(context.revocation_feed.running(runtime_of(app).drain))
+        host = _Host(health, runtime_of(app).drain, app.openapi)
+        context = await _open(stack, settings, table, host)
+        await stack.enter_async_context(context.revocation_feed.running(host.drain))
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
-        runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
-        following = asyncio.create_task(context.hub.run())
-        try:
-            yield
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        runtime.on_reload += [
+            partial(context.signing_keys.reload, settings.signing_key_file),
+            partial(_reload_routes, app),
+        ]
+        yield
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
+class _Host(NamedTuple):
+    """What the context takes from the application that serves it."""
+
+    health: Health
+    drain: Drain
+    document: Callable[[], Document]
+
+
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """What the application holds, without serving it: for the command line."""
+    async with AsyncExitStack() as stack:
+        host = _Host(Health(settings.service_name, __version__), Drain(), dict)
+        yield await _open(stack, settings, RouteTable(settings), host)
+
+
+async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, host: _Host) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
     ring, revocations = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file))), Revocations()
     issuer, client = _issuer(settings, ring, table.scopes, revocations)
@@ -137,19 +178,21 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
     signing_keys = partial(_signing_keys, settings, ring, redis)
-    sessions, users, passwords = SessionRepository(redis), UserRepository(), _passwords(settings)
+    sessions, limiter = SessionRepository(redis), LoginLimiter(redis)
+    users, passwords = UserRepository(), _passwords(settings)
     database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.end_all), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
-    logins = UserAuthentication(database, users, passwords, all_scopes(settings.more_services))
-    health.add("postgres", database.check, critical=False)
-    health.wait_for(lambda: database.opened)
-    health.add("signing_keys", ring.check, critical=False)
-    health.add("redis", partial(redis_clients.check, redis), critical=False)
+    changes = ChangeLog(audit)
+    logins = UserAuthentication(database, users, passwords, table.all_scopes)
+    host.health.add("postgres", database.check, critical=False)
+    host.health.wait_for(lambda: database.opened)
+    host.health.add("signing_keys", ring.check, critical=False)
+    host.health.add("redis", partial(redis_clients.check, redis), critical=False)
     service = SessionService(
         sessions,
-        LoginLimiter(redis),
+        limiter,
         audit,
         authenticate=logins.authenticate,
         load_user=logins.load_user,
@@ -158,10 +201,40 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
     )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
+    rate_limiter = RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count)
+    events = await stack.enter_async_context(
+        open_events(
+            redis,
+            follower,
+            drain=host.drain,
+            origins=settings.event_origins,
+            revocations=revocations,
+            admit=rate_limiter.admit_message,
+        )
+    )
     return Context(
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
+        rate_limiter=rate_limiter,
+        tenants=TenantService(database, TenantRepository(), changes),
+        roles=RoleService(
+            database, RoleRepository(), changes, raise_epoch=service.raise_epoch, all_scopes=table.all_scopes
+        ),
+        users=UserService(
+            database, users, passwords, changes, end_all=service.end_all, raise_epoch=service.raise_epoch
+        ),
+        passwords=PasswordService(
+            database,
+            users,
+            passwords,
+            ResetTokens(redis),
+            changes,
+            end_all=service.end_all,
+            attempt=limiter.attempt,
+            reset_url=f"{settings.issuer}/password-reset/",
+        ),
+        logins=logins,
         revocations=revocations,
         revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
         browsers=Browsers(
@@ -178,9 +251,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
         token_exchange=TokenExchange(issuer, client.id, gate.is_active, audit),
         forwarder=Forwarder(http, issuer.issue_route_token),
         route_table=table,
-        hub=Hub(redis, follower),
-        origins=Origins.parse(settings.allowed_origins),
-        status=StatusService(status_http, database, redis, health, table.addresses),
+        events=events,
+        status=StatusService(status_http, database, redis, host.health, table.addresses),
+        document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
     )
 
 
@@ -194,7 +267,10 @@ async def _open_database(
 
     async def prepare(database: Database) -> None:
         await signing_keys(database).prepare()
-        await bootstrap.ensure_admin(database, password)
+        try:
+            await bootstrap.ensure_admin(database, password)
+        except RedisUnavailableError as error:  # the sessions of a former password could not be ended: try again
+            raise DatabaseUnavailableError(str(error)) from error
 
     opening = open_database(settings, MIGRATIONS, workers=settings.workers, prepare=prepare)
     return await stack.enter_async_context(opening)

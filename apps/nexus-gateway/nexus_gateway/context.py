@@ -7,23 +7,29 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from nexus_chassis.origins import Origins
     from nexus_chassis.revocation_stream import RevocationFeed
     from nexus_chassis.revocations import Revocations
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
-    from nexus_gateway.events.hub import Hub
+    from nexus_gateway.events.service import EventService
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.oauth.models import IssuedToken
+    from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
+    from nexus_gateway.rate_limits.limiter import RateLimiter
+    from nexus_gateway.roles.service import RoleService
     from nexus_gateway.sessions.service import SessionService
     from nexus_gateway.status.service import StatusService
+    from nexus_gateway.tenants.service import TenantService
+    from nexus_gateway.users.authentication import UserAuthentication
+    from nexus_gateway.users.password_service import PasswordService
+    from nexus_gateway.users.service import UserService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,12 @@ class Context:
     audit: "AuditWriter"
     audit_log: "AuditService"
     session_gate: "SessionGate"
+    rate_limiter: "RateLimiter"
+    tenants: "TenantService"
+    roles: "RoleService"
+    users: "UserService"
+    passwords: "PasswordService"
+    logins: "UserAuthentication"
     revocations: "Revocations"
     revocation_feed: "RevocationFeed"
     browsers: "Browsers"
@@ -43,9 +55,9 @@ class Context:
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
     route_table: "RouteTable"
-    hub: "Hub"
-    origins: "Origins"
+    events: "EventService"
     status: "StatusService"
+    document: "DocumentService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

@@ -3,16 +3,35 @@
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
 from nexus_chassis.worker_count import AUTO, WorkerCount
+from nexus_gateway.auth.client_address import TrustedProxies
+from nexus_gateway.rate_limits.rules import parse_limits
 
 OWN_NAMES = frozenset(
     {
-        *("agents", "audit", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *(
+            "agents",
+            "audit",
+            "channels",
+            "classification",
+            "data",
+            "events",
+            "me",
+            "password-reset",
+            "roles",
+            "sessions",
+            "status",
+            "tenants",
+            "tokens",
+            "users",
+            "ws",
+        ),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }
@@ -39,6 +58,16 @@ def _services(text: str) -> dict[str, str]:
 
 def _well_formed_routes(text: str) -> str:
     _services(text)
+    return text
+
+
+def _well_formed_networks(text: str) -> str:
+    TrustedProxies.parse(text)
+    return text
+
+
+def _well_formed_limits(text: str) -> str:
+    parse_limits(text)
     return text
 
 
@@ -184,6 +213,24 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
         "`nexus.example.com`, separated by spaces or commas",
     )
+    trusted_proxies: Annotated[str, AfterValidator(_well_formed_networks)] = Field(
+        default="",
+        validation_alias="NEXUS_TRUSTED_PROXIES",
+        description="networks or addresses of the proxies whose word on the client's address is taken, such as "
+        "`10.0.0.0/8`, separated by spaces or commas",
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        default="x-forwarded-for",
+        validation_alias="NEXUS_PROXY_HEADER",
+        description="the header in which those proxies write it: `x-forwarded-for`, or `forwarded` (RFC 7239); the other "
+        "one is ignored, because proxies pass on what a client claims there",
+    )
+    rate_limits: Annotated[str, AfterValidator(_well_formed_limits)] = Field(
+        default="",
+        validation_alias="NEXUS_RATE_LIMITS",
+        description="limits on requests that are not to have their defaults, `NAME=COUNT/SECONDS` each, such as "
+        "`principal=600/60`, separated by spaces",
+    )
     dataflow_url: str = Field(
         default="http://dataflow-service:8001",
         validation_alias="NEXUS_DATAFLOW_URL",
@@ -214,6 +261,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         if self.more_routes_file is not None:
             _services(f"{self.more_routes} {_read_routes(self.more_routes_file)}")
         return self
+
+    @property
+    def event_origins(self) -> Origins:
+        """The allowed origins, and that of the gateway's own pages."""
+        issuer = urlsplit(self.issuer)
+        return Origins.parse(f"{self.allowed_origins} {issuer.scheme}://{issuer.netloc}".lower())
 
     @property
     def more_services(self) -> dict[str, str]:

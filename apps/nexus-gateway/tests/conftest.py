@@ -1,4 +1,5 @@
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty import FaultyService, faulty_service
+from redis.asyncio import Redis
 from upstream import Upstream
+from websocket_client import Client, client_of
 
 from nexus_gateway.app import create_app
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 PASSWORD = "correct horse battery staple"
@@ -90,9 +94,49 @@ def admin(session: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {session['access_token']}"}
 
 
+type TokenWith = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def token_with(secret_files: dict[str, Path]) -> TokenWith:
+    """Returns headers with a token of the gateway that has these claims."""
+    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
+
+    def headers(**claims: str) -> dict[str, str]:
+        now = int(time.time())
+        times = {"iat": now, "exp": now + 600, "jti": secrets.token_hex(8)}
+        token = key.sign({"iss": "http://localhost:8000", "aud": "nexus-gateway", **times, **claims})
+        return {"Authorization": f"Bearer {token}"}
+
+    return headers
+
+
 async def sign_in(http: aiohttp.ClientSession, gateway: str, username: str, password: str) -> tuple[int, Any]:
     async with http.post(f"{gateway}/v1/sessions", json={"username": username, "password": password}) as response:
         return response.status, await response.json(content_type=None)
+
+
+async def ask(
+    http: aiohttp.ClientSession, method: str, url: str, headers: dict[str, str], body: object = None
+) -> tuple[int, Any]:
+    """Status and JSON body of the answer, None for an empty one."""
+    async with http.request(method, url, headers=headers, json=body) as response:
+        return response.status, await response.json(content_type=None) if await response.read() else None
+
+
+def problem(status: int, slug: str, title: str, detail: str, **extra: object) -> tuple[int, dict[str, object]]:
+    """What `ask` returns for an error."""
+    body = {"type": f"urn:nexus:problem:{slug}", "title": title, "status": status, "detail": detail, **extra}
+    return status, body
+
+
+@pytest_asyncio.fixture
+async def database(gateway: str, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the schema of a gateway that serves."""
+    assert gateway
+    connection = await asyncpg.connect(postgres_url)
+    yield connection
+    await connection.close()
 
 
 @pytest_asyncio.fixture
@@ -131,6 +175,48 @@ async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str)
                 return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
         yield add
+
+
+type Mint = Callable[..., dict[str, str]]
+
+
+@pytest_asyncio.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def client(gateway: str, admin: dict[str, str]) -> AsyncIterator[Client]:
+    async with client_of(gateway, admin) as client:
+        yield client
+
+
+@pytest.fixture
+def mint(secret_files: dict[str, Path]) -> Mint:
+    """Makes the headers of requests with a token of the gateway's own key, which belongs to no session."""
+    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
+
+    def make(*scopes: str, subject: str = "alice", tenant: str | None = None, lifetime: int = 600) -> dict[str, str]:
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "iss": "http://localhost:8000",
+            "aud": "nexus-gateway",
+            "sub": subject,
+            "client_id": "tests",
+            "jti": secrets.token_hex(8),
+            "scope": " ".join(scopes),
+            "iat": now,
+            "exp": now + lifetime,
+        }
+        token = key.sign(claims | ({"tenant": tenant} if tenant else {}))
+        return {"Authorization": f"Bearer {token}"}
+
+    return make
+
+
+def token_of(headers: dict[str, str]) -> str:
+    return headers["Authorization"].removeprefix("Bearer ")
 
 
 @pytest_asyncio.fixture

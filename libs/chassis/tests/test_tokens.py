@@ -221,6 +221,28 @@ async def test_forgeries_are_refused(
     assert await refusal(verifier, forge(issuer, issuer.mint(AUDIENCE))) == reason
 
 
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+async def test_a_clock_may_be_five_seconds_behind_the_issuers(
+    verifier: TokenVerifier, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, claim: str
+) -> None:
+    now = int(time.time())
+    monkeypatch.setattr("nexus_chassis.claims.time.time", lambda: now + 0.5)
+
+    assert await accepted(verifier, issuer.mint(AUDIENCE, **{claim: now + 5}))
+    assert await refusal(verifier, issuer.mint(AUDIENCE, **{claim: now + 6})) == "it is not valid yet"
+
+
+async def test_the_end_of_a_token_has_no_tolerance(
+    verifier: TokenVerifier, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time())
+    token, ended = issuer.mint(AUDIENCE, exp=now + 1), issuer.mint(AUDIENCE, exp=now)
+    monkeypatch.setattr("nexus_chassis.claims.time.time", lambda: float(now))
+
+    assert await accepted(verifier, token)
+    assert await refusal(verifier, ended) == "it has expired"
+
+
 async def test_a_verified_token_expires_all_the_same(verifier: TokenVerifier, issuer: Issuer) -> None:
     token = issuer.mint(AUDIENCE, exp=int(time.time()) + 1)
     await verifier.verify(token)

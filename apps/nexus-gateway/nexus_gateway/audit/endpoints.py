@@ -5,15 +5,13 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from nexus_chassis.routing import Router
-from nexus_chassis.tokens import Principal
-from nexus_gateway.audit.dependencies import AuditLog, Auditor
+from nexus_gateway.audit.dependencies import AuditLog
 from nexus_gateway.audit.models import Filter, Outcome
 from nexus_gateway.audit.schemas import AuditPage, AuditRow
+from nexus_gateway.auth.dependencies import Administrator
 
 _MAX_SEQ = 2**63 - 1
 _TEXT = r"^[^\x00]*$"  # PostgreSQL takes no NUL
-_EVERYTHING = "default"
-"""The tenant whose administrators see what happened in every tenant, and outside of them."""
 
 router = Router(tags=["audit"])
 
@@ -21,7 +19,7 @@ router = Router(tags=["audit"])
 @router.get("/v1/audit", summary="The audit log")
 async def audit(
     *,
-    auditor: Auditor,
+    administrator: Administrator,
     log: AuditLog,
     response: Response,
     after: Annotated[int, Query(ge=0, le=_MAX_SEQ)] = 0,
@@ -34,11 +32,7 @@ async def audit(
 
     Administrators of the tenant `default` see everything, others what happened in their tenant.
     """
-    wanted = Filter(tenant=_visible_tenant(auditor), action=action, subject=subject, outcome=outcome)
+    wanted = Filter(tenant=administrator.administered_tenant, action=action, subject=subject, outcome=outcome)
     entries, following = await log.page(wanted, after, limit)
     response.headers["Cache-Control"] = "no-store"
     return AuditPage(items=[AuditRow.of(entry) for entry in entries], next=following)
-
-
-def _visible_tenant(auditor: Principal) -> str | None:
-    return None if auditor.tenant in {None, _EVERYTHING} else auditor.tenant

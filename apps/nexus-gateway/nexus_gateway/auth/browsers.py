@@ -14,9 +14,10 @@ from starlette.responses import Response
 
 from nexus_chassis.admission import ticket_of
 from nexus_chassis.redis_errors import translate_redis_errors
-from nexus_chassis.tokens import InvalidTokenError, TokenVerifier
+from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_gateway.auth.access import Access
 from nexus_gateway.auth.errors import SessionEndedError
+from nexus_gateway.auth.limits import NO_CHARGE, Charge, set_usage
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 
@@ -40,6 +41,14 @@ class AccessToken(Protocol):
 
 type IssueAccessToken = Callable[[str], Awaitable[AccessToken]]
 """A fresh access token of the session with that id; raises SessionEndedError."""
+
+
+type ChargeOf = Callable[[Principal], Charge]
+"""What a request of a principal counts by."""
+
+
+def _free(_: Principal) -> Charge:
+    return NO_CHARGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,7 @@ class Browsers:
         if (value := self.cookie_of(connection)) is None:
             return None
         try:
-            access = await self._enter(connection, value)
+            access = await self._enter(connection, value, _free)
         except SessionEndedError:
             return None
         principal, session = access.principal, access.session
@@ -129,39 +138,42 @@ class Browsers:
             return None
         return BrowserUser(principal.subject, session.username, principal.tenant, principal.scopes, session.id)
 
-    async def access(self, connection: HTTPConnection) -> Access | None:
-        """Who sends a request with a cookie alone; None for a request without one.
+    async def access(self, connection: HTTPConnection, charge: ChargeOf = _free) -> Access | None:
+        """Who sends a request with a cookie alone, which is counted; None for a request without one.
 
-        Raises SessionEndedError, UnknownHostError, and ForeignRequestError for a write that no own page sent.
+        Raises RateLimitedError, SessionEndedError, UnknownHostError, and ForeignRequestError for a write that no own page sent.
         """
         if (value := self.cookie_of(connection)) is None:
             return None
         self.address.require_known_host(connection)
-        if connection.scope["method"] not in _SAFE_METHODS:
+        if connection.scope.get("method", "GET") not in _SAFE_METHODS:
             self.address.require_own_script(connection)
-        return await self._enter(connection, value)
+        return await self._enter(connection, value, charge)
 
-    async def _enter(self, connection: HTTPConnection, value: str) -> Access:
+    async def _enter(self, connection: HTTPConnection, value: str, charge: ChargeOf) -> Access:
         key = _key(value)
         try:
-            access = await self._check(await self._token(key))
+            access = await self._check(connection, await self._token(key), charge)
         except (InvalidTokenError, SessionEndedError):  # the key or the user's epoch may have moved on since
             if self._tokens.pop(key, None) is None:
                 raise SessionEndedError from None
-            access = await self._check_anew(key)
+            access = await self._check_anew(connection, key, charge)
         if (ticket := ticket_of(connection)) is not None:
             ticket.assign(access.principal.subject)
         return access
 
-    async def _check_anew(self, key: str) -> Access:
+    async def _check_anew(self, connection: HTTPConnection, key: str, charge: ChargeOf) -> Access:
         try:
-            return await self._check(await self._token(key))
+            return await self._check(connection, await self._token(key), charge)
         except InvalidTokenError:
             raise SessionEndedError from None
 
-    async def _check(self, token: str) -> Access:
+    async def _check(self, connection: HTTPConnection, token: str, charge: ChargeOf) -> Access:
         principal = await self._verifier.verify(token)
-        return Access(principal, await self._gate.check(principal))
+        session, usage = await self._gate.admit(principal, charge(principal))
+        if usage is not None:
+            set_usage(connection.scope, usage)
+        return Access(principal, session)
 
     async def _token(self, key: str) -> str:
         kept = self._tokens.get(key)

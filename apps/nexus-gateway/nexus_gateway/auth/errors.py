@@ -1,10 +1,14 @@
 """Errors of authentication and authorisation."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 
 class SessionEndedError(Exception):
     """The session that a token belongs to has ended, or its user's sessions were all ended."""
+
+
+class PlatformOnlyError(Exception):
+    """Something that only administrators of the tenant `default` may do."""
 
 
 class InsufficientScopeError(Exception):
@@ -13,6 +17,16 @@ class InsufficientScopeError(Exception):
     def __init__(self, missing: Collection[str]) -> None:
         self.missing = frozenset(missing)
         super().__init__(f"lacks {' '.join(sorted(missing))}")
+
+
+class RateLimitedError(Exception):
+    """Too many requests for `limit`; the next may be sent after `retry_after` seconds. `headers` describe the limit."""
+
+    def __init__(self, limit: str, retry_after: int, headers: Mapping[str, str]) -> None:
+        self.limit = limit
+        self.retry_after = retry_after
+        self.headers = headers
+        super().__init__(f"the limit {limit!r} is used up")
 
 
 class UnknownHostError(Exception):

@@ -13,7 +13,7 @@ from nexus_chassis.routing import Router, StrictRoute
 from nexus_chassis.tokens import Principal
 from nexus_gateway.audit.models import AuditEvent, Outcome
 from nexus_gateway.auth.client_address import client_address
-from nexus_gateway.auth.dependencies import get_current_principal
+from nexus_gateway.auth.dependencies import admit
 from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
 from nexus_gateway.context import Context, get_context
 from nexus_gateway.proxy.errors import AmbiguousPathError
@@ -75,7 +75,7 @@ class _ProxyRoute(StrictRoute):
 
 def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
     async def forward(request: Request) -> Response:
-        principal = await get_current_principal(request)
+        principal = (await admit(request, route.rate_class)).principal
         context = await get_context(request)
         if request.method in _READING:
             return await context.forwarder.forward(request, route, principal)

@@ -10,6 +10,8 @@ Failures are counted by address, by user, and by both together, for WINDOW_SECON
 """
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -81,6 +83,22 @@ class LoginLimiter:
         if wait:
             raise TooManyAttemptsError(wait)
         return attempt
+
+    @asynccontextmanager
+    async def attempt(self, username: str, address: str, failure: type[Exception]) -> AsyncIterator[None]:
+        """An attempt, which fails if the block raises `failure`, and does not count if it raises another error.
+
+        Raises TooManyAttemptsError.
+        """
+        attempt = await self.begin(username, address)
+        try:
+            yield
+        except failure:
+            raise
+        except Exception:
+            await self.withdraw(attempt)
+            raise
+        await self.succeed(attempt)
 
     async def succeed(self, attempt: Attempt) -> None:
         """The user signed in: the failures of this address for this user are forgotten."""

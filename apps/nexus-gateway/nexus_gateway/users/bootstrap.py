@@ -42,8 +42,10 @@ class Bootstrap:
         if await self._users.has_administrator(unit.connection, DEFAULT_TENANT):
             return
         password_hash = await self._passwords.hash(password)
-        await self._users.create_bootstrap(unit.connection, ADMIN_USERNAME, DEFAULT_TENANT, password_hash)
-        _log.info("the user %s was created", ADMIN_USERNAME)
+        if await self._users.create_bootstrap(unit.connection, ADMIN_USERNAME, DEFAULT_TENANT, password_hash):
+            _log.info("the user %s was created", ADMIN_USERNAME)
+        else:
+            _log.warning("the gateway has no administrator, and %s is another user: enable or add one", ADMIN_USERNAME)
 
     async def _set_password(self, unit: UnitOfWork, user: UUID, password: str) -> None:
         password_hash = await self._passwords.hash(password)

@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from nexus_gateway.users.errors import PasswordQueueFullError
+from nexus_gateway.users.errors import PasswordQueueFullError, WeakPasswordError
 
+MIN_LENGTH = 12
+"""Characters of a new password; older ones and that of the secret file may have fewer."""
+
+MAX_LENGTH = 1024
 _MAX_RUNNING = 2  # each takes 19 MiB and a core for about 20 ms
 MAX_WAITING = 16
 """Passwords that may wait for their turn: the last of them waits about 0.2 s."""
@@ -60,3 +64,13 @@ class Passwords:
                 yield
         finally:
             self._present -= 1
+
+
+def require_acceptable(password: str, username: str) -> None:
+    """Raise WeakPasswordError unless the user may have this new password."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise WeakPasswordError(f"It has {len(password)} characters. Use {MIN_LENGTH} to {MAX_LENGTH}.")
+    if len(set(password)) == 1:
+        raise WeakPasswordError("It is one character, repeated. Use another one.")
+    if password.casefold() == username.casefold():
+        raise WeakPasswordError("It is the user name. Use another one.")

@@ -2,19 +2,15 @@
 
 import asyncio
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
-from conftest import CLIENT_SECRET, PASSWORD, AddUser, sign_in
+from conftest import CLIENT_SECRET, PASSWORD, AddUser, TokenWith, sign_in
 from yarl import URL
 
-from nexus_chassis.revocations import Revocations
 from nexus_gateway.app import create_app
-from nexus_gateway.oauth.issuer import TokenIssuer
-from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -218,30 +214,21 @@ async def test_a_request_that_a_service_refuses_is_recorded_as_refused(
     ]
 
 
-@pytest.fixture
-def token_of(secret_files: dict[str, Path]) -> Any:  # noqa: ANN401  a function
-    """Returns headers with a token of the gateway for a tenant."""
-    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
-    issuer = TokenIssuer(key, "http://localhost:8000", {}, Revocations())
-
-    def headers(tenant: str, *scopes: str) -> dict[str, str]:
-        claims = {"sub": f"admin of {tenant}", "client_id": "nexus", "tenant": tenant}
-        return {"Authorization": f"Bearer {issuer.issue(claims, 'nexus-gateway', scopes).token}"}
-
-    return headers
+def token_of(token_with: TokenWith, tenant: str, scope: str) -> dict[str, str]:
+    return token_with(sub=f"admin of {tenant}", client_id="nexus", tenant=tenant, scope=scope)
 
 
 async def test_administrators_of_a_tenant_see_its_rows_only_those_of_the_default_tenant_all(
     gateway: str,
     http: aiohttp.ClientSession,
     admin: dict[str, str],
-    token_of: Any,  # noqa: ANN401  a function
+    token_with: TokenWith,
 ) -> None:
     for tenant in ("acme", "other"):
         for _ in range(2):
-            await http.post(f"{gateway}/v1/data/products", headers=token_of(tenant, "data:write"))
+            await http.post(f"{gateway}/v1/data/products", headers=token_of(token_with, tenant, "data:write"))
     tenants = {
-        tenant: [item["tenant"] for item in await recorded(http, gateway, token_of(tenant, "admin"))]
+        tenant: [item["tenant"] for item in await recorded(http, gateway, token_of(token_with, tenant, "admin"))]
         for tenant in ("acme", "other", "empty", "default")
     }
 
@@ -252,7 +239,7 @@ async def test_administrators_of_a_tenant_see_its_rows_only_those_of_the_default
         "default": ["default", "acme", "acme", "other", "other"],
     }
     assert [item["tenant"] for item in await recorded(http, gateway, admin)] == tenants["default"]
-    assert await recorded(http, gateway, token_of("acme", "admin"), subject="admin of other") == []
+    assert await recorded(http, gateway, token_of(token_with, "acme", "admin"), subject="admin of other") == []
 
 
 async def test_the_log_is_read_in_pages(gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]) -> None:

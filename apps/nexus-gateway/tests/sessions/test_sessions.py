@@ -72,6 +72,7 @@ async def test_the_token_tells_who_the_caller_is(
         "subject": me["subject"],
         "username": "admin",
         "tenant": "default",
+        "roles": ["admin"],
         "client_id": "nexus",
         "scopes": session["scope"].split(),
         "session_id": session["session_id"],

@@ -5,12 +5,21 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 import pytest
-from conftest import PASSWORD, sign_in
+from conftest import PASSWORD, ask, sign_in
 
 from nexus_gateway.app import create_app
 from nexus_testkit import serving
 
-SCOPES = ["admin", "classify", "data:admin", "data:read", "data:write", "tools:call", "workflows:deploy"]
+SCOPES = [
+    "admin",
+    "classify",
+    "data:admin",
+    "data:read",
+    "data:write",
+    "events:publish",
+    "tools:call",
+    "workflows:deploy",
+]
 OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$i2YAouAKYyFIfa33XBkz6w$Kz3UWoV/y5M0qnD2bl3YvW2GkauST+ay8Do6z6KsiNE"
 
 
@@ -56,6 +65,37 @@ class TestStart:
         assert await start(http, "another") == (201, SCOPES)
         assert (await start(http, PASSWORD))[0] == 401
         assert await no_users.fetchval("SELECT count(*) FROM users") == 1
+
+    @pytest.mark.usefixtures("no_users")
+    async def test_a_changed_secret_file_ends_the_sessions_of_the_former_password(
+        self, http: aiohttp.ClientSession, secret_files: dict[str, Path]
+    ) -> None:
+        async with serving(create_app()) as gateway:
+            _, signed_in = await sign_in(http, gateway, "admin", PASSWORD)
+        headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
+        async with serving(create_app()) as gateway:
+            before = (await ask(http, "GET", f"{gateway}/v1/me", headers))[0]
+        secret_files["NEXUS_ADMIN_PASSWORD_FILE"].write_text("another")
+        async with serving(create_app()) as gateway:
+            after = (await ask(http, "GET", f"{gateway}/v1/me", headers))[0]
+
+        assert (before, after) == (200, 401)
+
+    async def test_a_changed_secret_file_waits_for_redis_where_sessions_end(
+        self,
+        http: aiohttp.ClientSession,
+        no_users: asyncpg.Connection,
+        secret_files: dict[str, Path],
+        environment: pytest.MonkeyPatch,
+    ) -> None:
+        await start(http, PASSWORD)
+        before = await no_users.fetch("SELECT * FROM users")
+        secret_files["NEXUS_ADMIN_PASSWORD_FILE"].write_text("another")
+        environment.setenv("NEXUS_REDIS_URL", "redis://127.0.0.1:9/0")
+        async with serving(create_app()) as gateway:
+            ready = (await ask(http, "GET", f"{gateway}/readyz", {}))[0]
+
+        assert (ready, await no_users.fetch("SELECT * FROM users")) == (503, before)
 
     @pytest.mark.usefixtures("no_users")
     async def test_a_new_route_adds_its_scope(

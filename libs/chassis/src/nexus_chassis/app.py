@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
 from fastapi.telemetry import TelemetryConfig
+from starlette.middleware import Middleware
 
 from nexus_chassis.admission import Admission, AdmissionMiddleware
 from nexus_chassis.drain import Drain
@@ -37,6 +38,7 @@ def build_app(
     limits: Limits = Limits(),  # noqa: B008  frozen
     origins: Origins = Origins(),  # noqa: B008  immutable
     verifier: TokenVerifier | None = None,
+    middleware: Sequence[Middleware] = (),
     trusts_peer: TrustsPeer | None = None,
     openapi_url: str | None = "/openapi.json",
 ) -> FastAPI:
@@ -44,7 +46,8 @@ def build_app(
 
     `lifespan` opens what the service needs and sets it as `app.state.context`. `problems` maps the service's errors.
     `verifier` is what `authenticate` uses; a lifespan may set it later on `runtime_of(app)`. `trusts_peer` limits whose
-    traces are continued. `openapi_url` is None for an application that serves its document itself.
+    traces are continued. `openapi_url` is None for an application that serves its document itself. `middleware` is the
+    service's own, the outermost first: it runs for connections that were admitted.
     """
     configure_tracing(settings.service_name, version)
     app = FastAPI(
@@ -57,9 +60,13 @@ def build_app(
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    runtime = Runtime(health=health, admission=Admission(limits), drain=Drain(), verifier=verifier)
+    runtime = Runtime(
+        health=health, admission=Admission(limits), drain=Drain(settings.drain_seconds), verifier=verifier
+    )
     app.state.runtime = runtime
     health.drain = runtime.drain
+    for own in reversed(middleware):
+        app.add_middleware(own.cls, *own.args, **own.kwargs)
     if origins:
         app.add_middleware(CorsMiddleware, origins=origins)
     app.add_middleware(AdmissionMiddleware, admission=runtime.admission)

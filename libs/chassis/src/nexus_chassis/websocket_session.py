@@ -91,5 +91,7 @@ class WebSocketSession:
                 await self._wake.wait()
 
     async def _watch_drain(self) -> None:
-        await runtime_of(self._socket).drain.wait()
+        drain = runtime_of(self._socket).drain
+        await drain.wait()
+        await asyncio.sleep(drain.random_moment())
         await self.close(RESTART, "The service restarts. Connect again.")

@@ -1,0 +1,1 @@
+"""Limits on how many requests somebody may send: which there are, and where they are counted."""

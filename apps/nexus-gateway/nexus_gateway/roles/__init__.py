@@ -1,0 +1,1 @@
+"""Roles: what users may do, as names for sets of scopes."""

@@ -1,0 +1,1 @@
+"""Tenants: whom users, clients and sessions belong to."""
