@@ -26,6 +26,8 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.account import endpoints as account_endpoints
+from nexus_gateway.account.service import Account
 from nexus_gateway.audit import endpoints as audit_endpoints
 from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.refusals import record_refusals
@@ -33,6 +35,7 @@ from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
+from nexus_gateway.auth.limit_rules import parse_limits
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
@@ -60,7 +63,6 @@ from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.rate_limits.charges import Charges
 from nexus_gateway.rate_limits.limiter import RateLimiter
 from nexus_gateway.rate_limits.middleware import RateLimitMiddleware
-from nexus_gateway.rate_limits.rules import parse_limits
 from nexus_gateway.roles import endpoints as role_endpoints
 from nexus_gateway.roles.repository import RoleRepository
 from nexus_gateway.roles.service import RoleService
@@ -111,6 +113,7 @@ def create_app() -> FastAPI:
             role_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
+            *account_endpoints.routers,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
@@ -198,6 +201,16 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         issue_token=issuer.issue_session_token,
         seconds=settings.session_seconds,
     )
+    own_passwords = PasswordService(
+        database,
+        users,
+        passwords,
+        ResetTokens(redis),
+        changes,
+        end_all=service.end_all,
+        attempt=limiter.attempt,
+        reset_url=f"{settings.issuer}/password-reset/",
+    )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
     oauth = await open_oauth(
@@ -237,16 +250,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         users=UserService(
             database, users, passwords, changes, end_all=service.end_all, raise_epoch=service.raise_epoch
         ),
-        passwords=PasswordService(
-            database,
-            users,
-            passwords,
-            ResetTokens(redis),
-            changes,
-            end_all=service.end_all,
-            attempt=limiter.attempt,
-            reset_url=f"{settings.issuer}/password-reset/",
-        ),
+        passwords=own_passwords,
         logins=logins,
         revocations=revocations,
         revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
@@ -266,6 +270,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         events=events,
         status=StatusService(status_http, database, redis, host.health, table.addresses),
         document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
+        account=Account(sessions=service, passwords=own_passwords),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from nexus_chassis.revocation_stream import RevocationFeed
     from nexus_chassis.revocations import Revocations
+    from nexus_gateway.account.service import Account
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
@@ -47,6 +48,7 @@ class Context:
     revocations: "Revocations"
     revocation_feed: "RevocationFeed"
     browsers: "Browsers"
+    account: "Account"
     sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"

@@ -11,7 +11,7 @@ from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
 from nexus_chassis.worker_count import AUTO, WorkerCount
 from nexus_gateway.auth.client_address import TrustedProxies
-from nexus_gateway.rate_limits.rules import parse_limits
+from nexus_gateway.auth.limit_rules import parse_limits
 
 OWN_NAMES = frozenset(
     {

@@ -10,10 +10,10 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
-from authorizing import Browser
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty import FaultyService, faulty_service
+from page_client import BrowserClient
 from redis.asyncio import Redis
 from upstream import Upstream
 from websocket_client import Client, client_of
@@ -84,6 +84,11 @@ async def gateway(environment: pytest.MonkeyPatch, upstream: Upstream) -> AsyncI
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+@pytest.fixture
+def browser(gateway: str, http: aiohttp.ClientSession) -> BrowserClient:
+    return BrowserClient(http, gateway)
 
 
 @pytest_asyncio.fixture
@@ -223,15 +228,6 @@ def mint(secret_files: dict[str, Path]) -> Mint:
 
 def token_of(headers: dict[str, str]) -> str:
     return headers["Authorization"].removeprefix("Bearer ")
-
-
-@pytest_asyncio.fixture
-async def browser(gateway: str, session: dict[str, Any], redis_url: str) -> AsyncIterator[Browser]:
-    """A browser at which the administrator is signed in."""
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-        browser = Browser(http, gateway)
-        await browser.sign_in(redis_url, session["session_id"])
-        yield browser
 
 
 @pytest_asyncio.fixture
