@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,6 +23,7 @@ T = TypeVar("T")
 MAX_SHARE = 0.5
 AT_ONCE = 32
 MAX_SILENT_SECONDS = 30
+CONNECTIONS_OF_A_USER = 20
 _KIB = 1024
 
 pytestmark = [
@@ -60,11 +62,24 @@ def test_1000_requests_at_once_are_answered(stack: Stack, token: str, figures: F
     assert statuses == {200: 1000}
 
 
-def test_500_websockets_subscribe_at_once(stack: Stack, token: str, figures: Figures) -> None:
+def tokens_of_users(stack: Stack, count: int) -> list[str]:
+    """Tokens of so many new users who may read data."""
+    tokens = []
+    with login(stack) as client:
+        for _ in range(count):
+            user = {"username": f"load-{secrets.token_hex(4)}", "password": secrets.token_hex(16), "roles": ["viewer"]}
+            assert client.post("/v1/users", json=user).status_code == 201
+            credentials = {name: user[name] for name in ("username", "password")}
+            tokens.append(str(client.post("/v1/sessions", json=credentials).json()["access_token"]))
+    return tokens
+
+
+def test_500_websockets_subscribe_at_once(stack: Stack, figures: Figures) -> None:
+    tokens = tokens_of_users(stack, 500 // CONNECTIONS_OF_A_USER)
     frame = json.dumps({"op": "subscribe", "channel": "data:product"})
     address = f"{stack.gateway.replace('http', 'ws')}/v1/ws"
 
-    async def subscribe() -> str:
+    async def subscribe(token: str) -> str:
         headers = {"Authorization": f"Bearer {token}"}
         async with connect(address, additional_headers=headers, open_timeout=60) as socket:
             await socket.send(frame)
@@ -73,7 +88,7 @@ def test_500_websockets_subscribe_at_once(stack: Stack, token: str, figures: Fig
             return str(op)
 
     async def subscribe_all() -> Counter[str]:
-        return Counter(await asyncio.gather(*(subscribe() for _ in range(500))))
+        return Counter(await asyncio.gather(*(subscribe(token) for token in tokens * CONNECTIONS_OF_A_USER)))
 
     answers = asyncio.run(subscribe_all())
 

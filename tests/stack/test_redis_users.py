@@ -22,8 +22,8 @@ KEYS = {
     "dataflow": "dataflow:1",
     "mcp": "mcp:1",
     "classification": "classification:1",
-    "event": "nexus:channel:data:product",
-    "epoch": "nexus:channel:data:product:epoch",
+    "event": "nexus:channel:default:data:product",
+    "index": "nexus:channels:default:data",
     "other": "other",
 }
 # What the client library sends on its own, then what services do.
@@ -136,18 +136,18 @@ def allowed(redis: Redis, user: str, command: str) -> set[str]:
 
 @pytest.mark.parametrize("user", USERS)
 def test_user_writes_its_own_keys_and_nobody_elses(redis: Redis, user: str) -> None:
-    channels = {"event", "epoch"} if user == "dataflow" else set()
+    channels = {"event", "index"} if user == "dataflow" else set()
     assert allowed(redis, user, "SET {} x") == {user} | channels
 
 
 @pytest.mark.parametrize("user", USERS)
 def test_user_reads_its_own_keys_and_nobody_elses(redis: Redis, user: str) -> None:
-    channels = {"event", "epoch"} if user in {"dataflow", "gateway"} else set()
+    channels = {"gateway": {"event"}, "dataflow": {"event", "index"}}.get(user, set())
     assert allowed(redis, user, "GET {}") == {user} | channels
 
 
 def test_gateway_follows_what_dataflow_publishes(redis: Redis) -> None:
-    key = "nexus:channel:data:supplier"
+    key = "nexus:channel:default:data:supplier"
     place = redis("dataflow", f"XADD {key} MAXLEN ~ 1000 5-1 data x")
     assert place == "5-1"
     assert redis("gateway", f"XRANGE {key} - +") == "5-1"
@@ -155,6 +155,14 @@ def test_gateway_follows_what_dataflow_publishes(redis: Redis) -> None:
     assert redis("gateway", f"XREAD BLOCK 1 STREAMS {key} 0-0") == key
     assert not may(redis("gateway", f"XADD {key} * data x"))
     assert not may(redis("gateway", f"DEL {key}"))
+
+
+@pytest.mark.parametrize(("user", "kind"), [("dataflow", "data"), ("gateway", "app"), ("gateway", "user")])
+def test_each_kind_of_channel_is_written_by_one_user(redis: Redis, user: str, kind: str) -> None:
+    keys = f"nexus:channel:acme:{kind}:x", f"nexus:channels:acme:{kind}", f"nexus:channels:acme:{kind}:bytes"
+    commands = [f"XADD {keys[0]} MAXLEN ~ 1000 * data x", *(f"EXPIRE {key} 60" for key in keys)]
+    may_write = {name for name in USERS if all(map(may, redis.answers(name, commands)))}
+    assert may_write == {user}
 
 
 def test_script_reaches_no_more_keys_than_its_user(redis: Redis) -> None:

@@ -93,14 +93,19 @@ def redis_users(folder: Path) -> dict[str, tuple[str, set[str]]]:
     }
 
 
+def written(*kinds: str) -> set[str]:
+    """Return the patterns of the keys that publishing to channels of these kinds writes."""
+    return {pattern for kind in kinds for pattern in (f"~nexus:channel:*:{kind}:*", f"~nexus:channels:*:{kind}*")}
+
+
 def test_each_service_has_a_redis_user_for_its_own_keys(folder: Path) -> None:
     digests = {
         name: "#" + sha256((folder / f"{name}_redis_password").read_bytes()).hexdigest()
         for name in ("gateway", "dataflow", "mcp", "classification")
     }
     assert redis_users(folder) == {
-        "gateway": (digests["gateway"], {"~gateway:*", "%R~nexus:channel*"}),
-        "dataflow": (digests["dataflow"], {"~dataflow:*", "~nexus:channel*"}),
+        "gateway": (digests["gateway"], {"~gateway:*", "%R~nexus:channel:*", *written("app", "user")}),
+        "dataflow": (digests["dataflow"], {"~dataflow:*", *written("data")}),
         "mcp": (digests["mcp"], {"~mcp:*"}),
         "classification": (digests["classification"], {"~classification:*"}),
     }

@@ -19,9 +19,10 @@ REDIS_ACL = "redis_acl"
 # The folder is closed to others; its files are open so that the containers' user can read their mounts.
 _MODE = 0o444
 _REDIS_PASSWORD = "_redis_password"  # noqa: S105 # the end of a file's name
-# Each Redis user owns the keys `<user>:*`. Channels are written by the service whose events they carry and only read by
-# the gateway, which passes them on.
-_CHANNEL_KEYS = {"dataflow": "~nexus:channel*", "gateway": "%R~nexus:channel*"}
+# Each Redis user owns the keys `<user>:*`. Channels are written by the service whose events they carry, those of clients
+# by the gateway, which passes all of them on.
+_CHANNEL_KINDS = {"dataflow": ("data",), "gateway": ("app", "user")}
+_CHANNEL_READERS = {"gateway": "%R~nexus:channel:*"}
 # Commands on keys, transactions and scripts (which obey the same key patterns), and what redis-py sends on its own.
 # SCAN, RANDOMKEY and DBSIZE ignore key patterns, as do CLIENT TRACKING and the commands that are dangerous or for
 # administration.
@@ -109,7 +110,8 @@ def _redis_acl() -> str:
 
 def _redis_user(name: str) -> str:
     digest = sha256(read(f"{name}{_REDIS_PASSWORD}").encode()).hexdigest()
-    keys = " ".join(filter(None, [f"~{name}:*", _CHANNEL_KEYS.get(name)]))
+    written = [f"~nexus:channel:*:{kind}:* ~nexus:channels:*:{kind}*" for kind in _CHANNEL_KINDS.get(name, ())]
+    keys = " ".join(filter(None, [f"~{name}:*", *written, _CHANNEL_READERS.get(name)]))
     return f"user {name} on #{digest} resetkeys resetchannels {keys} {_REDIS_COMMANDS}\n"
 
 

@@ -21,7 +21,7 @@ from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.health import Health
 from nexus_chassis.limits import Limits
-from nexus_chassis.revocations import Revocations
+from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.settings import load
 from nexus_chassis.tokens import TokenVerifier
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The service; settings come from the environment unless given."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
-    revocations = Revocations(settings.revocations_url)
+    revocations = Revocations()
     return build_app(
         settings,
         version=__version__,
@@ -61,7 +61,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             classifier=classifier,
             classification=ClassificationService(classifier, taxonomies),
         )
-        async with revocations.following():
+        async with follow_revocations(settings.revocations_url, revocations):
             yield
 
     return lifespan

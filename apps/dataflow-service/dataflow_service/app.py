@@ -19,7 +19,7 @@ from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.health import Health
 from nexus_chassis.limits import Limits
 from nexus_chassis.postgres import open_database
-from nexus_chassis.revocations import Revocations
+from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.settings import load
 from nexus_chassis.tokens import TokenVerifier
 
@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; without `settings` they are read from the environment."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
-    revocations = Revocations(settings.revocations_url)
+    revocations = Revocations()
     return build_app(
         settings,
         version=__version__,
@@ -51,7 +51,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         async with (
             open_database(settings, MIGRATIONS, workers=settings.workers) as database,
             redis.create_redis(settings) as messages,
-            revocations.following(),
+            follow_revocations(settings.revocations_url, revocations),
         ):
             health.add("postgres", database.check, critical=True)
             health.add("redis", lambda: redis.check(messages), critical=False)

@@ -28,7 +28,7 @@ from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.origins import Origins
-from nexus_chassis.revocations import Revocations
+from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.tokens import TokenVerifier
 
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; without `settings` they are read from the environment."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
-    revocations = Revocations(settings.revocations_url)
+    revocations = Revocations()
     verifier = TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations)
     return build_app(
         settings,
@@ -65,11 +65,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _lifespan(settings: Settings, health: Health, verifier: TokenVerifier, revocations: Revocations) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with create_http_session() as session, revocations.following():
+        async with create_http_session() as session, follow_revocations(settings.revocations_url, revocations):
             gateway, classification, dataflow = upstreams(settings, session)
             for upstream in (classification, dataflow, gateway):
                 health.add(upstream.name, upstream.check, critical=False)
-            app.state.context = _context(settings, verifier, classification, dataflow)
+            app.state.context = _context(settings, verifier, revocations, classification, dataflow)
             yield
 
     return lifespan
@@ -88,7 +88,13 @@ def upstreams(settings: Settings, session: aiohttp.ClientSession) -> tuple[Upstr
     )
 
 
-def _context(settings: Settings, verifier: TokenVerifier, classification: Upstream, dataflow: Upstream) -> Context:
+def _context(
+    settings: Settings,
+    verifier: TokenVerifier,
+    revocations: Revocations,
+    classification: Upstream,
+    dataflow: Upstream,
+) -> Context:
     registry = ToolRegistry([*classification_tools(classification), *product_tools(dataflow)])
     tools = ToolService(registry)
     metadata = ResourceMetadata(settings.public_url, settings.issuer, {SCOPE, *registry.scopes})
@@ -96,6 +102,7 @@ def _context(settings: Settings, verifier: TokenVerifier, classification: Upstre
         authenticator=Authenticator(verifier, Origins.parse(settings.allowed_origins), metadata.address),
         metadata=metadata,
         methods=_methods(ToolHandlers(tools)),
+        revocations=revocations,
         tools=tools,
     )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mcp_server.dispatch.router import MethodRouter
     from mcp_server.tools.service import ToolService
     from mcp_server.transports.auth import Authenticator
+    from nexus_chassis.revocations import Revocations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Context:
     authenticator: "Authenticator"
     metadata: "ResourceMetadata"
     methods: "MethodRouter"
+    revocations: "Revocations"
     tools: "ToolService"
 
 

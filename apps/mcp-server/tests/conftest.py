@@ -14,7 +14,7 @@ import mcp_server
 from mcp_server.app import create_app
 from mcp_server.limits import MAX_MESSAGE_BYTES
 from mcp_server.settings import Settings
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer, RevocationServer, revocation_server, serving
 
 ROOT = Path(mcp_server.__file__).parent.parent
 PAGE = "https://agents.example"
@@ -57,11 +57,17 @@ def environment(make_settings: MakeSettings) -> dict[str, str]:
 
 
 @pytest.fixture
-def app(make_settings: MakeSettings, stack: Stack) -> FastAPI:
+async def revoking(redis_url: str) -> AsyncIterator[RevocationServer]:
+    """What ended, as the gateway answers it."""
+    async with revocation_server(redis_url) as server:
+        yield server
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings, stack: Stack, revoking: RevocationServer) -> FastAPI:
     """The application, with the stack behind it; pages of https://agents.example may connect."""
     urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), stack.url)
-    revocations = f"{stack.url}/oauth/revocations"
-    return create_app(make_settings(allowed_origins=PAGE, revocations_url=revocations, **urls))
+    return create_app(make_settings(allowed_origins=PAGE, revocations_url=revoking.url, **urls))
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 from aiohttp import web
 
-from nexus_chassis.revocations import RevocationPage, session_hash
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_testkit import Issuer
 
@@ -24,7 +23,7 @@ type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Stack:
     """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path.
 
-    `ended` are the ids of ended sessions. `delay` and `exchange_delay` are seconds of a classification and of a token exchange.
+    `delay` and `exchange_delay` are seconds of a classification and of a token exchange.
     `cancelled` are the paths of requests whose client left before the answer.
     """
 
@@ -34,7 +33,6 @@ class Stack:
         self.requests: dict[str, list[dict[str, Any]]] = {}
         self.cancelled: list[str] = []
         self.lifetime = 600
-        self.ended: list[str] = []
         self.delay = 0.0
         self.exchange_delay = 0.0
         self.url = ""
@@ -56,7 +54,6 @@ class Stack:
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
         app.router.add_get("/readyz", self._ready)
-        app.router.add_get("/oauth/revocations", self._revocations)
         return app
 
     def _note(self, request: web.Request, **facts: object) -> None:
@@ -104,12 +101,6 @@ class Stack:
             return web.json_response(PRODUCT)
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
         return web.json_response(problem, status=404, content_type="application/problem+json")
-
-    async def _revocations(self, request: web.Request) -> web.StreamResponse:
-        """Answer the sessions that ended since the cursor, by their number."""
-        start = int(request.query["after"].partition("-")[0])
-        hashes = [session_hash(session) for session in self.ended[start:]]
-        return web.json_response(RevocationPage(hashes, f"{len(self.ended)}-0").body())
 
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})

@@ -47,6 +47,8 @@ class Me(BaseModel):
 
     subject: str
     username: str
+    tenant: str
+    roles: list[str]
     client_id: str
     scopes: list[str]
     session_id: str
@@ -63,6 +65,8 @@ def bare() -> FastAPI:
         return Me(
             subject="4b0c0a4e-5f27-4c52-9a5c-6f7a3f0b5b0e",
             username="admin",
+            tenant="default",
+            roles=["admin"],
             client_id="nexus",
             scopes=scopes,
             session_id="c2Vzc2lvbi1pZGVudGlmaWVy",

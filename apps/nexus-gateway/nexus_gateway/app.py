@@ -1,11 +1,11 @@
 """The gateway's application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -13,13 +13,15 @@ from starlette.middleware import Middleware
 
 from nexus_chassis import redis as redis_clients
 from nexus_chassis.app import build_app
+from nexus_chassis.drain import Drain
 from nexus_chassis.errors import DatabaseUnavailableError, RedisUnavailableError
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.limits import Limits
 from nexus_chassis.origins import Origins
 from nexus_chassis.postgres import open_database
-from nexus_chassis.revocations import withdraw_key
+from nexus_chassis.revocation_stream import RevocationFeed, revoke_key
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -31,22 +33,24 @@ from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
-from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
-from nexus_gateway.events.hub import Hub
+from nexus_gateway.events.service import open_events
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.endpoints import audience_token, token, well_known
 from nexus_gateway.oauth.grants.token_exchange import TokenExchange
-from nexus_gateway.oauth.issuer import TOKEN_SECONDS, TokenIssuer
+from nexus_gateway.oauth.issuer import TokenIssuer
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
 from nexus_gateway.oauth.keys.follower import following_keys
 from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
-from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.oauth.models import Client
+from nexus_gateway.openapi import endpoints as openapi_endpoints
+from nexus_gateway.openapi.merging import Document
+from nexus_gateway.openapi.service import DocumentService
 from nexus_gateway.pages import endpoints as page_endpoints
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.proxy import endpoints as proxy_endpoints
@@ -102,6 +106,7 @@ def create_app() -> FastAPI:
             token.router,
             audience_token.router,
             status_endpoints.router,
+            openapi_endpoints.router,
             event_endpoints.router,
             tenant_endpoints.router,
             role_endpoints.router,
@@ -113,6 +118,7 @@ def create_app() -> FastAPI:
         origins=Origins.parse(settings.allowed_origins),
         middleware=_middleware(proxies),
         trusts_peer=proxies.trusts,
+        openapi_url=None,
     )
     record_refusals(app)
     return app
@@ -123,7 +129,7 @@ def _middleware(proxies: TrustedProxies) -> list[Middleware]:
     return [Middleware(ProxyMiddleware, proxies=proxies), limits] if proxies else [limits]
 
 
-def reload_routes(app: FastAPI) -> None:
+async def _reload_routes(app: FastAPI) -> None:
     """Serve the routes as NEXUS_ROUTES_FILE has them now; raises ValueError, and changes nothing, where it is wrong."""
     table: RouteTable = app.state.context.route_table
     table.reload()
@@ -133,61 +139,90 @@ def reload_routes(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        context = await _open(stack, settings, table, health)
+        host = _Host(health, runtime_of(app).drain, app.openapi)
+        context = await _open(stack, settings, table, host)
+        await stack.enter_async_context(context.revocation_feed.running(host.drain))
         app.state.context = context
         runtime = runtime_of(app)
         runtime.verifier = context.issuer.gateway_verifier
-        runtime.on_reload.append(partial(context.signing_keys.reload, settings.signing_key_file))
-        following = asyncio.create_task(context.hub.run())
-        try:
-            yield
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        runtime.on_reload += [
+            partial(context.signing_keys.reload, settings.signing_key_file),
+            partial(_reload_routes, app),
+        ]
+        yield
+
+
+class _Host(NamedTuple):
+    """What the context takes from the application that serves it."""
+
+    health: Health
+    drain: Drain
+    document: Callable[[], Document]
 
 
 @asynccontextmanager
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """What the application holds, without serving it: for the command line."""
     async with AsyncExitStack() as stack:
-        yield await _open(stack, settings, RouteTable(settings), Health(settings.service_name, __version__))
+        host = _Host(Health(settings.service_name, __version__), Drain(), dict)
+        yield await _open(stack, settings, RouteTable(settings), host)
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, health: Health) -> Context:
+async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, host: _Host) -> Context:
     # First: a key that is wrong ends the process, whatever else is away.
-    ring = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file)))
-    issuer, client = _issuer(settings, ring, table.scopes)
+    ring, revocations = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file))), Revocations()
+    issuer, client = _issuer(settings, ring, table.scopes, revocations)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
     follower = await stack.enter_async_context(redis_clients.create_follower(settings))
+    revocation_follower = await stack.enter_async_context(redis_clients.create_follower(settings))
     http = await stack.enter_async_context(create_upstream_session())
     status_http = await stack.enter_async_context(create_http_session())
     signing_keys = partial(_signing_keys, settings, ring, redis)
     sessions, limiter = SessionRepository(redis), LoginLimiter(redis)
     users, passwords = UserRepository(), _passwords(settings)
-    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.raise_epoch), signing_keys)
+    database = await _open_database(stack, settings, Bootstrap(users, passwords, sessions.end_all), signing_keys)
     await stack.enter_async_context(following_keys(signing_keys(database)))
     audit = AuditWriter(database)
     await stack.enter_async_context(audit.running())
     changes = ChangeLog(audit)
     logins = UserAuthentication(database, users, passwords, table.all_scopes)
-    health.add("postgres", database.check, critical=False)
-    health.wait_for(lambda: database.opened)
-    health.add("signing_keys", ring.check, critical=False)
-    health.add("redis", partial(redis_clients.check, redis), critical=False)
+    host.health.add("postgres", database.check, critical=False)
+    host.health.wait_for(lambda: database.opened)
+    host.health.add("signing_keys", ring.check, critical=False)
+    host.health.add("redis", partial(redis_clients.check, redis), critical=False)
+    service = SessionService(
+        sessions,
+        limiter,
+        audit,
+        authenticate=logins.authenticate,
+        load_user=logins.load_user,
+        issue_token=issuer.issue_session_token,
+        seconds=settings.session_seconds,
+    )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
+    rate_limiter = RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count)
+    events = await stack.enter_async_context(
+        open_events(
+            redis,
+            follower,
+            drain=host.drain,
+            origins=settings.event_origins,
+            revocations=revocations,
+            admit=rate_limiter.admit_message,
+        )
+    )
     return Context(
         audit=audit,
         audit_log=AuditService(database),
         session_gate=gate,
-        rate_limiter=RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count),
+        rate_limiter=rate_limiter,
         tenants=TenantService(database, TenantRepository(), changes),
         roles=RoleService(
-            database, RoleRepository(), changes, raise_epoch=sessions.raise_epoch, all_scopes=table.all_scopes
+            database, RoleRepository(), changes, raise_epoch=service.raise_epoch, all_scopes=table.all_scopes
         ),
         users=UserService(
-            database, users, passwords, changes, end_all=sessions.raise_epoch, raise_epoch=sessions.raise_epoch
+            database, users, passwords, changes, end_all=service.end_all, raise_epoch=service.raise_epoch
         ),
         passwords=PasswordService(
             database,
@@ -195,35 +230,30 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, he
             passwords,
             ResetTokens(redis),
             changes,
-            end_all=sessions.raise_epoch,
+            end_all=service.end_all,
             attempt=limiter.attempt,
             reset_url=f"{settings.issuer}/password-reset/",
         ),
         logins=logins,
+        revocations=revocations,
+        revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
         browsers=Browsers(
             redis,
             PublicAddress(settings.issuer, settings.more_hosts),
-            issue=_no_session,
+            issue=service.access_token,
             verifier=issuer.gateway_verifier,
             gate=gate,
         ),
-        sessions=SessionService(
-            sessions,
-            limiter,
-            audit,
-            authenticate=logins.authenticate,
-            issue_token=issuer.issue_session_token,
-            seconds=TOKEN_SECONDS,
-        ),
+        sessions=service,
         issuer=issuer,
         signing_keys=signing_keys(database),
         clients=Clients(client),
         token_exchange=TokenExchange(issuer, client.id, gate.is_active, audit),
         forwarder=Forwarder(http, issuer.issue_route_token),
         route_table=table,
-        hub=Hub(redis, follower),
-        origins=Origins.parse(settings.allowed_origins),
-        status=StatusService(status_http, database, redis, health, table.addresses),
+        events=events,
+        status=StatusService(status_http, database, redis, host.health, table.addresses),
+        document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
     )
 
 
@@ -259,17 +289,15 @@ def _signing_keys(settings: Settings, ring: KeyRing, redis: Redis, database: Dat
         database,
         ring,
         AuditWriter(database),
-        publish=partial(withdraw_key, redis),
+        publish=partial(revoke_key, redis),
         period=timedelta(days=settings.key_rotation_days),
     )
 
 
-def _issuer(settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]]) -> tuple[TokenIssuer, Client]:
+def _issuer(
+    settings: Settings, ring: KeyRing, scopes: Mapping[str, frozenset[str]], revocations: Revocations
+) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     called = frozenset(scopes) - {settings.client_id}
     client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
-    return TokenIssuer(ring, settings.issuer, scopes), client
-
-
-async def _no_session(_: str) -> IssuedToken:
-    raise SessionEndedError
+    return TokenIssuer(ring, settings.issuer, scopes, revocations), client

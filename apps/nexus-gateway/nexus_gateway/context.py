@@ -7,16 +7,19 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from nexus_chassis.origins import Origins
+    from nexus_chassis.revocation_stream import RevocationFeed
+    from nexus_chassis.revocations import Revocations
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
-    from nexus_gateway.events.hub import Hub
+    from nexus_gateway.events.service import EventService
     from nexus_gateway.oauth.clients import Clients
     from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
+    from nexus_gateway.oauth.models import IssuedToken
+    from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
     from nexus_gateway.rate_limits.limiter import RateLimiter
@@ -42,17 +45,19 @@ class Context:
     users: "UserService"
     passwords: "PasswordService"
     logins: "UserAuthentication"
+    revocations: "Revocations"
+    revocation_feed: "RevocationFeed"
     browsers: "Browsers"
-    sessions: "SessionService"
+    sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"
     clients: "Clients"
     token_exchange: "TokenExchange"
     forwarder: "Forwarder"
     route_table: "RouteTable"
-    hub: "Hub"
-    origins: "Origins"
+    events: "EventService"
     status: "StatusService"
+    document: "DocumentService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

@@ -6,71 +6,73 @@ from code or from the route table, never from a request: each combination is kep
 
 from prometheus_client import Counter, Gauge, Histogram
 
-LOGINS = Counter("gateway_logins", "Attempts to sign in, by outcome", ["outcome"])
-"""outcome: success, wrong, limited, overloaded, unavailable."""
-
-REFRESHES = Counter("gateway_refreshes", "Uses of refresh tokens, by outcome", ["outcome"])
-"""outcome: success, repeated (within the grace time), replayed (its session was ended), refused."""
-
-SESSIONS_ENDED = Counter(
-    "gateway_sessions_ended", "Sessions ended before their time, by who or what ended them", ["by"]
+LOGINS = Counter(
+    "gateway_logins", "attempts to sign in: success, wrong, limited, overloaded or unavailable", ["outcome"]
 )
-"""by: user, admin, replay."""
 
-RATE_LIMITED = Counter("gateway_rate_limited", "Requests refused by a rate limit, by what it counts", ["limit"])
-"""limit: address, principal, client, class."""
+REFRESHES = Counter(
+    "gateway_refreshes",
+    "uses of refresh tokens: success, repeated (within the grace time), replayed (the session was ended) or refused",
+    ["outcome"],
+)
 
-LIMITER_OPEN = Counter("gateway_limiter_open", "Requests that passed uncounted because Redis was away")
+SESSIONS_ENDED = Counter("gateway_sessions_ended", "sessions ended before their time, by user, admin or replay", ["by"])
+
+RATE_LIMITED = Counter(
+    "gateway_rate_limited", "requests refused by the rate limit of an address, principal, client or class", ["limit"]
+)
+
+LIMITER_OPEN = Counter("gateway_limiter_open", "requests that passed uncounted because Redis was away")
 
 BREAKER_STATE = Gauge(
     "gateway_breaker_state",
-    "Circuit breaker of a service in the worst worker: 0 closed, 1 trying, 2 open",
+    "circuit breaker of a service in the worst worker: 0 closed, 1 trying, 2 open",
     ["service"],
     multiprocess_mode="livemax",
 )
 
 UPSTREAM_SECONDS = Histogram(
     "gateway_upstream_seconds",
-    "Seconds from passing a request on to the head of the service's answer, by service",
+    "seconds from passing a request on to the head of the service's answer",
     ["service"],
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 UPSTREAM_FAILURES = Counter(
-    "gateway_upstream_failures", "Requests that a service did not answer, by service and reason", ["service", "reason"]
+    "gateway_upstream_failures",
+    "requests that a service did not answer: unreachable, timeout, cut (the answer broke off) or open (its breaker)",
+    ["service", "reason"],
 )
-"""reason: unreachable, timeout, cut (the answer broke off), open (the breaker let none through)."""
 
-UPSTREAM_RETRIES = Counter("gateway_upstream_retries", "Requests sent to a service again, by service", ["service"])
+UPSTREAM_RETRIES = Counter("gateway_upstream_retries", "requests sent to a service again", ["service"])
 
 CONNECTIONS = Gauge(
-    "gateway_connections", "Open connections for events, by transport", ["transport"], multiprocess_mode="livesum"
+    "gateway_connections", "open connections for events: websocket or sse", ["transport"], multiprocess_mode="livesum"
 )
-"""transport: websocket, sse."""
 
-EVENTS_SENT = Counter("gateway_events_sent", "Events sent to subscribers, by transport", ["transport"])
+EVENTS_SENT = Counter("gateway_events_sent", "events sent to subscribers", ["transport"])
 EVENT_LAG = Histogram(
     "gateway_event_lag_seconds",
-    "Seconds from the publication of an event to its dispatch in this worker",
+    "seconds from the publication of an event to its dispatch in a worker",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-SLOW_CONSUMERS = Counter("gateway_slow_consumers", "Connections closed because they read too slowly", ["transport"])
+SLOW_CONSUMERS = Counter("gateway_slow_consumers", "connections closed because they read too slowly", ["transport"])
 
-AUDIT_QUEUE = Gauge("gateway_audit_queue", "Audit events that wait to be written", multiprocess_mode="livesum")
-AUDIT_WRITTEN = Counter("gateway_audit_written", "Audit events written")
-AUDIT_DROPPED = Counter("gateway_audit_dropped", "Audit events lost because too many waited")
+AUDIT_QUEUE = Gauge("gateway_audit_queue", "audit events that wait to be written", multiprocess_mode="livesum")
+AUDIT_WRITTEN = Counter("gateway_audit_written", "audit events written")
+AUDIT_DROPPED = Counter("gateway_audit_dropped", "audit events lost because too many waited")
 
 KEY_CREATED = Gauge(
     "gateway_signing_key_created_timestamp_seconds",
-    "When the signing key in this state was made, in seconds since 1970",
+    "when the signing key was made that is current or next, in seconds since 1970",
     ["state"],
     multiprocess_mode="livemax",
 )
-"""state: current, next."""
 
 KEYS_READ = Gauge(
     "gateway_signing_keys_read_timestamp_seconds",
-    "When the worker that is furthest behind last read the signing keys, in seconds since 1970",
+    "when the worker that is furthest behind last read the signing keys, in seconds since 1970",
     multiprocess_mode="livemin",
 )
-KEY_CHANGES = Counter("gateway_signing_key_changes", "Changes of the signing keys made by this gateway", ["change"])
-"""change: rotate, withdraw."""
+KEY_CHANGES = Counter(
+    "gateway_signing_key_changes", "changes of the signing keys by this gateway: rotate or withdraw", ["change"]
+)

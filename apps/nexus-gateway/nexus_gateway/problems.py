@@ -6,7 +6,7 @@ from typing import override
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from nexus_chassis.channels import UnknownChannelError
+from nexus_chassis.channels import InvalidEventError, UnknownChannelError
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.problems import Problem, ProblemMap
 from nexus_chassis.tokens import forbidden, unauthorized
@@ -19,12 +19,23 @@ from nexus_gateway.auth.errors import (
     SessionEndedError,
     UnknownHostError,
 )
-from nexus_gateway.events.errors import BadFrameError
+from nexus_gateway.events.errors import (
+    BadEventIdError,
+    BadFrameError,
+    ForeignChannelError,
+    InvalidTicketError,
+    NotPublishableError,
+    OtherSubjectError,
+    StreamsExhaustedError,
+    TooManyConnectionsError,
+    UnknownParameterError,
+)
 from nexus_gateway.oauth.errors import InvalidScopeError, OAuthError, UnknownAudienceError
 from nexus_gateway.oauth.keys.errors import (
     ForeignKeyError,
     KeyTooFreshError,
     SigningKeysUnavailableError,
+    UnannouncedError,
     UnknownKeyError,
 )
 from nexus_gateway.proxy.errors import (
@@ -37,7 +48,13 @@ from nexus_gateway.proxy.errors import (
     UpstreamUnavailableError,
 )
 from nexus_gateway.roles.errors import BuiltInRoleError, NoSuchRoleError, RoleInUseError, UnknownScopeError
-from nexus_gateway.sessions.errors import NoSessionError, TooManyAttemptsError, WrongCredentialsError
+from nexus_gateway.sessions.errors import (
+    FirstPartyOnlyError,
+    InvalidRefreshTokenError,
+    NoSessionError,
+    TooManyAttemptsError,
+    WrongCredentialsError,
+)
 from nexus_gateway.tenants.errors import TenantExistsError
 from nexus_gateway.users.errors import (
     ChangedMeanwhileError,
@@ -102,7 +119,15 @@ def _foreign_request(error: ForeignRequestError) -> Problem:
 def _rate_limited(error: RateLimitedError) -> Problem:
     detail = f"The limit {error.limit!r} is used up. Try again in {error.retry_after} s."
     headers = {**error.headers, **_retry_after(error.retry_after)}
-    return Problem(429, "rate-limited", "Too many requests", detail, headers=headers, limit=error.limit)
+    return Problem(
+        429,
+        "rate-limited",
+        "Too many requests",
+        detail,
+        headers=headers,
+        limit=error.limit,
+        retry_after=error.retry_after,
+    )
 
 
 def _wrong_credentials(_: WrongCredentialsError) -> Problem:
@@ -189,8 +214,19 @@ def _invalid_reset_token(_: InvalidResetTokenError) -> Problem:
 
 
 def _no_session(_: NoSessionError) -> Problem:
-    detail = "This token belongs to no session. Sign in at POST /v1/sessions."
+    detail = "The token belongs to no session, or you have none of this id. GET /v1/sessions lists yours."
     return Problem(404, "no-session", "There is no session", detail)
+
+
+def _invalid_refresh_token(_: InvalidRefreshTokenError) -> Problem:
+    detail = "It was used already, or its session has ended. Sign in at POST /v1/sessions."
+    headers = {"WWW-Authenticate": "Bearer"}
+    return Problem(401, "invalid-refresh-token", "The refresh token is not valid", detail, headers=headers)
+
+
+def _first_party_only(_: FirstPartyOnlyError) -> Problem:
+    detail = "This token was issued to a client that acts for the user. Sign in at POST /v1/sessions."
+    return Problem(403, "first-party-only", "Only the user may do this", detail)
 
 
 def _unknown_audience(error: UnknownAudienceError) -> Problem:
@@ -220,6 +256,10 @@ def _key_too_fresh(error: KeyTooFreshError) -> Problem:
 
 def _foreign_key(error: ForeignKeyError) -> Problem:
     return Problem(409, "foreign-key", "The signing key cannot be decrypted", str(error))
+
+
+def _unannounced(error: UnannouncedError) -> Problem:
+    return Problem(503, "unannounced", "The services were not told", str(error), headers=_retry_after(5))
 
 
 def _unknown_key(error: UnknownKeyError) -> Problem:
@@ -289,6 +329,51 @@ def _broken_chain(error: BrokenChainError) -> Problem:
     return Problem(500, "audit-log-changed", "The audit log was changed", f"{error}.")
 
 
+def _bad_event_id(_: BadEventIdError) -> Problem:
+    detail = "Last-Event-ID is not an id that this gateway sent. Send that of the last event, or none."
+    return Problem(400, "bad-event-id", "The event id is not understood", detail)
+
+
+def _invalid_event(error: InvalidEventError) -> Problem:
+    return Problem(422, "invalid-event", "The event cannot be published", str(error))
+
+
+def _foreign_channel(error: ForeignChannelError) -> Problem:
+    detail = f"Found {error.channel}. Subscribe to user:NAME with the subject of your own token as NAME."
+    return Problem(403, "channel-not-allowed", "This channel is another user's", detail)
+
+
+def _not_publishable(error: NotPublishableError) -> Problem:
+    detail = f"Found {error.channel}, to which a service publishes. Use a channel app:NAME."
+    return Problem(403, "channel-not-allowed", "Clients cannot publish to this channel", detail)
+
+
+def _other_subject(_: OtherSubjectError) -> Problem:
+    detail = "The new token is of another user or tenant than the connection. Open another connection with it."
+    return Problem(403, "other-subject", "The token is another user's", detail)
+
+
+def _too_many_connections(error: TooManyConnectionsError) -> Problem:
+    detail = f"You have {error.limit} connections for events open. Close one, or subscribe to more channels on one."
+    return Problem(429, "too-many-connections", "Too many connections", detail, headers=_retry_after(5))
+
+
+def _streams_exhausted(_: StreamsExhaustedError) -> Problem:
+    detail = "There are too many event streams. Use a WebSocket at /v1/ws, or try again in a few seconds."
+    return Problem(503, "overloaded", "The gateway is overloaded", detail, headers=_retry_after(5))
+
+
+def _invalid_ticket(_: InvalidTicketError) -> Problem:
+    detail = "The ticket was used, or is older than 30 s. Get a new one from POST /v1/ws/tickets."
+    return Problem(401, "invalid-ticket", "The ticket is refused", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _unknown_parameter(error: UnknownParameterError) -> Problem:
+    names = ", ".join(repr(name[:100]) for name in error.names[:10])
+    detail = f"Found the query parameters {names}. Only one `ticket` is known; tokens are sent in headers."
+    return Problem(400, "unknown-parameter", "A query parameter is unknown", detail)
+
+
 def _client_left(_: ClientDisconnect) -> Problem:
     return Problem(499, "client-left", "The client left", "The connection was closed before the answer.")
 
@@ -322,6 +407,8 @@ PROBLEMS: ProblemMap = (
     (WrongPasswordError, _wrong_password),
     (InvalidResetTokenError, _invalid_reset_token),
     (NoSessionError, _no_session),
+    (InvalidRefreshTokenError, _invalid_refresh_token),
+    (FirstPartyOnlyError, _first_party_only),
     (OAuthError, OAuthProblem),
     (UnknownAudienceError, _unknown_audience),
     (InvalidScopeError, _invalid_scope),
@@ -329,6 +416,7 @@ PROBLEMS: ProblemMap = (
     (KeyTooFreshError, _key_too_fresh),
     (ForeignKeyError, _foreign_key),
     (UnknownKeyError, _unknown_key),
+    (UnannouncedError, _unannounced),
     (AmbiguousPathError, _ambiguous_path),
     (InvalidTimeoutError, _invalid_timeout),
     (TooManyStreamsError, _too_many_streams),
@@ -340,5 +428,14 @@ PROBLEMS: ProblemMap = (
     (UnknownChannelError, _unknown_channel),
     (BadFrameError, _bad_frame),
     (BrokenChainError, _broken_chain),
+    (BadEventIdError, _bad_event_id),
+    (InvalidEventError, _invalid_event),
+    (ForeignChannelError, _foreign_channel),
+    (NotPublishableError, _not_publishable),
+    (OtherSubjectError, _other_subject),
+    (TooManyConnectionsError, _too_many_connections),
+    (StreamsExhaustedError, _streams_exhausted),
+    (InvalidTicketError, _invalid_ticket),
+    (UnknownParameterError, _unknown_parameter),
     (ClientDisconnect, _client_left),
 )

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -17,8 +18,10 @@ OWN_NAMES = frozenset(
         *(
             "agents",
             "audit",
+            "channels",
             "classification",
             "data",
+            "events",
             "me",
             "password-reset",
             "roles",
@@ -185,6 +188,13 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
     )
+    session_seconds: int = Field(
+        default=1_209_600,
+        validation_alias="NEXUS_SESSION_SECONDS",
+        ge=60,
+        le=31_536_000,
+        description="seconds that a session lasts at most, however often it is refreshed",
+    )
     session_check: Literal["refuse", "allow"] = Field(
         default="refuse",
         validation_alias="NEXUS_SESSION_CHECK",
@@ -251,6 +261,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         if self.more_routes_file is not None:
             _services(f"{self.more_routes} {_read_routes(self.more_routes_file)}")
         return self
+
+    @property
+    def event_origins(self) -> Origins:
+        """The allowed origins, and that of the gateway's own pages."""
+        issuer = urlsplit(self.issuer)
+        return Origins.parse(f"{self.allowed_origins} {issuer.scheme}://{issuer.netloc}".lower())
 
     @property
     def more_services(self) -> dict[str, str]:

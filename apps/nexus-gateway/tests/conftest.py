@@ -13,7 +13,9 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty import FaultyService, faulty_service
+from redis.asyncio import Redis
 from upstream import Upstream
+from websocket_client import Client, client_of
 
 from nexus_gateway.app import create_app
 from nexus_gateway.oauth.keys.signing_key import SigningKey
@@ -173,6 +175,48 @@ async def add_user(gateway: str, http: aiohttp.ClientSession, postgres_url: str)
                 return {"Authorization": f"Bearer {(await response.json())['access_token']}"}
 
         yield add
+
+
+type Mint = Callable[..., dict[str, str]]
+
+
+@pytest_asyncio.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def client(gateway: str, admin: dict[str, str]) -> AsyncIterator[Client]:
+    async with client_of(gateway, admin) as client:
+        yield client
+
+
+@pytest.fixture
+def mint(secret_files: dict[str, Path]) -> Mint:
+    """Makes the headers of requests with a token of the gateway's own key, which belongs to no session."""
+    key = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"])
+
+    def make(*scopes: str, subject: str = "alice", tenant: str | None = None, lifetime: int = 600) -> dict[str, str]:
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "iss": "http://localhost:8000",
+            "aud": "nexus-gateway",
+            "sub": subject,
+            "client_id": "tests",
+            "jti": secrets.token_hex(8),
+            "scope": " ".join(scopes),
+            "iat": now,
+            "exp": now + lifetime,
+        }
+        token = key.sign(claims | ({"tenant": tenant} if tenant else {}))
+        return {"Authorization": f"Bearer {token}"}
+
+    return make
+
+
+def token_of(headers: dict[str, str]) -> str:
+    return headers["Authorization"].removeprefix("Bearer ")
 
 
 @pytest_asyncio.fixture

@@ -205,7 +205,7 @@ def test_wrong_settings_exit_with_78(run: Run, secret_files: dict[str, Path]) ->
     [
         (
             ["user"],
-            "nexus_gateway: error: argument GROUP: invalid choice: 'user' (choose from users, tenants, roles, audit)\n",
+            "nexus_gateway: error: argument GROUP: invalid choice: 'user' (choose from users, tenants, roles, audit, keys)\n",
         ),
         (["users"], "nexus_gateway users: error: the following arguments are required: COMMAND\n"),
         (["users", "add"], "nexus_gateway users add: error: the following arguments are required: NAME\n"),

@@ -8,7 +8,10 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from nexus_chassis.channels import Channel
+
 CHANNEL = "data:product"
+PRODUCT = Channel.parse(CHANNEL, None)
 
 
 class Client:
@@ -36,7 +39,7 @@ class Client:
 
 
 @asynccontextmanager
-async def client_of(gateway: str, headers: dict[str, str], **options: Any) -> AsyncIterator[Client]:  # noqa: ANN401  websockets' own
-    url = gateway.replace("http", "ws", 1) + "/v1/ws"
+async def client_of(gateway: str, headers: dict[str, str], *, query: str = "", **options: Any) -> AsyncIterator[Client]:  # noqa: ANN401  websockets' own
+    url = f"{gateway.replace('http', 'ws', 1)}/v1/ws{query}"
     async with connect(url, additional_headers=headers, proxy=None, **options) as socket:
         yield Client(socket)

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from nexus_chassis.settings import PostgresSettings, RedisSettings
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer, RevocationServer, revocation_server, serving
 
 sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
 
@@ -59,6 +59,13 @@ async def service(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     monkeypatch.setenv("NEXUS_JWKS_URL", issuer.jwks_url)
     async with serving(create_app()) as url:
         yield url
+
+
+@pytest_asyncio.fixture
+async def revoking(redis_url: str) -> AsyncIterator[RevocationServer]:
+    """What ended, as the gateway answers it."""
+    async with revocation_server(redis_url) as server:
+        yield server
 
 
 @pytest_asyncio.fixture

@@ -9,7 +9,7 @@ from redis.exceptions import ResponseError
 from tcp_relay import TcpRelay
 
 from nexus_chassis import redis as redis_module
-from nexus_chassis.channels import START, Position, follow
+from nexus_chassis.channels import START, Channel, Position, follow
 from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
 from nexus_chassis.redis import check, create_follower, create_redis
 from nexus_chassis.redis_errors import translate_redis_errors
@@ -93,7 +93,9 @@ async def test_cancelled_commands_cost_no_connection(
 
 async def test_followers_wait_on_a_connection_of_their_own(redis: Redis, redis_settings: RedisSettings) -> None:
     follower = create_follower(redis_settings)
-    following = asyncio.create_task(follow(follower, {"data:news": Position("", START)}, seconds=2.5))
+    following = asyncio.create_task(
+        follow(follower, {Channel.parse("data:news", None): Position("", START)}, seconds=2.5)
+    )
     await check(redis)
 
     assert await following == []

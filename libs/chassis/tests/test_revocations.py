@@ -1,129 +1,189 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from fastapi import FastAPI
-from redis.asyncio import Redis
 
 from nexus_chassis import revocations as revocations_module
-from nexus_chassis.app import build_app
-from nexus_chassis.health import Health
 from nexus_chassis.principal import Principal
-from nexus_chassis.redis import create_redis
+from nexus_chassis.revocation_stream import revoke_key, revoke_session, revoke_subject
 from nexus_chassis.revocations import (
-    STREAM,
+    RevocationFollower,
     RevocationPage,
     Revocations,
-    end_session,
-    read_revocations,
-    session_hash,
+    follow_revocations,
+    revocation_hash,
 )
-from nexus_chassis.routing import Router
-from nexus_chassis.settings import RedisSettings, ServiceSettings
-from nexus_testkit import serving
+from nexus_testkit import RevocationServer
+
+URL = "http://issuer/oauth/revocations"
+SESSION_ENDED = "its session was ended"
+RIGHTS_CHANGED = "its session was ended, or its user's rights were changed"
+KEY_WITHDRAWN = "its key was withdrawn"
 
 
-class Settings(ServiceSettings):
-    service_name = "example"
+def principal(session: str | None = "session", *, epoch: int = 0, key_id: str = "key") -> Principal:
+    return Principal("alice", "tests", frozenset(), "token", 0, "1", session, epoch, key_id=key_id)
 
 
-@pytest_asyncio.fixture
-async def redis(redis_settings: RedisSettings) -> AsyncIterator[Redis]:
-    client = create_redis(redis_settings)
-    yield client
-    await client.aclose()
+async def known_within(seconds: float, revocations: Revocations, principal: Principal) -> str | None:
+    """Why the principal's token ended, as soon as that is known."""
+    woken = asyncio.Event()
+    with revocations.watching(principal, woken.set):
+        async with asyncio.timeout(seconds):
+            while revocations.reason(principal) is None:
+                woken.clear()
+                await woken.wait()
+    return revocations.reason(principal)
 
 
-@pytest_asyncio.fixture
-async def url(redis: Redis) -> AsyncIterator[str]:
-    """The issuer's list of ended sessions, as the gateway serves it."""
-    router = Router()
+def test_what_a_page_has_is_refused_and_nothing_else() -> None:
+    revocations = Revocations()
+    revocations.add(
+        RevocationPage(
+            "1-0", [revocation_hash("gone")], {revocation_hash("alice"): 7, revocation_hash("bob"): 1}, ["k1"]
+        )
+    )
 
-    @router.get("/oauth/revocations")
-    async def revocations(after: str = "0-0") -> dict[str, Any]:
-        return (await read_revocations(redis, after)).body()
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    health = Health("example", "0.1.0")
-    app = build_app(Settings(), version="0.1.0", lifespan=lifespan, health=health, routers=[router])
-    async with serving(app) as address:
-        yield f"{address}/oauth/revocations"
+    assert [
+        revocations.reason(principal("gone", epoch=7)),
+        revocations.reason(principal("other", epoch=6)),
+        revocations.reason(principal("other", epoch=7)),
+        revocations.reason(principal(None, epoch=7)),
+        revocations.reason(principal("other", epoch=7, key_id="k1")),
+    ] == [SESSION_ENDED, RIGHTS_CHANGED, None, None, KEY_WITHDRAWN]
 
 
-def principal(session: str | None) -> Principal:
-    return Principal("alice", "tests", frozenset(), "token", 0, "1", session)
+def test_an_epoch_never_falls() -> None:
+    revocations = Revocations()
+    for epoch in (7, 3):
+        revocations.add(RevocationPage("1-0", subjects={revocation_hash("alice"): epoch}))
+
+    assert revocations.reason(principal(epoch=6)) == RIGHTS_CHANGED
 
 
-async def test_a_session_that_is_ended_is_ended_everywhere_within_seconds(redis: Redis, url: str) -> None:
-    revocations = Revocations(url)
-    await end_session(redis, "before")
-    async with revocations.following():
-        assert revocations.has_ended(principal("before"))
-        await end_session(redis, "meanwhile")
-        await asyncio.sleep(revocations_module.POLL_SECONDS + 0.5)
+def test_who_watches_is_woken_once_for_what_concerns_them_and_not_after() -> None:
+    revocations = Revocations()
+    woken: list[str] = []
+    with (
+        revocations.watching(principal("a"), lambda: woken.append("a")),
+        revocations.watching(principal("b"), lambda: woken.append("b")),
+    ):
+        revocations.add(RevocationPage("1-0", [revocation_hash("a")]))
+        revocations.add(RevocationPage("2-0", subjects={revocation_hash("bob"): 1}))
+    revocations.add(RevocationPage("3-0", [revocation_hash("a"), revocation_hash("b")]))
 
-    ended = [revocations.has_ended(principal(session)) for session in ("before", "meanwhile", "other", None)]
-    assert ended == [True, True, False, False]
+    assert woken == ["a"]
 
 
-async def test_more_revocations_than_a_page_has_are_all_read(
-    redis: Redis, url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("revoke", "reason"),
+    [
+        (lambda server: revoke_session(server.redis, "session"), SESSION_ENDED),
+        (lambda server: revoke_subject(server.redis, "alice", 1), RIGHTS_CHANGED),
+        (lambda server: revoke_key(server.redis, "key"), KEY_WITHDRAWN),
+    ],
+)
+async def test_what_ends_is_known_within_300_ms(
+    revoking: RevocationServer, revoke: Callable[[RevocationServer], Awaitable[None]], reason: str
 ) -> None:
-    monkeypatch.setattr(revocations_module, "MAX_REVOCATIONS", 3)
-    for number in range(7):
-        await end_session(redis, str(number))
-    revocations = Revocations(url)
-
-    assert [await revocations.update() for _ in range(3)] == [True, True, False]
-    assert all(revocations.has_ended(principal(str(number))) for number in range(7))
-
-
-async def test_a_page_has_no_session_ids(redis: Redis) -> None:
-    await end_session(redis, "session")
-    page = await read_revocations(redis)
-
-    assert page.body() == {"sessions": [session_hash("session")], "cursor": page.cursor}
-    assert await read_revocations(redis, page.cursor) == RevocationPage([], page.cursor)
+    revocations = Revocations()
+    async with follow_revocations(revoking.url, revocations):
+        await asyncio.sleep(0.3)  # the first long poll waits
+        assert revocations.reason(principal()) is None
+        await revoke(revoking)
+        assert await known_within(0.3, revocations, principal()) == reason
 
 
-async def test_sessions_whose_tokens_have_all_expired_are_forgotten(redis: Redis) -> None:
-    for _ in range(200):
-        await redis.xadd(STREAM, {"session": "old"}, id="1-*")
-    await end_session(redis, "session")
-
-    assert await redis.xlen(STREAM) <= 101
-
-
-@pytest.mark.parametrize("after", ["", "x", "-", "+", "0-0 "])
-async def test_a_cursor_that_is_none_is_refused(redis: Redis, after: str) -> None:
-    with pytest.raises(ValueError, match="is not an offset"):
-        await read_revocations(redis, after)
+async def test_what_ended_before_is_known_from_the_start(revoking: RevocationServer) -> None:
+    await revoke_session(revoking.redis, "session")
+    revocations = Revocations()
+    async with follow_revocations(revoking.url, revocations):
+        assert revocations.reason(principal()) == SESSION_ENDED
 
 
-async def test_an_issuer_that_is_away_leaves_the_known_ones_and_is_logged_once(
-    redis: Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    await end_session(redis, "session")
-    answers: list[Any] = [(await read_revocations(redis)).body(), OSError("away"), ValueError("odd"), {"sessions": [1]}]
+def follower(answers: list[Any]) -> tuple[RevocationFollower, Revocations, list[str]]:
+    """A follower that gets these answers, and then none; the addresses that it asked."""
+    asked: list[str] = []
 
-    async def fetch(_: str) -> object:
+    async def fetch(url: str, _seconds: float) -> object:
+        asked.append(url)
+        if not answers:
+            await asyncio.sleep(3600)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer.body() if isinstance(answer, RevocationPage) else answer
 
-    revocations = Revocations("http://issuer/oauth/revocations", fetch=fetch)
-    for _ in range(4):
-        await revocations.update()
+    revocations = Revocations()
+    return RevocationFollower(URL, revocations, fetch), revocations, asked
 
-    assert revocations.has_ended(principal("session"))
+
+BAD_PAGES: list[Any] = [
+    None,
+    {"sessions": [], "cursor": "0-0"},
+    {"sessions": [1], "subjects": {}, "keys": [], "cursor": "0-0"},
+    {"sessions": [], "subjects": {"a": "1"}, "keys": [], "cursor": "0-0"},
+    {"sessions": [], "subjects": {"a": True}, "keys": [], "cursor": "0-0"},
+    {"sessions": [], "subjects": {}, "keys": "k", "cursor": "0-0"},
+    {"sessions": [], "subjects": {}, "keys": [], "cursor": 0},
+]
+
+
+async def test_an_issuer_that_is_away_or_odd_leaves_what_is_known_and_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = RevocationPage("1-0", [revocation_hash("session")])
+    following, revocations, _ = follower([known, OSError("away"), TimeoutError(), ValueError("odd"), *BAD_PAGES])
+    outcomes = [await following.read(0) for _ in range(4 + len(BAD_PAGES))]
+
+    assert outcomes == [True] + [False] * (3 + len(BAD_PAGES))
+    assert revocations.reason(principal()) == SESSION_ENDED
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
-        "cannot read ended sessions at http://issuer/oauth/revocations: OSError('away')"
+        f"cannot read ended sessions at {URL}: OSError('away')"
     ]
+
+
+async def test_a_follower_asks_on_from_the_last_cursor_and_waits_at_the_issuer() -> None:
+    pages = [RevocationPage(cursor) for cursor in ("1-0", "2-0", "2-0")]
+    following, _, asked = follower(list(pages))
+    await following.catch_up()
+    task = asyncio.create_task(following.run())
+    await asyncio.sleep(0)
+    task.cancel()
+
+    assert asked == [f"{URL}?after={after}" for after in ("0-0&wait=0", "1-0&wait=0", "2-0&wait=0", "2-0&wait=20")]
+
+
+async def test_answers_that_come_at_once_and_bring_nothing_are_not_asked_for_in_a_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(revocations_module, "PAUSE_SECONDS", 0.2)
+    following, _, asked = follower([RevocationPage("0-0", [revocation_hash("a")])] * 1000)
+    task = asyncio.create_task(following.run())
+    await asyncio.sleep(0.5)
+    task.cancel()
+
+    assert 2 <= len(asked) <= 6
+
+
+async def test_followers_that_were_cut_off_come_back_at_different_times_and_soon() -> None:
+    cut_off: list[float] = []
+    returns: list[float] = []
+
+    async def fetch(_url: str, _seconds: float) -> object:
+        if len(cut_off) < 50:
+            cut_off.append(time.monotonic())
+            raise OSError("cut off")
+        returns.append(time.monotonic() - cut_off[0])
+        await asyncio.sleep(3600)
+
+    tasks = [asyncio.create_task(RevocationFollower(URL, Revocations(), fetch).run()) for _ in range(50)]
+    await asyncio.sleep(0.8)
+    for task in tasks:
+        task.cancel()
+
+    assert len(returns) == 50
+    assert max(returns) - min(returns) > 0.15

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from nexus_chassis.app import build_app
 from nexus_chassis.health import Health
+from nexus_chassis.routing import Router, StrictRoute
 from nexus_chassis.settings import ServiceSettings
 
 
@@ -111,3 +112,18 @@ async def test_the_openapi_document_has_one_operation_for_get_and_head(
     _, document = await answer(http, "GET", f"{service}/openapi.json")
 
     assert sorted(document["paths"]["/sizes"]) == ["get", "post"]
+
+
+def test_operations_are_named_after_their_resource_and_verb() -> None:
+    router = Router()
+
+    async def list_rows() -> None: ...
+    async def sign_in() -> None: ...
+    async def _health() -> None: ...
+    async def read() -> None: ...
+
+    for endpoint in (list_rows, sign_in, _health, read):
+        router.add_api_route(f"/{endpoint.__name__}", endpoint)
+    ids = [route.unique_id for route in router.routes if isinstance(route, StrictRoute)]
+
+    assert ids == ["rows_list", "sign_in", "health", "read"]

@@ -13,6 +13,7 @@ import pytest
 
 from nexus_chassis import server
 from nexus_chassis.settings import ServiceSettings
+from nexus_chassis.worker_count import automatic_workers
 from nexus_testkit.process import ServiceProcess
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -85,6 +86,15 @@ def test_metrics_of_all_workers_are_on_the_admin_port_only(start: Callable[..., 
     for path, port in (("/metrics", service.port), ("/", service.admin_port)):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             service.get(path, port)
+
+
+def test_auto_starts_the_workers_that_suit_the_machine(start: Callable[..., ServiceProcess]) -> None:
+    service = start(WEB_CONCURRENCY="auto")
+    service.wait_until_it_answers()
+    time.sleep(0.5)
+    workers = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text("utf-8").split()
+
+    assert len(workers) == automatic_workers()
 
 
 def test_the_admin_listener_has_its_own_address(start: Callable[..., ServiceProcess]) -> None:

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from starlette.types import Message, Receive, Scope, Send
 
 from nexus_chassis import logs, otlp, telemetry
-from nexus_chassis.telemetry import TelemetryMiddleware, current_traceparent
+from nexus_chassis.telemetry import TelemetryMiddleware, TrustsPeer, current_traceparent
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -32,15 +32,23 @@ class Seen:
         await send({"type": "http.response.start", "status": self.status, "headers": []})
 
 
-async def serve(app: Seen, *headers: tuple[bytes, bytes], method: str = "GET") -> None:
+async def serve(
+    app: Seen, *headers: tuple[bytes, bytes], method: str = "GET", trusts_peer: TrustsPeer | None = None
+) -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request"}
 
     async def send(_: Message) -> None:
         """The answer is not looked at."""
 
-    scope = {"type": "http", "path": "/things/1", "method": method, "headers": list(headers)}
-    await TelemetryMiddleware(app)(scope, receive, send)
+    scope = {
+        "type": "http",
+        "path": "/things/1",
+        "method": method,
+        "headers": list(headers),
+        "client": ("10.0.0.1", 1234),
+    }
+    await TelemetryMiddleware(app, trusts_peer)(scope, receive, send)
 
 
 @pytest.mark.parametrize("sent", [VALID, f"cc-{TRACE}-{SPAN}-01-later"])
@@ -53,6 +61,14 @@ async def test_a_request_is_part_of_the_trace_that_it_was_sent_in(sent: str) -> 
     assert traceparent.startswith(f"00-{TRACE}-")
     assert traceparent.endswith("-01")
     assert SPAN not in traceparent
+
+
+@pytest.mark.parametrize(("trusted", "continued"), [("10.0.0.1", True), ("10.0.0.2", False)])
+async def test_a_peer_that_is_not_trusted_begins_a_trace_of_its_own(trusted: str, *, continued: bool) -> None:
+    app = Seen()
+    await serve(app, (b"traceparent", VALID.encode()), trusts_peer=lambda peer: peer == trusted)
+
+    assert (app.trace_ids == [TRACE], app.traceparents[0].endswith("-01")) == (continued, continued)
 
 
 INVALID = [

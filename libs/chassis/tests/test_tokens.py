@@ -12,7 +12,7 @@ from joserfc.jwk import OctKey, OKPKey
 
 from nexus_chassis import issuer_keys
 from nexus_chassis.problems import Problem
-from nexus_chassis.revocations import Revocations, session_hash
+from nexus_chassis.revocations import RevocationPage, Revocations, revocation_hash
 from nexus_chassis.tokens import (
     InvalidTokenError,
     Principal,
@@ -221,6 +221,28 @@ async def test_forgeries_are_refused(
     assert await refusal(verifier, forge(issuer, issuer.mint(AUDIENCE))) == reason
 
 
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+async def test_a_clock_may_be_five_seconds_behind_the_issuers(
+    verifier: TokenVerifier, issuer: Issuer, monkeypatch: pytest.MonkeyPatch, claim: str
+) -> None:
+    now = int(time.time())
+    monkeypatch.setattr("nexus_chassis.claims.time.time", lambda: now + 0.5)
+
+    assert await accepted(verifier, issuer.mint(AUDIENCE, **{claim: now + 5}))
+    assert await refusal(verifier, issuer.mint(AUDIENCE, **{claim: now + 6})) == "it is not valid yet"
+
+
+async def test_the_end_of_a_token_has_no_tolerance(
+    verifier: TokenVerifier, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time())
+    token, ended = issuer.mint(AUDIENCE, exp=now + 1), issuer.mint(AUDIENCE, exp=now)
+    monkeypatch.setattr("nexus_chassis.claims.time.time", lambda: float(now))
+
+    assert await accepted(verifier, token)
+    assert await refusal(verifier, ended) == "it has expired"
+
+
 async def test_a_verified_token_expires_all_the_same(verifier: TokenVerifier, issuer: Issuer) -> None:
     token = issuer.mint(AUDIENCE, exp=int(time.time()) + 1)
     await verifier.verify(token)
@@ -368,18 +390,38 @@ async def test_without_keys_nothing_is_judged(issuer: Issuer, unused_tcp_port: i
 
 
 async def test_the_token_of_an_ended_session_is_refused_though_it_was_verified(issuer: Issuer) -> None:
-    revoked = {"sessions": [session_hash("first")], "cursor": "1-0"}
-
-    async def fetch(_: str) -> object:
-        return revoked
-
-    revocations = Revocations("", fetch=fetch)
+    revocations = Revocations()
     verifier = TokenVerifier(issuer.url, AUDIENCE, issuer.jwks_url, revocations=revocations)
     first, second = [await verifier.verify(issuer.mint(AUDIENCE, sid=sid)) for sid in ("first", "second")]
-    await revocations.update()
+    revocations.add(RevocationPage("1-0", [revocation_hash("first")]))
 
     assert await refusal(verifier, first.token) == "its session was ended"
-    assert [await verifier.still_valid(principal) for principal in (first, second)] == [False, True]
+    assert await verifier.verify(second.token) == second
+
+
+async def test_the_tokens_of_a_withdrawn_key_end_at_once_and_the_other_keys_are_fetched_anew(issuer: Issuer) -> None:
+    other = Issuer(issuer.url)
+    published = [issuer.jwks, other.jwks]
+
+    async def fetch(_: str) -> dict[str, Any]:
+        return published.pop(0)
+
+    revocations = Revocations()
+    verifier = TokenVerifier(issuer.url, AUDIENCE, "", fetch=fetch, revocations=revocations)
+    token = issuer.mint(AUDIENCE)
+    await verifier.verify(token)
+    revocations.add(RevocationPage("1-0", keys=[str(issuer.key.kid)]))
+
+    assert (await verifier.verify(other.mint(AUDIENCE))).subject == "alice"
+    assert await refusal(verifier, token) == "it is signed with a key that the issuer does not publish"
+
+
+async def test_a_withdrawn_key_that_the_issuer_still_publishes_is_refused(issuer: Issuer) -> None:
+    revocations = Revocations()
+    verifier = TokenVerifier(issuer.url, AUDIENCE, issuer.jwks_url, revocations=revocations)
+    revocations.add(RevocationPage("1-0", keys=[str(issuer.key.kid)]))
+
+    assert await refusal(verifier, issuer.mint(AUDIENCE)) == "its key was withdrawn"
 
 
 async def test_a_request_with_two_authorization_headers_is_refused(

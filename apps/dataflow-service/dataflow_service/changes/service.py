@@ -20,17 +20,22 @@ MISSED = Counter("dataflow_changes_missed", "Changes committed but not published
 
 
 class ChangePublisher:
-    """Publishes to the channels `data:<model>`, one event per row."""
+    """Publishes to the channels `data:<model>` of a tenant, one event per row."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def publish(self, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]) -> None:
+    async def publish(
+        self, tenant: str | None, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]
+    ) -> None:
         """Publish the changes of one request to rows of the model at `path`, all in one round trip.
+
+        `tenant` is that of the principal, None for one without.
 
         A change that cannot be published stands: it is logged and counted.
         """
-        channel = f"data:{path}"
+        channel = channels.Channel.parse(f"data:{path}", tenant)
+        label = str(channel)
         events = [_event(operation, row_id, changed) for row_id in ids]
         try:
             async with asyncio.timeout(_PUBLISH_SECONDS):
@@ -38,10 +43,10 @@ class ChangePublisher:
                     await channels.publish_all(self._redis, channel, events)
         except (RedisUnavailableError, PoolExhaustedError, TimeoutError) as error:
             reason = str(error) or f"Redis did not answer within {_PUBLISH_SECONDS:g} s"
-            _log.warning("%d changes were not published to %s: %s", len(ids), channel, reason)
-            MISSED.labels(channel).inc(len(ids))
+            _log.warning("%d changes were not published to %s: %s", len(ids), label, reason)
+            MISSED.labels(label).inc(len(ids))
         else:
-            PUBLISHED.labels(channel).inc(len(ids))
+            PUBLISHED.labels(label).inc(len(ids))
 
 
 def _event(operation: str, row_id: object, changed: Sequence[str]) -> dict[str, object]:

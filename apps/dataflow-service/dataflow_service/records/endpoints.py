@@ -7,6 +7,7 @@ from pydantic_core import to_json
 
 from dataflow_service.records import encoding, parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
+from dataflow_service.records.schemas import ROW_BODY, ROWS_BODY, CreatedRows, Row, RowCount, RowPage
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
 from nexus_chassis.tokens import require
@@ -21,7 +22,7 @@ router = Router(prefix="/v1/{path}", tags=["rows"])
 _reading = [Depends(require("data:read"))]
 
 
-@router.get("", dependencies=_reading)
+@router.get("", dependencies=_reading, response_model=RowPage)
 async def list_rows(
     model: ModelAtPath,
     records: Records,
@@ -35,52 +36,52 @@ async def list_rows(
     return _json(encoding.page_json(model, page))
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, openapi_extra=ROW_BODY, response_model=Row)
 async def create_row(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row."""
-    values = parsing.new_row(model, await _body(request, MAX_BODY_BYTES))
+    values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
     row = await records.create(principal, model, values)
     location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
     return _json(encoding.row_json(model, row), 201, {"Location": location})
 
 
-@router.post("/bulk", status_code=201)
+@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY, response_model=CreatedRows)
 async def create_rows(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row from each object of a JSON array, all or none."""
-    rows = parsing.new_rows(model, await _body(request, MAX_BULK_BYTES))
+    rows = parsing.new_rows(model, await _read(request, MAX_BULK_BYTES))
     ids = await records.create_many(principal, model, rows)
     return _json(to_json({"created": len(ids), "ids": ids}), 201)
 
 
-@router.get("/count", dependencies=_reading)
+@router.get("/count", dependencies=_reading, response_model=RowCount)
 async def count_rows(model: ModelAtPath, records: Records) -> Response:
     """Count the rows of a model."""
     return _json(to_json({"count": await records.count(model)}))
 
 
-@router.get("/{row_id}", dependencies=_reading)
+@router.get("/{row_id}", dependencies=_reading, response_model=Row)
 async def read_row(model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
     return _json(encoding.row_json(model, await records.read(model, parsing.row_id(model, row_id))))
 
 
-@router.patch("/{row_id}")
+@router.patch("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
 async def change_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
     """Set the fields that are sent, and leave the others."""
     identity = parsing.row_id(model, row_id)
-    values = parsing.change(model, await _body(request, MAX_BODY_BYTES))
+    values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
     return _json(encoding.row_json(model, await records.change(principal, model, identity, values)))
 
 
-@router.put("/{row_id}")
+@router.put("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
     """Set all fields; those that are not sent get their defaults."""
     identity = parsing.row_id(model, row_id)
-    values = parsing.new_row(model, await _body(request, MAX_BODY_BYTES))
+    values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
     return _json(encoding.row_json(model, await records.change(principal, model, identity, values)))
 
 
@@ -91,7 +92,7 @@ async def delete_row(principal: Writer, model: ModelAtPath, records: Records, ro
     return Response(status_code=204)
 
 
-async def _body(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON value
+async def _read(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON value
     return await read_json(request, limit, decimals=True)
 
 

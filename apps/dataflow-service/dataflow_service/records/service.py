@@ -23,9 +23,11 @@ _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 class PublishChanges(Protocol):
-    """Announces committed changes to the rows `ids` of the model at `path`."""
+    """Announces committed changes to the rows `ids` of the model at `path`, to the tenant of who made them."""
 
-    async def __call__(self, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]) -> None:
+    async def __call__(
+        self, tenant: str | None, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]
+    ) -> None:
         """Publish them; never fails because of who listens."""
 
 
@@ -49,7 +51,7 @@ class RecordService:
         async with self._database.unit_of_work(principal) as work:
             with _refusals(model, values):
                 row = await repository.create(work.connection, model, values)
-        await self._publish(model.path, "create", [row["id"]], list(values))
+        await self._publish(principal.tenant, model.path, "create", [row["id"]], list(values))
         return row
 
     async def create_many(self, principal: Principal, model: Model, rows: Sequence[Values]) -> list[Any]:
@@ -59,7 +61,7 @@ class RecordService:
         async with self._database.unit_of_work(principal) as work:
             with _refusals(model, {}):
                 ids = await repository.create_many(work.connection, model, rows)
-        await self._publish(model.path, "create", ids, list(rows[0]))
+        await self._publish(principal.tenant, model.path, "create", ids, list(rows[0]))
         return ids
 
     async def read(self, model: Model, row_id: object) -> Row:
@@ -74,7 +76,7 @@ class RecordService:
             with _refusals(model, values):
                 row = await repository.change(work.connection, model, row_id, values)
         found = _present(model, row_id, row)
-        await self._publish(model.path, "update", [row_id], list(values))
+        await self._publish(principal.tenant, model.path, "update", [row_id], list(values))
         return found
 
     async def delete(self, principal: Principal, model: Model, row_id: object) -> None:
@@ -84,7 +86,7 @@ class RecordService:
                 deleted = await repository.delete(work.connection, model, row_id)
         if not deleted:
             raise NoSuchRowError(model.path, str(row_id))
-        await self._publish(model.path, "delete", [row_id], [])
+        await self._publish(principal.tenant, model.path, "delete", [row_id], [])
 
     async def read_page(self, model: Model, *, after: object, limit: int, descending: bool) -> Page:
         """Return up to `limit` rows beyond the id `after`; fewer when they have `MAX_PAGE_BYTES`."""

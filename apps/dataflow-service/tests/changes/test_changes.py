@@ -8,15 +8,16 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from tcp_proxy import Proxy
 
-from nexus_chassis.channels import START, Position, history, position
+from nexus_chassis.channels import START, Channel, Position, history, position
 
 ALL = ["name", "description", "sku", "supplier", "unspsc_code", "etim_class", "attributes"]
 
 
 async def _events(redis_url: str) -> list[Any]:
     redis = Redis.from_url(redis_url, decode_responses=True)
-    epoch = (await position(redis, "data:product")).epoch
-    events = await history(redis, "data:product", Position(epoch, START))
+    channel = Channel.parse("data:product", None)
+    epoch = (await position(redis, channel)).epoch
+    events = await history(redis, channel, Position(epoch, START))
     await redis.aclose()
     return [event.data for event in events or []]
 

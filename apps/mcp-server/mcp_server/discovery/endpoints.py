@@ -10,7 +10,7 @@ router = Router(tags=["discovery"])
 
 
 @router.get(WELL_KNOWN)
-@router.get(f"{WELL_KNOWN}/mcp")
+@router.get(f"{WELL_KNOWN}/mcp", operation_id="metadata_of_mcp_read")
 async def read_metadata(metadata: ResourceMetadataOfApp) -> dict[str, Any]:
     """Return which authorization server issues tokens for this service."""
     return metadata.document()

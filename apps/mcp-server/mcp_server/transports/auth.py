@@ -36,10 +36,6 @@ class Authenticator:
             raise self._with_metadata(problem) from None
         return principal
 
-    async def still_valid(self, principal: Principal) -> bool:
-        """Return whether the token of an open connection is still valid."""
-        return await self._verifier.still_valid(principal)
-
     async def _verify(self, connection: HTTPConnection) -> Principal:
         token = _subprotocol_token(connection)
         if token is None or "authorization" in connection.headers:

@@ -50,7 +50,7 @@ async def connect(socket: WebSocket) -> None:
         await socket.send_denial_response(problem.response())
         return
     await socket.accept(SUBPROTOCOL)
-    session = WebSocketSession(socket, principal, context.authenticator.still_valid)
+    session = WebSocketSession(socket, principal, context.revocations)
     await session.run(_Connection(session, principal, context.methods, runtime_of(socket).admission).serve())
 
 

@@ -1,13 +1,15 @@
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
 from conftest import SCOPES, MakeSettings
 from mcp_clients import http_client, message, refusals_of
-from stack import Stack
 
 from mcp_server.app import create_app
-from nexus_testkit import Issuer, serving
+from nexus_chassis.revocation_stream import revoke_key, revoke_session, revoke_subject
+from nexus_testkit import Issuer, RevocationServer, serving
 
 METADATA = 'resource_metadata="http://localhost:3000/.well-known/oauth-protected-resource/mcp"'
 
@@ -76,21 +78,34 @@ async def test_without_the_issuers_keys_clients_are_asked_to_come_back(
         assert (response.status, response.headers["Retry-After"]) == (503, "5")
 
 
-async def test_the_end_of_a_session_ends_its_access_within_seconds_at_every_door(
-    service: str, issuer: Issuer, stack: Stack
+ENDS: list[Callable[[RevocationServer], Awaitable[None]]] = [
+    lambda server: revoke_session(server.redis, "ended"),
+    lambda server: revoke_subject(server.redis, "bob", 2),
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=["session", "epoch of the user"])
+async def test_the_end_of_a_session_or_of_a_users_tokens_counts_within_a_second_at_every_door(
+    service: str,
+    issuer: Issuer,
+    revoking: RevocationServer,
+    end: Callable[[RevocationServer], Awaitable[None]],
 ) -> None:
-    ended, other = (issuer.mint("mcp-server", SCOPES, sid=name) for name in ("ended", "other"))
+    ended = issuer.mint("mcp-server", SCOPES, subject="bob", sid="ended", session_epoch=1)
+    other = issuer.mint("mcp-server", SCOPES, sid="other", session_epoch=1)
     call = message("tools/call", {"name": "list_products"})
     async with _bearing(service, ended) as client, _bearing(service, other) as bystander:
         socket = await client.ws_connect("/mcp", protocols=["mcp"])
         open_still = await bystander.ws_connect("/mcp", protocols=["mcp"])
         assert (await (await client.post("/mcp", json=call)).json())["result"]["isError"] is False
-        stack.ended.append("ended")
+        started = time.monotonic()
+        await end(revoking)
         async with asyncio.timeout(10):
             assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 4401
         assert (await client.post("/mcp", json=call)).status == 401
         assert (await client.get("/v1/tools")).status == 401
+        assert time.monotonic() - started < 1
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await client.ws_connect("/mcp", protocols=["mcp"])
         assert caught.value.status == 401
@@ -98,6 +113,19 @@ async def test_the_end_of_a_session_ends_its_access_within_seconds_at_every_door
         assert await open_still.receive_json() == {"jsonrpc": "2.0", "id": 1, "result": {}}
         assert (await bystander.post("/mcp", json=call)).status == 200
         await open_still.close()
+
+
+async def test_a_withdrawn_key_ends_what_it_signed_within_a_second(
+    service: str, issuer: Issuer, revoking: RevocationServer, token: str
+) -> None:
+    async with _bearing(service, token) as client:
+        socket = await client.ws_connect("/mcp", protocols=["mcp"])
+        started = time.monotonic()
+        await revoke_key(revoking.redis, str(issuer.key.kid))
+        async with asyncio.timeout(10):
+            await socket.receive()
+        assert (socket.close_code, (await client.get("/v1/tools")).status) == (4401, 401)
+        assert time.monotonic() - started < 1
 
 
 def _bearing(service: str, token: str) -> aiohttp.ClientSession:

@@ -146,7 +146,7 @@ class Browsers:
         if (value := self.cookie_of(connection)) is None:
             return None
         self.address.require_known_host(connection)
-        if connection.scope["method"] not in _SAFE_METHODS:
+        if connection.scope.get("method", "GET") not in _SAFE_METHODS:
             self.address.require_own_script(connection)
         return await self._enter(connection, value, charge)
 

@@ -5,7 +5,15 @@ from collections.abc import Iterable
 ADMIN = "admin"
 """The scope of administrators, and the role that has every scope."""
 
-_SCOPES = frozenset({"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", ADMIN})
+PUBLISH = "events:publish"
+"""The scope for publishing to channels of applications."""
+
+FIRST_PARTY = "nexus"
+"""The `client_id` of tokens for users who signed in at the gateway itself."""
+
+_SCOPES = frozenset(
+    {"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", PUBLISH, ADMIN}
+)
 
 
 def all_scopes(more: Iterable[str]) -> frozenset[str]:

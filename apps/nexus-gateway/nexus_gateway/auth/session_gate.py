@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
+from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.tokens import Principal
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.limits import ADMIT, NO_CHARGE, NOW, Charge, Usage, read_usage
@@ -109,10 +109,3 @@ class SessionGate:
         except SessionEndedError:
             return False
         return True
-
-    async def may_stay(self, principal: Principal) -> bool:
-        """Whether an open connection of the principal may stay: also while Redis is away, when nothing is sent on it."""
-        try:
-            return await self.is_active(principal)
-        except (RedisUnavailableError, PoolExhaustedError):
-            return True

@@ -8,8 +8,10 @@ from typing import Any
 from cachetools import LRUCache
 
 from nexus_chassis.challenges import is_scope_token
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.tokens import Principal, TokenVerifier
 from nexus_gateway.auth.errors import InsufficientScopeError
+from nexus_gateway.auth.scopes import FIRST_PARTY
 from nexus_gateway.oauth.errors import InvalidScopeError, UnknownAudienceError
 from nexus_gateway.oauth.keys.models import MAX_TOKEN_SECONDS
 from nexus_gateway.oauth.keys.ring import KeyRing
@@ -17,18 +19,23 @@ from nexus_gateway.oauth.models import IssuedToken
 
 GATEWAY = "nexus-gateway"
 TOKEN_SECONDS = MAX_TOKEN_SECONDS
-_FIRST_PARTY = "nexus"  # client_id of tokens for users who signed in at the gateway itself
 _FRESH_SECONDS = 30
 _CACHED_TOKENS = 4096
 
 
 class TokenIssuer:
-    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry."""
+    """Issues the tokens of one issuer. `scopes`, by audience: those that its tokens can carry.
 
-    def __init__(self, keys: KeyRing, issuer: str, scopes: Mapping[str, frozenset[str]]) -> None:
+    What `revocations` has is refused by its verifiers.
+    """
+
+    def __init__(
+        self, keys: KeyRing, issuer: str, scopes: Mapping[str, frozenset[str]], revocations: Revocations
+    ) -> None:
         self._keys = keys
         self.issuer = issuer
         self._scopes = scopes
+        self._revocations = revocations
         self._route_tokens: LRUCache[tuple[str, str, str], IssuedToken] = LRUCache(_CACHED_TOKENS)
         self.gateway_verifier = self.verifier(GATEWAY)
 
@@ -39,14 +46,22 @@ class TokenIssuer:
 
     def verifier(self, audience: str) -> TokenVerifier:
         """A verifier of the issuer's own tokens for one audience."""
-        return TokenVerifier(self.issuer, audience, self._keys)
+        return TokenVerifier(self.issuer, audience, self._keys, revocations=self._revocations)
 
     def issue_session_token(
-        self, *, subject: str, tenant: str, session: str, epoch: int, scopes: frozenset[str]
+        self,
+        *,
+        subject: str,
+        tenant: str,
+        session: str,
+        epoch: int,
+        scopes: frozenset[str],
+        client_id: str = FIRST_PARTY,
+        not_after: int | None = None,
     ) -> IssuedToken:
         """The token of a user who has signed in."""
-        claims = {"sub": subject, "tenant": tenant, "client_id": _FIRST_PARTY, "sid": session, "session_epoch": epoch}
-        return self.issue(claims, GATEWAY, scopes)
+        claims = {"sub": subject, "tenant": tenant, "client_id": client_id, "sid": session, "session_epoch": epoch}
+        return self.issue(claims, GATEWAY, scopes, not_after)
 
     def issue_audience_token(self, principal: Principal, audience: str, scopes: Iterable[str] | None) -> IssuedToken:
         """The principal's token for another service, with all scopes that are possible unless `scopes` are named.

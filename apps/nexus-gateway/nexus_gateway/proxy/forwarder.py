@@ -11,6 +11,7 @@ from starlette.responses import Response
 from yarl import URL
 
 from nexus_chassis.tokens import Principal
+from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.errors import InsufficientScopeError
 from nexus_gateway.proxy.answers import SMALL_ANSWER_BYTES, StreamedAnswer, WholeAnswer
 from nexus_gateway.proxy.bodies import RequestBody
@@ -87,7 +88,7 @@ class Forwarder:
         scope = request.scope
         url = upstream_url(route, scope["raw_path"], scope["query_string"])
         client = client_deadline(scope)
-        headers = request_headers(scope, self._issue_token(principal, route.service))
+        headers = request_headers(scope, self._issue_token(principal, route.service), client_address(request))
         body = await RequestBody.receive(request, route.body_limit)
         # What is still being uploaded is timed by the server; the service's time begins when it has the request.
         deadline = Deadline(route.timeout if body is None or body.is_whole else None, client)

@@ -50,12 +50,11 @@ _PAGE_HEADERS = (
 _VIA = "1.1 nexus-gateway"
 
 
-def request_headers(scope: Scope, token: str) -> list[tuple[str, str]]:
-    """The headers for the service: those of the client that pass, the token, and where the request comes from."""
+def request_headers(scope: Scope, token: str, client: str) -> list[tuple[str, str]]:
+    """The headers for the service: those of the client that pass, the token, and the client's address."""
     passed = [
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in _without(scope["headers"], _NOT_PASSED_ON)
     ]
-    client = scope["client"][0]
     return [
         *passed,
         ("authorization", f"Bearer {token}"),

@@ -88,10 +88,10 @@ class RouteTable:
 
     def reload(self) -> None:
         """Take over the routes as they are now; raises ValueError, and changes nothing, where the file is wrong."""
-        found, scopes = routes(self._settings), service_scopes(self._settings.more_services)
+        found, more = routes(self._settings), self._settings.more_services
         self.routes = found
         _replace(self.addresses, {route.service: route.upstream for route in found})
-        _replace(self.scopes, scopes)
+        _replace(self.scopes, service_scopes(more))
 
 
 def _replace[T](mapping: dict[str, T], content: dict[str, T]) -> None:

@@ -2,7 +2,15 @@
 
 
 class NoSessionError(Exception):
-    """The token belongs to no session."""
+    """The token belongs to no session, or the user has no session of the id that was named."""
+
+
+class InvalidRefreshTokenError(Exception):
+    """A refresh token is not valid: unknown, used already, of another client, or its session or user is gone."""
+
+
+class FirstPartyOnlyError(Exception):
+    """A client that acts for a user asked for something that only users do who signed in at the gateway itself."""
 
 
 class WrongCredentialsError(Exception):

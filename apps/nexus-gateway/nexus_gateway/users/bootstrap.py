@@ -12,7 +12,7 @@ from nexus_gateway.users.repository import UserRepository
 ADMIN_USERNAME = "admin"
 _log = logging.getLogger(__name__)
 
-type EndAll = Callable[[str], Awaitable[None]]
+type EndAll = Callable[[str], Awaitable[object]]
 """Ends all sessions of a user."""
 
 

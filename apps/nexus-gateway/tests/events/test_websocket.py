@@ -1,38 +1,27 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 from conftest import PASSWORD, AddUser
 from redis.asyncio import Redis
-from websocket_client import CHANNEL, Client, client_of
+from websocket_client import CHANNEL, PRODUCT, Client, client_of
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from nexus_chassis import websocket_session
-from nexus_chassis.channels import Position, publish, stream_key
+from nexus_chassis import channels
+from nexus_chassis.channels import Channel, Position, publish, publish_all
+from nexus_chassis.websocket_protocol import DirectProtocol
 from nexus_gateway.app import create_app
 from nexus_gateway.events import connection as connection_module
+from nexus_gateway.events import connections
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
-
-
-@pytest_asyncio.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url, decode_responses=True) as client:
-        yield client
-
-
-@pytest_asyncio.fixture
-async def client(gateway: str, admin: dict[str, str]) -> AsyncIterator[Client]:
-    async with client_of(gateway, admin) as client:
-        yield client
 
 
 def event(place: Position, data: object) -> dict[str, Any]:
@@ -42,7 +31,7 @@ def event(place: Position, data: object) -> dict[str, Any]:
 class TestEvents:
     async def test_a_subscriber_receives_what_is_published(self, client: Client, redis: Redis) -> None:
         subscribed = await client.ask(op="subscribe", channel=CHANNEL)
-        place = await publish(redis, CHANNEL, {"op": "create", "id": 7, "changed": ["name"]})
+        place = await publish(redis, PRODUCT, {"op": "create", "id": 7, "changed": ["name"]})
 
         assert subscribed == {"op": "subscribed", "channel": CHANNEL, "epoch": "", "offset": "0-0"}
         assert await client.receive() == event(place, {"op": "create", "id": 7, "changed": ["name"]})
@@ -51,7 +40,7 @@ class TestEvents:
         async with client_of(gateway, admin) as one, client_of(gateway, admin) as two:
             for client in (one, two, one):
                 await client.ask(op="subscribe", channel=CHANNEL)
-            places = [await publish(redis, CHANNEL, number) for number in range(3)]
+            places = [await publish(redis, PRODUCT, number) for number in range(3)]
 
             for client in (one, two):
                 assert [await client.receive() for _ in places] == [event(p, n) for n, p in enumerate(places)]
@@ -60,7 +49,7 @@ class TestEvents:
     async def test_after_unsubscribing_nothing_is_received(self, client: Client, redis: Redis) -> None:
         await client.ask(op="subscribe", channel=CHANNEL)
         left = await client.ask(op="unsubscribe", channel=CHANNEL)
-        await publish(redis, CHANNEL, 1)
+        await publish(redis, PRODUCT, 1)
         await asyncio.sleep(0.4)
 
         assert left == {"op": "unsubscribed", "channel": CHANNEL}
@@ -73,14 +62,14 @@ class TestResume:
     ) -> None:
         async with client_of(gateway, admin) as client:
             await client.ask(op="subscribe", channel=CHANNEL)
-            place = await publish(redis, CHANNEL, 0)
+            place = await publish(redis, PRODUCT, 0)
             assert await client.receive() == event(place, 0)
-        missed = [await publish(redis, CHANNEL, number) for number in (1, 2)]
+        missed = [await publish(redis, PRODUCT, number) for number in (1, 2)]
 
         async with client_of(gateway, admin) as client:
             frames = [await client.ask(op="subscribe", channel=CHANNEL, epoch=place.epoch, offset=place.offset)]
             frames += [await client.receive() for _ in missed]
-            live = await publish(redis, CHANNEL, 3)
+            live = await publish(redis, PRODUCT, 3)
 
             assert frames == [
                 {"op": "subscribed", "channel": CHANNEL, "epoch": place.epoch, "offset": place.offset},
@@ -92,11 +81,11 @@ class TestResume:
     async def test_resuming_while_events_pour_in_keeps_their_order(
         self, gateway: str, admin: dict[str, str], redis: Redis
     ) -> None:
-        first = await publish(redis, CHANNEL, 0)
+        first = await publish(redis, PRODUCT, 0)
 
         async def pour() -> None:
             for number in range(1, 400):
-                await publish(redis, CHANNEL, number)
+                await publish(redis, PRODUCT, number)
 
         pouring = asyncio.create_task(pour())
         async with client_of(gateway, admin, max_queue=None) as other, client_of(gateway, admin) as client:
@@ -109,10 +98,10 @@ class TestResume:
             assert await client.ask(op="ping") == {"op": "pong"}
 
     async def test_a_cut_history_is_reported(self, client: Client, redis: Redis) -> None:
-        early = await publish(redis, CHANNEL, 0)
-        await publish(redis, CHANNEL, 1)
-        last = await publish(redis, CHANNEL, 2)
-        await redis.xtrim(stream_key(CHANNEL), maxlen=1, approximate=False)
+        early = await publish(redis, PRODUCT, 0)
+        await publish(redis, PRODUCT, 1)
+        last = await publish(redis, PRODUCT, 2)
+        await redis.xtrim(PRODUCT.key, maxlen=1, approximate=False)
 
         assert await client.ask(op="subscribe", channel=CHANNEL, epoch=early.epoch, offset=early.offset) == {
             "op": "reset",
@@ -122,26 +111,50 @@ class TestResume:
         }
 
     async def test_a_channel_that_redis_lost_is_reported_to_its_subscribers(self, client: Client, redis: Redis) -> None:
-        await publish(redis, CHANNEL, 0)
+        await publish(redis, PRODUCT, 0)
         await client.ask(op="subscribe", channel=CHANNEL)
-        await redis.delete(stream_key(CHANNEL))
-        lost = await publish(redis, CHANNEL, 1)
+        await redis.delete(PRODUCT.key)
+        lost = await publish(redis, PRODUCT, 1)
         reset = await client.receive()
-        place = await publish(redis, CHANNEL, 2)
+        place = await publish(redis, PRODUCT, 2)
 
         assert reset == {"op": "reset", "channel": CHANNEL, "epoch": lost.epoch, "offset": lost.offset}
         assert await client.receive() == event(place, 2)
 
+    async def test_events_that_were_cut_before_they_were_read_are_reported(
+        self, client: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(channels, "MAX_HISTORY_BYTES", 1000)
+        await client.ask(op="subscribe", channel=CHANNEL)
+        await publish_all(redis, PRODUCT, ["x" * 98] * 100)
+        reset = await client.receive()
+        received = await received_until_silence(client)
+        place = await publish(redis, PRODUCT, 1)
+
+        assert reset["op"] == "reset"
+        assert {frame["op"] for frame in received} == {"event"}
+        assert 0 < len(received) < 20
+        assert await client.receive() == event(place, 1)
+
+    async def test_a_reader_that_keeps_up_is_not_too_slow_for_a_burst(
+        self, gateway: str, admin: dict[str, str], redis: Redis
+    ) -> None:
+        async with client_of(gateway, admin, max_queue=None) as client:
+            await client.ask(op="subscribe", channel="data:burst")
+            for _ in range(20):
+                await publish_all(redis, Channel.parse("data:burst", None), ["x" * 1000] * 500)
+                assert len([await client.receive() for _ in range(500)]) == 500
+
     async def test_events_go_on_after_redis_refused_to_return_them(self, client: Client, redis: Redis) -> None:
         await client.ask(op="subscribe", channel=CHANNEL)
-        await redis.set(stream_key(CHANNEL), "no stream")
+        await redis.set(PRODUCT.key, "no stream")
         refused = await client.ask(op="subscribe", channel=CHANNEL)
         await asyncio.sleep(0.6)
-        await redis.delete(stream_key(CHANNEL))
+        await redis.delete(PRODUCT.key)
 
         assert (refused["op"], refused["type"]) == ("error", "urn:nexus:problem:store-unavailable")
         await client.ask(op="subscribe", channel=CHANNEL)
-        place = await publish(redis, CHANNEL, 1)
+        place = await publish(redis, PRODUCT, 1)
         assert await client.receive() == event(place, 1)
 
     async def test_events_go_on_after_the_connections_to_redis_died(
@@ -151,10 +164,19 @@ class TestResume:
         places = []
         for number in range(5):
             await cut_connections(redis, redis_url)
-            places.append(await publish(redis, CHANNEL, number))
+            places.append(await publish(redis, PRODUCT, number))
             await asyncio.sleep(0.1)
 
         assert [await client.receive() for _ in places] == [event(p, n) for n, p in enumerate(places)]
+
+
+async def received_until_silence(client: Client) -> list[dict[str, Any]]:
+    frames = []
+    with suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(0.5):
+                frames.append(json.loads(await client.socket.recv()))
+    return frames
 
 
 async def cut_connections(redis: Redis, redis_url: str) -> None:
@@ -206,7 +228,7 @@ class TestRefusals:
         ("host", "origin"),
         [
             ("evil.example:8000", "http://evil.example:8000"),
-            ("localhost:8000", "http://localhost:8000"),
+            ("localhost:9000", "http://localhost:9000"),
             ("localhost:8000", "http://["),
             ("", "null"),
         ],
@@ -268,7 +290,7 @@ async def test_reading_channels_writes_nothing_to_redis(client: Client, redis: R
 
 
 async def test_an_offset_beyond_the_last_event_is_reported_as_lost(client: Client, redis: Redis) -> None:
-    place = await publish(redis, CHANNEL, 0)
+    place = await publish(redis, PRODUCT, 0)
 
     assert await client.ask(op="subscribe", channel=CHANNEL, epoch=place.epoch, offset="9999999999999999999-0") == {
         "op": "reset",
@@ -278,7 +300,10 @@ async def test_an_offset_beyond_the_last_event_is_reported_as_lost(client: Clien
     }
 
 
-async def test_500_subscriptions_at_once_are_all_confirmed(gateway: str, admin: dict[str, str]) -> None:
+async def test_500_subscriptions_at_once_are_all_confirmed(
+    gateway: str, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 500)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(client_of(gateway, admin)) for _ in range(500)]
         async with asyncio.timeout(30):
@@ -303,7 +328,10 @@ BAD_FRAMES: list[tuple[str, dict[str, Any]]] = [
     ),
     (
         '{"op": "dance"}',
-        {"type": "urn:nexus:problem:bad-frame", "detail": "Found op 'dance'. Use subscribe, unsubscribe or ping."},
+        {
+            "type": "urn:nexus:problem:bad-frame",
+            "detail": "Found op 'dance'. Use auth, ping, publish, subscribe, unsubscribe.",
+        },
     ),
     (
         '{"op": "subscribe", "channel": "data:product", "offset": "x", "epoch": "e"}',
@@ -342,7 +370,7 @@ BAD_FRAMES: list[tuple[str, dict[str, Any]]] = [
         {
             "channel": "gateway:session:x",
             "type": "urn:nexus:problem:unknown-channel",
-            "detail": "Found 'gateway:session:x'. Channels are classification:NAME, data:NAME; "
+            "detail": "Found 'gateway:session:x'. Channels are app:NAME, classification:NAME, data:NAME, user:NAME; "
             "NAME has 1 to 64 of a-z, 0-9, '_', '.' and '-'.",
         },
     ),
@@ -375,14 +403,14 @@ async def publish_much(redis: Redis, count: int) -> None:
     """More than sockets buffer, at once."""
     async with redis.pipeline() as pipe:
         for number in range(count):
-            pipe.xadd(stream_key(CHANNEL), {"data": json.dumps({"n": number, "text": "x" * 100_000}), "epoch": "1"})
+            pipe.xadd(PRODUCT.key, {"data": json.dumps({"n": number, "text": "x" * 100_000}), "epoch": "1"})
         await pipe.execute()
 
 
 async def test_a_reader_that_is_too_slow_is_closed_and_can_resume(
     gateway: str, admin: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "_MAX_QUEUED", 5)
+    monkeypatch.setattr(connection_module, "MAX_WAITING_BYTES", 500_000)
     async with client_of(gateway, admin, max_queue=1) as client:
         await client.ask(op="subscribe", channel=CHANNEL)
         await publish_much(redis, 300)
@@ -404,8 +432,8 @@ async def drained(socket: ClientConnection) -> int | None:
 async def test_a_reader_that_never_reads_is_forgotten(
     gateway: str, admin: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "_MAX_QUEUED", 5)
-    monkeypatch.setattr(websocket_session, "_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(connection_module, "MAX_WAITING_BYTES", 500_000)
+    monkeypatch.setattr(DirectProtocol, "close_seconds", 0.1)
     before = len(asyncio.all_tasks())
     async with client_of(gateway, admin, max_queue=1) as client:
         await client.ask(op="subscribe", channel=CHANNEL)
@@ -431,13 +459,14 @@ async def test_an_open_connection_ends_with_its_token(gateway: str, secret_files
 
 
 async def test_an_open_connection_ends_with_its_session(
-    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(websocket_session, "_CHECK_SECONDS", 0.1)
+    started = time.monotonic()
     async with client_of(gateway, admin) as client:
         assert await client.ask(op="ping") == {"op": "pong"}
         async with http.delete(f"{gateway}/v1/sessions/current", headers=admin):
             assert await client.close_code() == 4401
+    assert time.monotonic() - started < 1
 
 
 async def test_nothing_is_left_of_a_client_that_went(gateway: str, admin: dict[str, str], redis: Redis) -> None:
@@ -450,5 +479,5 @@ async def test_nothing_is_left_of_a_client_that_went(gateway: str, admin: dict[s
 
     async with client_of(gateway, admin) as client:
         await client.ask(op="subscribe", channel=CHANNEL)
-        await publish(redis, CHANNEL, 1)
+        await publish(redis, PRODUCT, 1)
         assert (await client.receive())["data"] == 1

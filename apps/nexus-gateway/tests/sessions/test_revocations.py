@@ -1,12 +1,13 @@
 """Sessions that ended, as every other service learns of them."""
 
+import asyncio
 import hashlib
 from typing import Any
 
 import aiohttp
 import pytest
 
-from nexus_chassis.revocations import Revocations
+from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.tokens import InvalidTokenError, TokenVerifier
 
 
@@ -24,9 +25,11 @@ async def test_an_ended_session_is_published_as_its_hash(
     async with http.get(f"{gateway}/oauth/revocations", params={"after": before["cursor"]}) as response:
         after = await response.json()
 
-    assert before == {"sessions": [], "cursor": "0-0"}
+    assert before == {"sessions": [], "subjects": {}, "keys": [], "cursor": "0-0"}
     assert after == {
         "sessions": [hashlib.sha256(session["session_id"].encode()).hexdigest()],
+        "subjects": {},
+        "keys": [],
         "cursor": after["cursor"],
     }
 
@@ -36,17 +39,16 @@ async def test_a_token_for_another_service_is_refused_there_once_its_session_end
 ) -> None:
     async with http.post(f"{gateway}/v1/tokens", headers=admin, json={"audience": "mcp-server"}) as response:
         token = (await response.json())["access_token"]
-    revocations = Revocations(f"{gateway}/oauth/revocations")
+    revocations = Revocations()
     keys = f"{gateway}/.well-known/jwks.json"
     verifier = TokenVerifier("http://localhost:8000", "mcp-server", keys, revocations=revocations)
-    await revocations.update()
-    assert (await verifier.verify(token)).scopes >= {"tools:call"}
+    async with follow_revocations(f"{gateway}/oauth/revocations", revocations):
+        assert (await verifier.verify(token)).scopes >= {"tools:call"}
+        await end(http, gateway, admin)
+        await asyncio.sleep(0.3)
 
-    await end(http, gateway, admin)
-    await revocations.update()
-
-    with pytest.raises(InvalidTokenError, match="its session was ended"):
-        await verifier.verify(token)
+        with pytest.raises(InvalidTokenError, match="its session was ended"):
+            await verifier.verify(token)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "0", "1-1-1", "-1-0", "99999999999999999999-0"])

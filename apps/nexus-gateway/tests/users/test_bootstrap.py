@@ -10,7 +10,16 @@ from conftest import PASSWORD, ask, sign_in
 from nexus_gateway.app import create_app
 from nexus_testkit import serving
 
-SCOPES = ["admin", "classify", "data:admin", "data:read", "data:write", "tools:call", "workflows:deploy"]
+SCOPES = [
+    "admin",
+    "classify",
+    "data:admin",
+    "data:read",
+    "data:write",
+    "events:publish",
+    "tools:call",
+    "workflows:deploy",
+]
 OTHER_HASH = "$argon2id$v=19$m=19456,t=2,p=1$i2YAouAKYyFIfa33XBkz6w$Kz3UWoV/y5M0qnD2bl3YvW2GkauST+ay8Do6z6KsiNE"
 
 

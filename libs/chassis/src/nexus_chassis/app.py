@@ -60,7 +60,9 @@ def build_app(
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    runtime = Runtime(health=health, admission=Admission(limits), drain=Drain(), verifier=verifier)
+    runtime = Runtime(
+        health=health, admission=Admission(limits), drain=Drain(settings.drain_seconds), verifier=verifier
+    )
     app.state.runtime = runtime
     health.drain = runtime.drain
     for own in reversed(middleware):

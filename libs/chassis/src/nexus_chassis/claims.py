@@ -13,7 +13,7 @@ _TEXTS = ("iss", "sub", "jti", "client_id")
 _OPTIONAL_TEXTS = ("sid", "tenant")
 
 
-def make_principal(token: str, claims: dict[str, Any], issuer: str, audience: str) -> Principal:
+def make_principal(token: str, claims: dict[str, Any], issuer: str, audience: str, key_id: str) -> Principal:
     """The principal of a token whose signature is valid; raises InvalidTokenError."""
     scopes, actor = _read_scopes(claims), _read_actor(claims)
     _require_kinds(claims, scopes, actor)
@@ -30,6 +30,7 @@ def make_principal(token: str, claims: dict[str, Any], issuer: str, audience: st
         session_epoch=claims.get("session_epoch", 0),
         actor=actor or (),
         tenant=claims.get("tenant"),
+        key_id=key_id,
     )
 
 

@@ -28,9 +28,14 @@ async def fetch_json(url: str) -> Any:  # noqa: ANN401  any JSON value
     """The JSON value at `url`, read strictly; raises ClientError, TimeoutError or ValueError."""
     timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session, session.get(url) as response:
-        body = await response.content.read(_MAX_BYTES + 1)
-        while len(body) <= _MAX_BYTES and (more := await response.content.read(_MAX_BYTES)):
-            body += more
+        return await read_json_answer(response)
+
+
+async def read_json_answer(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401  any JSON value
+    """The JSON value in an answer, read strictly; raises ValueError, also for more than 64 KiB."""
+    body = await response.content.read(_MAX_BYTES + 1)
+    while len(body) <= _MAX_BYTES and (more := await response.content.read(_MAX_BYTES)):
+        body += more
     if len(body) > _MAX_BYTES:
         raise ValueError(f"the answer has more than {_MAX_BYTES} bytes")
     return loads(body)
@@ -52,11 +57,12 @@ class IssuerKeys:
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched = _NEVER
         self._tried = _NEVER
+        self._withdrawn = False
         self._lock = asyncio.Lock()
 
     async def get(self, key_id: str) -> Ed25519PublicKey:
         """The key; raises InvalidTokenError when the issuer has none of that id, Problem 503 when that is unknown."""
-        stale = time.monotonic() - self._fetched > KEYS_FRESH_SECONDS
+        stale = self._withdrawn or time.monotonic() - self._fetched > KEYS_FRESH_SECONDS
         if (stale or key_id not in self._keys) and time.monotonic() - self._tried > KEYS_RETRY_SECONDS:
             await self._refresh()
         elif key_id not in self._keys:
@@ -68,12 +74,19 @@ class IssuerKeys:
             raise keys_unavailable()
         raise InvalidTokenError("it is signed with a key that the issuer does not publish")
 
+    def withdraw(self, key_id: str) -> None:
+        """Forget a key at once, and fetch the others anew when the next token is verified."""
+        self._keys.pop(key_id, None)
+        self._withdrawn = True
+        self._tried = _NEVER
+
     async def _refresh(self) -> None:
         async with self._lock:
             if time.monotonic() - self._tried <= KEYS_RETRY_SECONDS:
                 return
             self._tried = time.monotonic()  # who comes meanwhile uses the keys that are known
             try:
+                self._withdrawn = False
                 self._keys = read_keys(await self._fetch(self._url))
                 self._fetched = time.monotonic()
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Who a request acts for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,5 @@ class Principal:
     actor: tuple[str, ...] = ()
     """Who acts for the subject (claim `act`, RFC 8693 section 4.1), the current actor first."""
     tenant: str | None = None
+    key_id: str = field(default="", compare=False)
+    """Id of the key that signed the token."""

@@ -1,129 +1,216 @@
-"""Sessions that ended before their tokens expire, made known to every service within seconds.
+"""What ended before its tokens expire: sessions, all older tokens of a subject, and keys.
 
-The gateway appends each to a Redis Stream (`end_session`) and serves them at a URL (`read_revocations`); every other
-service polls that URL (`Revocations`). Session ids travel as SHA-256, so that reading them reveals no session.
+The gateway appends each to a Redis Stream (`revocation_stream`) and answers what is new by long polls; every other
+service follows that answer (`follow_revocations`), so that it refuses such tokens, and ends open connections, within a
+fraction of a second. Ids of sessions and of subjects travel as SHA-256, so that reading them reveals neither.
 """
 
 import asyncio
 import hashlib
 import logging
+import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import aiohttp
 from cachetools import TTLCache
-from redis.asyncio import Redis
 
-from nexus_chassis.channels import START, offset_key
-from nexus_chassis.issuer_keys import Fetch, fetch_json
+from nexus_chassis.channels import START
+from nexus_chassis.http import create_http_session
+from nexus_chassis.issuer_keys import read_json_answer
 from nexus_chassis.principal import Principal
 
-STREAM = "gateway:revocations"
-MAX_REVOCATIONS = 500
-"""Revocations of one answer."""
+MAX_WAIT_SECONDS = 20
+"""How long the gateway may hold an answer back until there is something new."""
 
-POLL_SECONDS = 1.0
 KEPT_SECONDS = 900
-"""How long an ended session is kept: longer than any token of it lives."""
+"""How long what ended is kept: longer than any token lives."""
 
-_MAX_SESSIONS = 100_000
+PAUSE_SECONDS = 1.0
+"""Between answers that come at once and have nothing new: a gateway with too many waiters answers so."""
+
+_MAX_ENTRIES = 100_000
+_GRACE_SECONDS = 3.0
+_RETRY_SECONDS = 0.3
+_MAX_RETRY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
+
+type Fetch = Callable[[str, float], Awaitable[Any]]
+"""Returns the JSON value at a URL, within so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationPage:
-    """Ended sessions as SHA-256 in hexadecimal, and the cursor that the next page comes after."""
+    """What ended after a cursor, and the cursor that the next page comes after.
 
-    sessions: Sequence[str]
+    `sessions` are SHA-256 in hexadecimal, as are the names in `subjects`, whose tokens of a lower epoch ended. `keys` are
+    ids of keys that were withdrawn.
+    """
+
     cursor: str
+    sessions: Sequence[str] = field(default_factory=list)
+    subjects: Mapping[str, int] = field(default_factory=dict)
+    keys: Sequence[str] = field(default_factory=list)
 
     def body(self) -> dict[str, Any]:
-        """As the gateway answers it and `Revocations` reads it."""
-        return {"sessions": list(self.sessions), "cursor": self.cursor}
+        """As the gateway answers it and `follow_revocations` reads it."""
+        return {
+            "sessions": list(self.sessions),
+            "subjects": dict(self.subjects),
+            "keys": list(self.keys),
+            "cursor": self.cursor,
+        }
 
     @classmethod
     def parse(cls, body: object) -> Self:
         """The page of an answer; raises ValueError."""
         match body:
-            case {"sessions": list(sessions), "cursor": str(cursor)} if all(isinstance(item, str) for item in sessions):
-                return cls(sessions, cursor)
+            case {"sessions": list(sessions), "subjects": dict(subjects), "keys": list(keys), "cursor": str(cursor)}:
+                if _are(str, [*sessions, *keys]) and _are(int, subjects.values()):
+                    return cls(cursor, sessions, subjects, keys)
         raise ValueError("it is not a page of revocations")
 
 
-async def end_session(redis: Redis, session: str) -> None:
-    """Make known that the session ended. The gateway calls this when it deletes one."""
-    oldest = int((time.time() - KEPT_SECONDS) * 1000)
-    await redis.xadd(STREAM, {"session": session_hash(session)}, minid=oldest, approximate=True)
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(type(value) is kind for value in values)
 
 
-async def withdraw_key(redis: Redis, key_id: str) -> None:
-    """Make known that no token signed with this key counts any more."""
-    oldest = int((time.time() - KEPT_SECONDS) * 1000)
-    await redis.xadd(STREAM, {"key": key_id}, minid=oldest, approximate=True)
-
-
-async def read_revocations(redis: Redis, after: str = START) -> RevocationPage:
-    """At most 500 revocations after a cursor; raises ValueError for text that is not one."""
-    offset_key(after)
-    entries: Any = await redis.xrange(STREAM, min=f"({after}", count=MAX_REVOCATIONS)
-    return RevocationPage(
-        [fields["session"] for _, fields in entries if "session" in fields], entries[-1][0] if entries else after
-    )
-
-
-def session_hash(session: str) -> str:
-    """What stands for a session id outside the gateway."""
-    return hashlib.sha256(session.encode()).hexdigest()
+def revocation_hash(name: str) -> str:
+    """What stands for the id of a session or of a subject outside the gateway."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 class Revocations:
-    """The ended sessions that the gateway serves at `url`, polled once a second while `following`.
+    """What ended, as far as this process knows, and who wants to know when more does."""
 
-    While the gateway is away the known ones stay; what ended meanwhile follows when it is back.
+    def __init__(self) -> None:
+        self._sessions: TTLCache[str, bool] = TTLCache(_MAX_ENTRIES, KEPT_SECONDS)
+        self._epochs: TTLCache[str, int] = TTLCache(_MAX_ENTRIES, KEPT_SECONDS)
+        self._keys: TTLCache[str, bool] = TTLCache(_MAX_ENTRIES, KEPT_SECONDS)
+        self._watches: dict[str, set[Callable[[], None]]] = {}
+        self._on_withdrawal: list[Callable[[str], None]] = []
+
+    def reason(self, principal: Principal) -> str | None:
+        """Why the principal's token has ended; None while it is not known to have."""
+        if self._keys and principal.key_id in self._keys:
+            return "its key was withdrawn"
+        if self._sessions and principal.session and revocation_hash(principal.session) in self._sessions:
+            return "its session was ended"
+        if self._epochs and self._epochs.get(revocation_hash(principal.subject), 0) > principal.session_epoch:
+            return "its session was ended, or its user's rights were changed"
+        return None
+
+    def add(self, page: RevocationPage) -> None:
+        """Learn what a page has."""
+        self._sessions.update(dict.fromkeys(page.sessions, True))
+        for subject, epoch in page.subjects.items():
+            self._epochs[subject] = max(epoch, self._epochs.get(subject, 0))
+        for key_id in page.keys:
+            self._keys[key_id] = True
+            for withdraw in self._on_withdrawal:
+                withdraw(key_id)
+        for name in (*page.sessions, *page.subjects, *map(_key_name, page.keys)):
+            for wake in list(self._watches.get(name, ())):
+                wake()
+
+    def on_withdrawal(self, withdraw: Callable[[str], None]) -> None:
+        """Call `withdraw` with the id of each key that is withdrawn from now on."""
+        self._on_withdrawal.append(withdraw)
+
+    @contextmanager
+    def watching(self, principal: Principal, wake: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, call `wake` when the principal's token may have ended; `reason` says whether it has.
+
+        Each watch needs a `wake` of its own.
+        """
+        names = [_key_name(principal.key_id), revocation_hash(principal.subject)]
+        if principal.session:
+            names.append(revocation_hash(principal.session))
+        for name in names:
+            self._watches.setdefault(name, set()).add(wake)
+        try:
+            yield
+        finally:
+            for name in names:
+                self._watches[name].discard(wake)
+                if not self._watches[name]:
+                    del self._watches[name]
+
+
+def _key_name(key_id: str) -> str:
+    return f"key {key_id}"
+
+
+@asynccontextmanager
+async def follow_revocations(url: str, revocations: Revocations) -> AsyncIterator[None]:
+    """Read into `revocations` what ended so far, and while the block runs what ends from then on, as the gateway has it.
+
+    While the gateway is away what is known stays; what ended meanwhile follows when it is back.
     """
+    async with create_http_session() as http:
 
-    def __init__(self, url: str, *, fetch: Fetch = fetch_json) -> None:
-        self._url = url
-        self._fetch = fetch
-        self._cursor = START
-        self._away = False
-        self._ended: TTLCache[str, bool] = TTLCache(_MAX_SESSIONS, KEPT_SECONDS)
+        async def fetch(address: str, seconds: float) -> object:
+            async with http.get(address, timeout=aiohttp.ClientTimeout(total=seconds, connect=2.0)) as response:
+                response.raise_for_status()
+                return await read_json_answer(response)
 
-    def has_ended(self, principal: Principal) -> bool:
-        """Whether the principal's session was ended; the token of a service belongs to none."""
-        return principal.session is not None and bool(self._ended) and session_hash(principal.session) in self._ended
-
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """Read what there is, then poll in the background while the block runs."""
-        while await self.update():
-            pass
-        task = asyncio.create_task(self._poll())
+        follower = RevocationFollower(url, revocations, fetch)
+        await follower.catch_up()
+        task = asyncio.create_task(follower.run())
         try:
             yield
         finally:
             task.cancel()
-            await asyncio.wait({task})
+            with suppress(asyncio.CancelledError):
+                await task
 
-    async def _poll(self) -> None:
+
+class RevocationFollower:
+    """Reads pages at `url` into `revocations`."""
+
+    def __init__(self, url: str, revocations: Revocations, fetch: Fetch) -> None:
+        self._url = url
+        self._revocations = revocations
+        self._fetch = fetch
+        self._cursor = START
+        self._failures = 0
+
+    async def catch_up(self) -> None:
+        """Read every page that there is now."""
+        while await self.read(0):
+            pass
+
+    async def run(self) -> None:
+        """Read each page as soon as there is one."""
         while True:
-            await asyncio.sleep(POLL_SECONDS)
-            while await self.update():
-                pass
+            started = time.monotonic()
+            if not await self.read(MAX_WAIT_SECONDS):
+                await asyncio.sleep(self._pause(time.monotonic() - started))
 
-    async def update(self) -> bool:
-        """Read the next page; returns whether another one is waiting."""
+    async def read(self, wait: int) -> bool:
+        """Read the next page, which may take `wait` seconds to come; returns whether it has anything new."""
+        address = f"{self._url}?after={self._cursor}&wait={wait}"
         try:
-            page = RevocationPage.parse(await self._fetch(f"{self._url}?after={self._cursor}"))
+            page = RevocationPage.parse(await self._fetch(address, wait + _GRACE_SECONDS))
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if not self._away:
+            if not self._failures:
                 _log.warning("cannot read ended sessions at %s: %r", self._url, error)
-            self._away = True
+            self._failures += 1
             return False
-        self._away = False
+        self._failures = 0
+        self._revocations.add(page)
+        moved = page.cursor != self._cursor
         self._cursor = page.cursor
-        self._ended.update(dict.fromkeys(page.sessions, True))
-        return len(page.sessions) == MAX_REVOCATIONS
+        return moved
+
+    def _pause(self, waited: float) -> float:
+        """Seconds until the next attempt. They differ, so that not all services come back to a gateway at once."""
+        if self._failures:
+            longest = min(_MAX_RETRY_SECONDS, _RETRY_SECONDS * 2.0 ** min(self._failures, 8))
+            return random.uniform(0.5, 1.0) * longest  # noqa: S311  no secret
+        if waited < PAUSE_SECONDS:
+            return random.uniform(0.5, 1.0) * PAUSE_SECONDS  # noqa: S311  no secret
+        return 0.0

@@ -24,6 +24,31 @@ if TYPE_CHECKING:
 type _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+_VERBS = frozenset(
+    [
+        "add",
+        "change",
+        "classify",
+        "count",
+        "create",
+        "delete",
+        "end",
+        "get",
+        "list",
+        "publish",
+        "read",
+        "replace",
+        "update",
+    ]
+)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The name that generated clients call the operation by: of the endpoint `list_rows`, `rows_list`."""
+    verb, _, resource = route.name.strip("_").partition("_")
+    return f"{resource}_{verb}" if resource and verb in _VERBS else route.name.strip("_")
+
+
 class Router(APIRouter):
     """A router of strict routes.
 
@@ -44,6 +69,7 @@ class Router(APIRouter):
             dependencies=dependencies,
             redirect_slashes=False,
             route_class=StrictRoute,
+            generate_unique_id_function=_operation_id,
         )
 
 

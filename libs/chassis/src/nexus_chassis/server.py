@@ -19,6 +19,7 @@ from nexus_chassis.logs import configure_logging
 from nexus_chassis.settings import ServiceSettings
 
 _METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # read by prometheus_client
+_WORKERS_VARIABLE = "WEB_CONCURRENCY"  # read by gunicorn, which knows no "auto"
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +37,7 @@ def run(
     supervisor = os.getpid()
     metrics = tempfile.mkdtemp(prefix="metrics-")
     os.environ[_METRICS_VARIABLE] = metrics
+    os.environ[_WORKERS_VARIABLE] = str(settings.workers)
     from nexus_chassis.supervisor import Supervised, server_options  # noqa: PLC0415  see the module's docstring
 
     try:

@@ -3,6 +3,7 @@
 from prometheus_client import Counter
 
 STORE_ERRORS = Counter(
-    "store_errors", "Commands that a store did not answer, or that got no connection to it in time", ["store", "reason"]
+    "store_errors",
+    "uses of postgresql or redis that failed: away (no answer) or exhausted (no connection was free in time)",
+    ["store", "reason"],
 )
-"""store: postgresql, redis. reason: away, exhausted."""

@@ -62,7 +62,7 @@ def server_options(*, websockets: bool, max_frame_bytes: int) -> dict[str, Any]:
     return {
         "loop": "uvloop",
         "http": BoundedProtocol,
-        "ws": "websockets-sansio" if websockets else "none",
+        "ws": "nexus_chassis.websocket_protocol:DirectProtocol" if websockets else "none",
         "ws_max_size": max_frame_bytes,
         "ws_per_message_deflate": False,
         "access_log": False,

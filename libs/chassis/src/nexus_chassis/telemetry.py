@@ -33,7 +33,7 @@ _TRACEPARENT = re.compile(  # version 00 has nothing after the flags, later ones
 REQUESTS = Counter("http_requests", "HTTP requests served", ["method", "route", "status"])
 SECONDS = Histogram(
     "http_request_duration_seconds",
-    "Seconds from the first byte of a request to the last byte of its answer",
+    "seconds from the first byte of a request to the last byte of its answer",
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from cachetools import LRUCache
 from fastapi import Depends
@@ -36,16 +36,11 @@ TOKEN_TYPE = "at+jwt"  # noqa: S105  the JOSE header's type, not a secret
 _VERIFIED_TOKENS = 4096
 
 
-class _Verified(NamedTuple):
-    principal: Principal
-    key_id: str
-
-
 class TokenVerifier:
     """Accepts the access tokens of one issuer for one audience, and no others.
 
-    `keys` are the issuer's: the URL of its JWK Set, or the keys themselves. `revocations`, where given, are the sessions
-    that were ended before their tokens expire.
+        `keys` are the issuer's: the URL of its JWK Set, or the keys themselves. `revocations`, where given, are what ended
+    before its tokens expire.
     """
 
     def __init__(
@@ -61,36 +56,30 @@ class TokenVerifier:
         self._audience = audience
         self._keys = IssuerKeys(keys, fetch) if isinstance(keys, str) else keys
         self._revocations = revocations
-        self._verified: LRUCache[str, _Verified] = LRUCache(_VERIFIED_TOKENS)
+        self._verified: LRUCache[str, Principal] = LRUCache(_VERIFIED_TOKENS)
+        if revocations is not None and isinstance(self._keys, IssuerKeys):
+            revocations.on_withdrawal(self._keys.withdraw)
 
     async def verify(self, token: str) -> Principal:
         """Who the token speaks for.
 
         Raises InvalidTokenError when the token is not acceptable, Problem 503 when the issuer's keys cannot be had.
         """
-        known = self._verified.get(token)
-        if known is None or known.principal.expires_at <= time.time():
+        principal = self._verified.get(token)
+        if principal is None or principal.expires_at <= time.time():
             principal = await self._verify_anew(token)
         else:
-            await self._keys.get(known.key_id)  # a withdrawn key's tokens end, verified before or not
-            principal = known.principal
-        if self._revocations is not None and self._revocations.has_ended(principal):
-            raise InvalidTokenError("its session was ended")
+            await self._keys.get(principal.key_id)  # a withdrawn key's tokens end, verified before or not
+        if self._revocations is not None and (reason := self._revocations.reason(principal)) is not None:
+            raise InvalidTokenError(reason)
         return principal
 
     async def _verify_anew(self, token: str) -> Principal:
         signed = read_token(token, TOKEN_TYPE)
         signed.verify(await self._keys.get(signed.key_id))
-        principal = make_principal(token, signed.claims, self._issuer, self._audience)
-        self._verified[token] = _Verified(principal, signed.key_id)
+        principal = make_principal(token, signed.claims, self._issuer, self._audience, signed.key_id)
+        self._verified[token] = principal
         return principal
-
-    async def still_valid(self, principal: Principal) -> bool:
-        """Whether the token of a verified principal is valid still, for connections that last."""
-        try:
-            return await self.verify(principal.token) == principal
-        except InvalidTokenError:
-            return False
 
 
 async def authenticate(connection: HTTPConnection) -> Principal:

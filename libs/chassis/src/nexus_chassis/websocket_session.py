@@ -2,36 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from nexus_chassis.principal import Principal
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.runtime import runtime_of
-from nexus_chassis.tokens import Principal
 
 UNSUPPORTED_DATA = 1003
 RESTART = 1012
 TOKEN_EXPIRED = 4401
 
-_CHECK_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
 _SEND_SECONDS = 20.0
 
-type IsValid = Callable[[Principal], Awaitable[bool]]
-
 
 class WebSocketSession:
-    """An accepted connection of `principal`.
+    """An accepted connection of `principal`, which ends when `revocations` has its token; None: when the token expires."""
 
-    `is_valid` is asked every second whether the principal's session still lasts; None: only the token's end counts.
-    """
-
-    def __init__(self, socket: WebSocket, principal: Principal, is_valid: IsValid | None = None) -> None:
+    def __init__(self, socket: WebSocket, principal: Principal, revocations: Revocations | None = None) -> None:
         self._socket = socket
         self._principal = principal
-        self._is_valid = is_valid
+        self._revocations = revocations
+        self._wake = asyncio.Event()
 
     async def run(self, *parts: Coroutine[Any, Any, None]) -> None:
         """Run `parts`, which serve the connection, until one of them ends, the token ends, or the process drains."""
@@ -46,6 +42,11 @@ class WebSocketSession:
         for task in done:
             with suppress(WebSocketDisconnect, asyncio.CancelledError):
                 task.result()
+
+    def renew(self, principal: Principal) -> None:
+        """Go on with a new token of the same subject."""
+        self._principal = principal
+        self._wake.set()
 
     async def messages(self) -> AsyncIterator[str]:
         """The text frames; ends with the connection. A binary frame ends it with 1003."""
@@ -74,12 +75,23 @@ class WebSocketSession:
                 await self._socket.close(code, reason)
 
     async def _watch_token(self) -> None:
-        while (left := self._principal.expires_at - time.time()) > 0:
-            await asyncio.sleep(min(left, _CHECK_SECONDS) if self._is_valid else left)
-            if self._is_valid is not None and not await self._is_valid(self._principal):
-                break
+        while (left := self._principal.expires_at - time.time()) > 0 and not self._has_ended():
+            await self._wait_for_change(left)
         await self.close(TOKEN_EXPIRED, "The access token is no longer valid. Connect with a new one.")
 
+    def _has_ended(self) -> bool:
+        return self._revocations is not None and self._revocations.reason(self._principal) is not None
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Until the token expires, may have been revoked, or is renewed."""
+        self._wake.clear()
+        watching = self._revocations.watching(self._principal, self._wake.set) if self._revocations else nullcontext()
+        with watching, suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
     async def _watch_drain(self) -> None:
-        await runtime_of(self._socket).drain.wait()
+        drain = runtime_of(self._socket).drain
+        await drain.wait()
+        await asyncio.sleep(drain.random_moment())
         await self.close(RESTART, "The service restarts. Connect again.")

@@ -3,7 +3,15 @@
 from nexus_testkit.issuer import Issuer
 from nexus_testkit.process import ServiceProcess
 from nexus_testkit.readme import assert_settings_documented
+from nexus_testkit.revocations import RevocationServer, revocation_server
 from nexus_testkit.serving import serving
 
-__all__ = ["Issuer", "ServiceProcess", "assert_settings_documented", "serving"]
+__all__ = [
+    "Issuer",
+    "RevocationServer",
+    "ServiceProcess",
+    "assert_settings_documented",
+    "revocation_server",
+    "serving",
+]
 __version__ = "0.2.0"

@@ -17,9 +17,9 @@ from types import ModuleType
 from fastapi import FastAPI
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import APIRoute
 from pydantic_settings import BaseSettings
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from nexus_testkit.problem_types import ProblemType, problem_types
 
@@ -73,7 +73,7 @@ def endpoints_of(app: FastAPI) -> list[Endpoint]:
 
 
 def _endpoints(route: BaseRoute) -> Iterator[Endpoint]:
-    if isinstance(route, APIWebSocketRoute):
+    if isinstance(route, WebSocketRoute):
         yield Endpoint("WebSocket", route.path, _summary(route.endpoint), ())
     elif isinstance(route, APIRoute):
         methods = sorted(route.methods or ())

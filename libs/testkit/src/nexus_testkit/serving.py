@@ -24,7 +24,10 @@ class _Server(Server):
 
 @asynccontextmanager
 async def serving(app: FastAPI, *, max_frame_bytes: int = 65536) -> AsyncIterator[str]:
-    """Serve `app`, its lifespan included, on a free port of 127.0.0.1; yields the URL without a trailing slash."""
+    """Serve `app`, its lifespan included, on a free port of 127.0.0.1; yields the URL without a trailing slash.
+
+    It drains at the end, as after SIGTERM, so that answers that wait for something come at once.
+    """
     websockets = importlib.util.find_spec("websockets") is not None
     options = server_options(websockets=websockets, max_frame_bytes=max_frame_bytes)
     server = _Server(Config(app, "127.0.0.1", 0, log_config=None, timeout_graceful_shutdown=5, **options))
@@ -37,5 +40,6 @@ async def serving(app: FastAPI, *, max_frame_bytes: int = 65536) -> AsyncIterato
             await asyncio.sleep(0.005)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
+        runtime_of(app).drain.start()
         server.should_exit = True
         await task

@@ -29,6 +29,17 @@ class KeyTooFreshError(Exception):
         )
 
 
+class UnannouncedError(Exception):
+    """The key `kid` was withdrawn, and the services could not be told at once."""
+
+    def __init__(self, kid: str) -> None:
+        self.kid = kid
+        super().__init__(
+            f"The signing key {kid} was withdrawn, but Redis does not answer, so that services may accept its tokens for "
+            "five minutes more. Repeat the command once Redis answers: they refuse them at once then."
+        )
+
+
 class UnknownKeyError(Exception):
     """There is no key `kid`, or it signs and verifies nothing any more: `state`."""
 

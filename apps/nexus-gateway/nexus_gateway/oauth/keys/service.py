@@ -8,13 +8,15 @@ from pathlib import Path
 
 import asyncpg
 
+from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
+from nexus_chassis.redis_errors import translate_redis_errors
 from nexus_chassis.unit_of_work import Database, UnitOfWork
 from nexus_gateway.audit.models import AuditEvent
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.metrics import KEY_CHANGES
 from nexus_gateway.oauth.keys import repository
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
-from nexus_gateway.oauth.keys.errors import ForeignKeyError, KeyTooFreshError, UnknownKeyError
+from nexus_gateway.oauth.keys.errors import ForeignKeyError, KeyTooFreshError, UnannouncedError, UnknownKeyError
 from nexus_gateway.oauth.keys.models import KeySet, KeyState, StoredKey
 from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.signing_key import SigningKey
@@ -150,15 +152,19 @@ class SigningKeyService:
     async def withdraw(self, kid: str) -> None:
         """End every token of a key at once; where it signs, the next key does so from now on.
 
-        A key that was withdrawn before is made known again. Raises UnknownKeyError, ForeignKeyError, and what `publish`
-        raises: the key is withdrawn then, and the services learn of it when they read the key set again.
+        A key that was withdrawn before is made known again. Raises UnknownKeyError, ForeignKeyError, and UnannouncedError
+        when the key is withdrawn and the services cannot be told: they learn of it when they read the key set again.
         """
         async with self._database.unit_of_work() as unit:
             await repository.lock(unit.connection)
             keys = await repository.select(unit.connection, ended=True)
             await self._withdraw(unit, keys, kid)
         await self.read()
-        await self._publish(kid)
+        try:
+            with translate_redis_errors():
+                await self._publish(kid)
+        except (RedisUnavailableError, PoolExhaustedError) as error:
+            raise UnannouncedError(kid) from error
 
     async def _withdraw(self, unit: UnitOfWork, keys: KeySet, kid: str) -> None:
         key = next((key for key in keys.keys if key.kid == kid), None)
@@ -171,4 +177,4 @@ class SigningKeyService:
         await self._complete(unit.connection)
         await self._audit.record_in(unit, AuditEvent("key.withdraw", target=kid, detail={"was": str(key.state)}))
         KEY_CHANGES.labels("withdraw").inc()
-        _log.warning("the signing key %s was withdrawn", kid)
+        _log.info("the signing key %s was withdrawn", kid)

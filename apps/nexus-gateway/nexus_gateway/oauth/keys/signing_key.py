@@ -26,8 +26,10 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> "SigningKey":
-        """A new key."""
-        return cls(Ed25519PrivateKey.generate())
+        """A new key; its id does not begin with a hyphen, which command lines would take for an option."""
+        while (key := cls(Ed25519PrivateKey.generate())).kid.startswith("-"):
+            pass
+        return key
 
     @classmethod
     def load(cls, path: Path) -> "SigningKey":

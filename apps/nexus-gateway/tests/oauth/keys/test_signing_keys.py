@@ -23,6 +23,7 @@ from nexus_gateway.oauth.keys.errors import (
     ForeignKeyError,
     KeyTooFreshError,
     SigningKeysUnavailableError,
+    UnannouncedError,
     UnknownKeyError,
 )
 from nexus_gateway.oauth.keys.models import LEASE_SECONDS, PUBLISHED_AFTER, PUBLISHED_BEFORE
@@ -224,6 +225,30 @@ class TestWithdrawal:
         await replica.service.withdraw(current)
 
         assert (replica.published, await replica.states()) == ([current, current], states)
+
+    async def test_says_so_when_the_services_cannot_be_told(self, replica: Replica) -> None:
+        current = await replica.kid("current")
+        replica.redis_is_away = True
+        with pytest.raises(UnannouncedError) as unannounced:
+            await replica.service.withdraw(current)
+
+        assert (await replica.states())[current] == "withdrawn"
+        assert str(unannounced.value) == (
+            f"The signing key {current} was withdrawn, but Redis does not answer, so that services may accept its tokens "
+            "for five minutes more. Repeat the command once Redis answers: they refuse them at once then."
+        )
+
+    async def test_of_a_retired_key_is_refused(self, ready: Replica) -> None:
+        before = await ready.kid("current")
+        await ready.service.rotate()
+        await ready.age(PUBLISHED_AFTER)
+        await ready.service.maintain()
+        with pytest.raises(UnknownKeyError) as refused:
+            await ready.service.withdraw(before)
+
+        assert str(refused.value) == (
+            f"Its tokens have ended: the retired signing key {before}. `keys list` shows those in use."
+        )
 
     async def test_of_no_key_is_refused(self, replica: Replica) -> None:
         with pytest.raises(UnknownKeyError) as refused:

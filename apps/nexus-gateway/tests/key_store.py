@@ -23,6 +23,7 @@ class Replica:
 
     def __init__(self, database: Database, file_key: SigningKey) -> None:
         self.published: list[str] = []
+        self.redis_is_away = False
         self.database = database
         self.ring = KeyRing(KeyEncryption(file_key))
         self.service = SigningKeyService(
@@ -31,6 +32,8 @@ class Replica:
         self._verifier = TokenVerifier(ISSUER, "nexus-gateway", self.ring)
 
     async def _publish(self, kid: str) -> None:
+        if self.redis_is_away:
+            raise ConnectionRefusedError
         self.published.append(kid)
 
     def sign(self) -> str:

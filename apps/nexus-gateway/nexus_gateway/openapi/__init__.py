@@ -1,0 +1,1 @@
+"""The OpenAPI document of the gateway and of the services behind it."""

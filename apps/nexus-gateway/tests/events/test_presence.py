@@ -1,0 +1,89 @@
+"""The number of a channel's subscribers, at all replicas of the gateway."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from conftest import Mint
+from redis.asyncio import Redis
+from websocket_client import CHANNEL, Client, client_of
+
+from nexus_gateway.app import create_app
+from nexus_gateway.events import presence
+from nexus_testkit import serving
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers are written ten times as often."""
+    monkeypatch.setattr(presence, "_WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(presence, "_REFRESH_SECONDS", 0.5)
+
+
+async def count(http: aiohttp.ClientSession, gateway: str, headers: dict[str, str], channel: str = CHANNEL) -> int:
+    async with http.get(f"{gateway}/v1/channels/{channel}/presence", headers=headers) as response:
+        body = await response.json()
+    assert body == {"channel": channel, "subscribers": body["subscribers"]}
+    return int(body["subscribers"])
+
+
+async def test_subscribers_of_all_replicas_are_counted(
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], mint: Mint
+) -> None:
+    stream = f"{gateway}/v1/events?channel={CHANNEL}"
+    async with (
+        serving(create_app()) as replica,
+        client_of(gateway, admin) as one,
+        client_of(replica, admin) as two,
+        http.get(stream, headers=admin),
+    ):
+        before = await count(http, gateway, admin)
+        for client in (one, two):
+            await client.ask(op="subscribe", channel=CHANNEL)
+            await client.ask(op="subscribe", channel="app:x")
+        await asyncio.sleep(0.4)
+        during = [await count(http, url, admin) for url in (gateway, replica)]
+        other = await count(http, gateway, mint("data:read", tenant="acme"))
+        await two.ask(op="unsubscribe", channel=CHANNEL)
+        await asyncio.sleep(0.4)
+        after = [await count(http, url, admin) for url in (gateway, replica)]
+        elsewhere = await count(http, gateway, admin, "app:x")
+    await asyncio.sleep(0.4)
+
+    assert (before, during, other, after, elsewhere) == (1, [3, 3], 0, [2, 2], 2)
+    assert await count(http, gateway, admin) == 0
+
+
+async def test_the_number_of_a_process_that_died_expires(
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "_KEPT_SECONDS", 1)
+    await redis.zadd("gateway:presence", {"gateway:presence:dead": 2e9})
+    await redis.hset("gateway:presence:dead", "nexus:channel:default:data:product", "7")
+    counted = await count(http, gateway, admin)
+    await redis.zadd("gateway:presence", {"gateway:presence:dead": 1e9})
+
+    assert (counted, await count(http, gateway, admin)) == (7, 0)
+
+
+async def test_redis_holds_the_numbers_of_subscribers_there_are_and_no_others(client: Client, redis: Redis) -> None:
+    for number in range(50):
+        await client.ask(op="subscribe", channel=f"app:{number}")
+    await asyncio.sleep(0.4)
+    (key,) = await redis.keys("gateway:presence:*")
+    during, ttl = await redis.hlen(key), await redis.ttl(key)
+    for number in range(50):
+        await client.ask(op="unsubscribe", channel=f"app:{number}")
+    await asyncio.sleep(0.4)
+
+    assert during == 50
+    assert 0 < ttl <= 15
+    assert await redis.keys("gateway:presence*") == []
+
+
+@pytest.mark.parametrize(("channel", "status"), [(CHANNEL, 403), ("user:bob", 403), ("x", 400), ("app:x", 200)])
+async def test_who_may_not_subscribe_may_not_count(
+    gateway: str, http: aiohttp.ClientSession, mint: Mint, channel: str, status: int
+) -> None:
+    async with http.get(f"{gateway}/v1/channels/{channel}/presence", headers=mint()) as response:
+        assert response.status == status
