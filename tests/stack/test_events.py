@@ -32,7 +32,15 @@ pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scop
 @contextmanager
 def following(stack: Stack, token: str) -> Iterator[subprocess.Popen[str]]:
     """Node, with clients that are subscribed. The first of them reads an event stream, the others WebSockets."""
-    command = ["node", "--experimental-websocket", SCRIPT, MODULE, stack.gateway, CHANNEL, str(CLIENTS)]
+    command: list[str | Path] = [
+        "node",
+        "--experimental-websocket",
+        SCRIPT,
+        MODULE,
+        stack.gateway,
+        CHANNEL,
+        str(CLIENTS),
+    ]
     environment = {**os.environ, "TOKEN": token}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:

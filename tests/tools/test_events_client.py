@@ -10,7 +10,7 @@ FOLDER = ROOT / "apps/nexus-gateway/tests/events/client"
 
 def test_the_javascript_client_keeps_its_promises() -> None:
     assert shutil.which("node"), "the tests of the JavaScript client need Node.js 20 or later"
-    command = ["node", "--experimental-websocket", "--test", FOLDER]
+    command = ["node", "--experimental-websocket", "--test", str(FOLDER)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -26,6 +26,8 @@ from nexus_chassis.runtime import runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway import __version__
+from nexus_gateway.account import endpoints as account_endpoints
+from nexus_gateway.account.service import Account
 from nexus_gateway.audit import endpoints as audit_endpoints
 from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.refusals import record_refusals
@@ -33,14 +35,14 @@ from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.client_address import ProxyMiddleware, TrustedProxies
+from nexus_gateway.auth.limit_rules import parse_limits
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
 from nexus_gateway.context import Context
 from nexus_gateway.events import endpoints as event_endpoints
 from nexus_gateway.events.service import open_events
-from nexus_gateway.oauth.clients import Clients
-from nexus_gateway.oauth.endpoints import audience_token, token, well_known
-from nexus_gateway.oauth.grants.token_exchange import TokenExchange
+from nexus_gateway.oauth import endpoints as oauth_endpoints
+from nexus_gateway.oauth.clients import service_client
 from nexus_gateway.oauth.issuer import TokenIssuer
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
 from nexus_gateway.oauth.keys.follower import following_keys
@@ -48,6 +50,7 @@ from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client
+from nexus_gateway.oauth.opening import OAuthSettings, open_oauth
 from nexus_gateway.openapi import endpoints as openapi_endpoints
 from nexus_gateway.openapi.merging import Document
 from nexus_gateway.openapi.service import DocumentService
@@ -60,11 +63,11 @@ from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.rate_limits.charges import Charges
 from nexus_gateway.rate_limits.limiter import RateLimiter
 from nexus_gateway.rate_limits.middleware import RateLimitMiddleware
-from nexus_gateway.rate_limits.rules import parse_limits
 from nexus_gateway.roles import endpoints as role_endpoints
 from nexus_gateway.roles.repository import RoleRepository
 from nexus_gateway.roles.service import RoleService
 from nexus_gateway.sessions import endpoints as session_endpoints
+from nexus_gateway.sessions.errors import InvalidRefreshTokenError
 from nexus_gateway.sessions.login_limiter import LoginLimiter
 from nexus_gateway.sessions.repository import SessionRepository
 from nexus_gateway.sessions.service import SessionService
@@ -102,9 +105,7 @@ def create_app() -> FastAPI:
             proxy_endpoints.router(table.routes),  # most requests; routes are tried in this order
             user_endpoints.router,
             session_endpoints.router,
-            well_known.router,
-            token.router,
-            audience_token.router,
+            *oauth_endpoints.routers,
             status_endpoints.router,
             openapi_endpoints.router,
             event_endpoints.router,
@@ -112,6 +113,7 @@ def create_app() -> FastAPI:
             role_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
+            *account_endpoints.routers,
         ],
         problems=PROBLEMS,
         limits=LIMITS,
@@ -199,8 +201,32 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         issue_token=issuer.issue_session_token,
         seconds=settings.session_seconds,
     )
+    own_passwords = PasswordService(
+        database,
+        users,
+        passwords,
+        ResetTokens(redis),
+        changes,
+        end_all=service.end_all,
+        attempt=limiter.attempt,
+        reset_url=f"{settings.issuer}/password-reset/",
+    )
     gate = SessionGate(redis, fail_open=settings.session_check == "allow")
     stack.push_async_callback(gate.close)
+    oauth = await open_oauth(
+        stack,
+        _oauth_settings(settings, table.scopes),
+        issuer=issuer,
+        service=client,
+        database=database,
+        redis=redis,
+        audit=audit,
+        changes=changes,
+        sessions=service,
+        load_user=logins.load_user,
+        is_active=gate.is_active,
+        refresh_refused=InvalidRefreshTokenError,
+    )
     rate_limiter = RateLimiter(Charges(parse_limits(settings.rate_limits)), gate.count)
     events = await stack.enter_async_context(
         open_events(
@@ -224,16 +250,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         users=UserService(
             database, users, passwords, changes, end_all=service.end_all, raise_epoch=service.raise_epoch
         ),
-        passwords=PasswordService(
-            database,
-            users,
-            passwords,
-            ResetTokens(redis),
-            changes,
-            end_all=service.end_all,
-            attempt=limiter.attempt,
-            reset_url=f"{settings.issuer}/password-reset/",
-        ),
+        passwords=own_passwords,
         logins=logins,
         revocations=revocations,
         revocation_feed=RevocationFeed(redis, revocation_follower, revocations),
@@ -247,13 +264,13 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         sessions=service,
         issuer=issuer,
         signing_keys=signing_keys(database),
-        clients=Clients(client),
-        token_exchange=TokenExchange(issuer, client.id, gate.is_active, audit),
+        oauth=oauth,
         forwarder=Forwarder(http, issuer.issue_route_token),
         route_table=table,
         events=events,
         status=StatusService(status_http, database, redis, host.health, table.addresses),
         document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
+        account=Account(sessions=service, passwords=own_passwords),
     )
 
 
@@ -299,5 +316,15 @@ def _issuer(
 ) -> tuple[TokenIssuer, Client]:
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     called = frozenset(scopes) - {settings.client_id}
-    client = Client(settings.client_id, secret, called, frozenset({"data:read", "classify"}))
+    client = service_client(settings.client_id, secret, called)
     return TokenIssuer(ring, settings.issuer, scopes, revocations), client
+
+
+def _oauth_settings(settings: Settings, scopes: Mapping[str, frozenset[str]]) -> OAuthSettings:
+    return OAuthSettings(
+        scopes=scopes,
+        resources=settings.resource_audiences,
+        registration=settings.client_registration == "on",
+        documents=settings.client_documents,
+        session_seconds=settings.session_seconds,
+    )

@@ -18,6 +18,7 @@ from nexus_chassis.settings import load
 from nexus_gateway.app import open_context
 from nexus_gateway.audit import commands as audit_commands
 from nexus_gateway.command_line import CommandLine
+from nexus_gateway.oauth import commands as client_commands
 from nexus_gateway.oauth.keys import commands as key_commands
 from nexus_gateway.problems import PROBLEMS
 from nexus_gateway.roles import commands as role_commands
@@ -25,7 +26,7 @@ from nexus_gateway.settings import Settings
 from nexus_gateway.tenants import commands as tenant_commands
 from nexus_gateway.users import commands as user_commands
 
-_FEATURES = (user_commands, tenant_commands, role_commands, audit_commands, key_commands)
+_FEATURES = (user_commands, tenant_commands, role_commands, audit_commands, key_commands, client_commands)
 _AWAY = (DatabaseUnavailableError, RedisUnavailableError, PoolExhaustedError)
 _FORESEEN: tuple[type[Exception], ...] = (
     ConfigurationError,

@@ -9,16 +9,16 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from nexus_chassis.revocation_stream import RevocationFeed
     from nexus_chassis.revocations import Revocations
+    from nexus_gateway.account.service import Account
     from nexus_gateway.audit.service import AuditService
     from nexus_gateway.audit.writer import AuditWriter
     from nexus_gateway.auth.browsers import Browsers
     from nexus_gateway.auth.session_gate import SessionGate
     from nexus_gateway.events.service import EventService
-    from nexus_gateway.oauth.clients import Clients
-    from nexus_gateway.oauth.grants.token_exchange import TokenExchange
     from nexus_gateway.oauth.issuer import TokenIssuer
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.oauth.models import IssuedToken
+    from nexus_gateway.oauth.opening import OAuth
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
@@ -48,11 +48,11 @@ class Context:
     revocations: "Revocations"
     revocation_feed: "RevocationFeed"
     browsers: "Browsers"
+    account: "Account"
     sessions: "SessionService[IssuedToken]"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"
-    clients: "Clients"
-    token_exchange: "TokenExchange"
+    oauth: "OAuth"
     forwarder: "Forwarder"
     route_table: "RouteTable"
     events: "EventService"

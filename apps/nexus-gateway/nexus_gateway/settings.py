@@ -11,7 +11,7 @@ from nexus_chassis.origins import Origins
 from nexus_chassis.settings import PostgresSettings, RedisSettings, SecretFile, ServiceSettings
 from nexus_chassis.worker_count import AUTO, WorkerCount
 from nexus_gateway.auth.client_address import TrustedProxies
-from nexus_gateway.rate_limits.rules import parse_limits
+from nexus_gateway.auth.limit_rules import parse_limits
 
 OWN_NAMES = frozenset(
     {
@@ -20,6 +20,7 @@ OWN_NAMES = frozenset(
             "audit",
             "channels",
             "classification",
+            "clients",
             "data",
             "events",
             "me",
@@ -58,6 +59,13 @@ def _services(text: str) -> dict[str, str]:
 
 def _well_formed_routes(text: str) -> str:
     _services(text)
+    return text
+
+
+def _well_formed_resources(text: str) -> str:
+    for part in text.split():
+        if not re.fullmatch(r"[a-z][a-z0-9-]*=https?://[^\s?#@]+", part):
+            raise ValueError(f"{part!r} is not NAME=ADDRESS, such as mcp-server=https://mcp.example.com.")
     return text
 
 
@@ -188,6 +196,23 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_CLIENT_SECRET_FILE",
         description="file that holds that service's client secret",
     )
+    resources: Annotated[str, AfterValidator(_well_formed_resources)] = Field(
+        default="mcp-server=http://localhost:3000",
+        validation_alias="NEXUS_RESOURCES",
+        description="public addresses of services, `NAME=ADDRESS` each, separated by spaces: what clients name as `resource` to "
+        "request tokens for the service (RFC 8707)",
+    )
+    client_registration: Literal["off", "on"] = Field(
+        default="off",
+        validation_alias="NEXUS_CLIENT_REGISTRATION",
+        description="`on` lets anybody register an OAuth client at /oauth/register (RFC 7591); it expires after 30 days",
+    )
+    client_documents: Literal["off", "public", "any"] = Field(
+        default="public",
+        validation_alias="NEXUS_CLIENT_DOCUMENTS",
+        description="client ID metadata documents: `public` fetches them from the public internet alone, `any` also from private "
+        "addresses, `off` none",
+    )
     session_seconds: int = Field(
         default=1_209_600,
         validation_alias="NEXUS_SESSION_SECONDS",
@@ -278,3 +303,10 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     def more_hosts(self) -> list[str]:
         """The hosts in NEXUS_ALLOWED_HOSTS."""
         return _names(self.allowed_hosts)
+
+    @property
+    def resource_audiences(self) -> dict[str, str]:
+        """The service of each resource, by its address; the issuer's own is the gateway's."""
+        return {self.issuer: self.service_name} | {
+            address: name for name, address in (part.split("=", 1) for part in self.resources.split())
+        }

@@ -1,7 +1,7 @@
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from faulty import FaultyService, faulty_service
+from page_client import BrowserClient
 from redis.asyncio import Redis
 from upstream import Upstream
 from websocket_client import Client, client_of
@@ -59,6 +60,11 @@ def environment(
     return monkeypatch
 
 
+def serving_gateway() -> AbstractAsyncContextManager[str]:
+    """The gateway, with settings from the environment as it is now."""
+    return serving(create_app())
+
+
 @pytest_asyncio.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     """A real service behind the gateway."""
@@ -78,6 +84,11 @@ async def gateway(environment: pytest.MonkeyPatch, upstream: Upstream) -> AsyncI
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+@pytest.fixture
+def browser(gateway: str, http: aiohttp.ClientSession) -> BrowserClient:
+    return BrowserClient(http, gateway)
 
 
 @pytest_asyncio.fixture
@@ -217,6 +228,15 @@ def mint(secret_files: dict[str, Path]) -> Mint:
 
 def token_of(headers: dict[str, str]) -> str:
     return headers["Authorization"].removeprefix("Bearer ")
+
+
+@pytest_asyncio.fixture
+async def add_tenant(gateway: str, postgres_url: str) -> None:
+    """There is a tenant `acme`."""
+    assert gateway
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("INSERT INTO tenants (id, name) VALUES ('acme', 'Acme')")
+    await connection.close()
 
 
 @pytest_asyncio.fixture

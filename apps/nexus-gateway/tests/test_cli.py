@@ -114,7 +114,7 @@ def test_roles(run: Run) -> None:
         run("roles", "list"),
     ]
 
-    every = "admin classify data:admin data:read data:write tools:call workflows:deploy"
+    every = "admin classify data:admin data:read data:write events:publish tools:call workflows:deploy"
     assert outputs == [
         (0, "The role buyer was created.\n", ""),
         (0, "The role viewer was changed.\n", ""),

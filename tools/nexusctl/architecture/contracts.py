@@ -21,7 +21,7 @@ _LAYERS = (
     ("__main__",),
     ("cli", "worker"),
     ("app",),
-    ("problems", ".endpoints"),
+    ("problems", ".endpoints", ".commands"),
     (".dependencies",),
     ("context",),
     (".service",),

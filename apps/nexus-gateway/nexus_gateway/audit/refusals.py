@@ -9,8 +9,8 @@ from starlette.requests import HTTPConnection
 
 from nexus_chassis.problems import Problem, problem_of
 from nexus_gateway.audit.models import AuditEvent
+from nexus_gateway.auth.access import known_principal
 from nexus_gateway.auth.client_address import client_address
-from nexus_gateway.auth.dependencies import known_principal
 from nexus_gateway.context import get_context
 
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from nexus_chassis.admission import ticket_of
 from nexus_chassis.redis_errors import translate_redis_errors
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
-from nexus_gateway.auth.access import Access
+from nexus_gateway.auth.access import Access, remember_principal
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.limits import NO_CHARGE, Charge, set_usage
 from nexus_gateway.auth.public_address import PublicAddress
@@ -146,9 +146,10 @@ class Browsers:
         if (value := self.cookie_of(connection)) is None:
             return None
         self.address.require_known_host(connection)
+        access = await self._enter(connection, value, charge)
         if connection.scope.get("method", "GET") not in _SAFE_METHODS:
             self.address.require_own_script(connection)
-        return await self._enter(connection, value, charge)
+        return access
 
     async def _enter(self, connection: HTTPConnection, value: str, charge: ChargeOf) -> Access:
         key = _key(value)
@@ -158,6 +159,7 @@ class Browsers:
             if self._tokens.pop(key, None) is None:
                 raise SessionEndedError from None
             access = await self._check_anew(connection, key, charge)
+        remember_principal(connection, access.principal)
         if (ticket := ticket_of(connection)) is not None:
             ticket.assign(access.principal.subject)
         return access

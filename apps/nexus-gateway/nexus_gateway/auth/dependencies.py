@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 
 from nexus_chassis.problems import Problem
 from nexus_chassis.tokens import InvalidTokenError, Principal, authenticate, unauthorized
-from nexus_gateway.auth.access import Access
+from nexus_gateway.auth.access import Access, remember_principal
 from nexus_gateway.auth.administration import Requester
 from nexus_gateway.auth.browsers import BrowserUser
 from nexus_gateway.auth.client_address import client_address
@@ -15,8 +15,6 @@ from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
 from nexus_gateway.auth.limits import Charge, set_usage, usage_of
 from nexus_gateway.auth.scopes import ADMIN
 from nexus_gateway.context import Context, get_context
-
-_PRINCIPAL = "nexus.principal"
 
 
 async def get_access(connection: HTTPConnection) -> Access:
@@ -37,9 +35,9 @@ async def admit(connection: HTTPConnection, rate_class: str) -> Access:
 
     try:
         if not _has_authorization(connection) and (access := await context.browsers.access(connection, charge)):
-            connection.scope[_PRINCIPAL] = access.principal
             return access
-        principal = connection.scope[_PRINCIPAL] = await authenticate(connection)
+        principal = await authenticate(connection)
+        remember_principal(connection, principal)
         session, usage = await context.session_gate.admit(principal, charge(principal))
     except (Problem, SessionEndedError):
         if usage_of(connection.scope) is None:
@@ -85,12 +83,6 @@ async def authenticate_token(context: Context, token: str | None) -> Principal:
     except InvalidTokenError as error:
         raise unauthorized(str(error)) from None
     await context.session_gate.check(principal)
-    return principal
-
-
-def known_principal(connection: HTTPConnection) -> Principal | None:
-    """Who sends the request, if its token was verified: also where the request was refused later."""
-    principal: Principal | None = connection.scope.get(_PRINCIPAL)
     return principal
 
 

@@ -14,6 +14,14 @@ FIRST_PARTY = "nexus"
 _SCOPES = frozenset(
     {"data:read", "data:write", "data:admin", "classify", "tools:call", "workflows:deploy", PUBLISH, ADMIN}
 )
+_READING = {
+    "nexus-gateway": frozenset({"data:read", "classify"}),
+    "dataflow-service": frozenset({"data:read"}),
+    "classification-service": frozenset({"classify"}),
+    "mcp-server": frozenset({"tools:call", "data:read", "classify"}),
+}
+STRANGERS_SCOPES = _SCOPES - {"data:admin", PUBLISH, ADMIN}
+"""What a client can have that no administrator has added: users may grant it."""
 
 
 def all_scopes(more: Iterable[str]) -> frozenset[str]:
@@ -29,3 +37,8 @@ def service_scopes(more: Iterable[str]) -> dict[str, frozenset[str]]:
         "mcp-server": all_scopes(more),  # it calls the other services on behalf of its callers
         **{name: frozenset({name, ADMIN}) for name in more},
     }
+
+
+def reading_scopes(audience: str) -> frozenset[str]:
+    """What tokens for `audience` need for reading, and have when nobody names their scopes."""
+    return _READING.get(audience, frozenset({audience}))

@@ -11,7 +11,7 @@ from nexus_chassis.challenges import is_scope_token
 from nexus_chassis.revocations import Revocations
 from nexus_chassis.tokens import Principal, TokenVerifier
 from nexus_gateway.auth.errors import InsufficientScopeError
-from nexus_gateway.auth.scopes import FIRST_PARTY
+from nexus_gateway.auth.scopes import FIRST_PARTY, reading_scopes
 from nexus_gateway.oauth.errors import InvalidScopeError, UnknownAudienceError
 from nexus_gateway.oauth.keys.models import MAX_TOKEN_SECONDS
 from nexus_gateway.oauth.keys.ring import KeyRing
@@ -64,17 +64,23 @@ class TokenIssuer:
         return self.issue(claims, GATEWAY, scopes, not_after)
 
     def issue_audience_token(self, principal: Principal, audience: str, scopes: Iterable[str] | None) -> IssuedToken:
-        """The principal's token for another service, with all scopes that are possible unless `scopes` are named.
+        """The principal's token for another service, with what is needed for reading unless `scopes` are named.
 
         Raises UnknownAudienceError, InvalidScopeError or InsufficientScopeError.
         """
         if audience not in self._scopes:
             raise UnknownAudienceError(audience, self._scopes)
         possible = self.possible_scopes(principal.scopes, audience)
-        wanted = possible if scopes is None else _valid(scopes)
+        wanted = possible & reading_scopes(audience) if scopes is None else _valid(scopes)
         if missing := wanted - possible:
             raise InsufficientScopeError(missing)
         return self.issue(claims_of(principal), audience, wanted, principal.expires_at)
+
+    async def for_audience(self, access: IssuedToken, audience: str, scopes: frozenset[str]) -> IssuedToken:
+        """The token of the same session for `audience`, with those of its scopes that are in `scopes`."""
+        principal = await self.gateway_verifier.verify(access.token)
+        possible = self.possible_scopes(principal.scopes & scopes, audience)
+        return self.issue(claims_of(principal), audience, possible, principal.expires_at)
 
     def issue_route_token(self, principal: Principal, audience: str) -> str:
         """The token that goes with the principal's requests to a service; it is reused until it is about to expire."""
@@ -92,7 +98,7 @@ class TokenIssuer:
 
     def possible_scopes(self, scopes: frozenset[str], audience: str) -> frozenset[str]:
         """Those of `scopes` that tokens for `audience` can carry."""
-        return scopes & self._scopes[audience]
+        return scopes if audience == GATEWAY else scopes & self._scopes[audience]
 
     def issue(
         self, claims: dict[str, Any], audience: str, scopes: Iterable[str], not_after: int | None = None

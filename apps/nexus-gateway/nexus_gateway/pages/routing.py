@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from nexus_chassis.problems import problem_of
 from nexus_chassis.routing import Router, StrictRoute
+from nexus_gateway.audit.refusals import record_refusal
 from nexus_gateway.context import get_context
 from nexus_gateway.pages.redirects import login_redirect
 from nexus_gateway.pages.rendering import render_problem
@@ -54,6 +55,7 @@ def _as_page(handle: _Handler) -> _Handler:
                 raise
             if problem.status == _UNAUTHORIZED:
                 return login_redirect(request)
+            await record_refusal(request, problem)
             response = render_problem(request, problem)
         visit.finish(response)
         return response

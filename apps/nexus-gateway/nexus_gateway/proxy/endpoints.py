@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, override
-from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from starlette.routing import Match
@@ -16,6 +15,7 @@ from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.dependencies import admit
 from nexus_gateway.auth.errors import InsufficientScopeError, SessionEndedError
 from nexus_gateway.context import Context, get_context
+from nexus_gateway.pages.redirects import login_redirect
 from nexus_gateway.proxy.errors import AmbiguousPathError
 from nexus_gateway.proxy.routes import API, PAGES, Route
 
@@ -89,7 +89,7 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
                 raise
             if not _is_navigation(request):
                 raise
-            return _to_login(request)
+            return login_redirect(request)
 
     return forward_page if route.target == PAGES else forward
 
@@ -97,13 +97,6 @@ def _endpoint(route: Route) -> Callable[[Request], Awaitable[Response]]:
 def _is_navigation(request: Request) -> bool:
     """Whether a person opens the page in a browser; programs get the problem."""
     return "authorization" not in request.headers and "text/html" in request.headers.get("accept", "")
-
-
-def _to_login(request: Request) -> Response:
-    query = request.url.query
-    page = f"{request.url.path}?{query}" if query else request.url.path
-    headers = {"Location": f"/login?next={quote(page, safe='')}", "Cache-Control": "no-store"}
-    return Response(status_code=HTTPStatus.SEE_OTHER, headers=headers)
 
 
 async def _forward_recorded(request: Request, route: Route, principal: Principal, context: Context) -> Response:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from nexus_chassis.tokens import Principal
 from nexus_gateway.auth.client_address import address_block
 from nexus_gateway.auth.limit import Limit
+from nexus_gateway.auth.limit_rules import ADDRESS, CLIENT, MESSAGES, PRINCIPAL
 from nexus_gateway.auth.limits import Charge
-from nexus_gateway.rate_limits.rules import ADDRESS, CLIENT, MESSAGES, PRINCIPAL
 
 _FIRST_PARTY = "nexus"  # the client of everybody who signs in at the gateway itself: it has no limit of its own
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
 from nexus_chassis.tokens import Principal
+from nexus_gateway.auth.limit_rules import ANONYMOUS
 from nexus_gateway.auth.limits import Charge, Usage
 from nexus_gateway.metrics import LIMITER_OPEN
 from nexus_gateway.rate_limits.charges import Charges
-from nexus_gateway.rate_limits.rules import ANONYMOUS
 
 _PATIENCE_SECONDS = 1.0
 _OPEN_SECONDS = 1.0

@@ -7,9 +7,9 @@ from starlette.requests import HTTPConnection
 from nexus_chassis.problems import problem_of
 from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.errors import RateLimitedError
+from nexus_gateway.auth.limit_rules import ANONYMOUS, SIGN_IN, TOKEN
 from nexus_gateway.auth.limits import set_usage, usage_of
 from nexus_gateway.context import get_context
-from nexus_gateway.rate_limits.rules import ANONYMOUS, SIGN_IN, TOKEN
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -88,7 +88,7 @@ async def test_what_connects_during_the_drain_is_told_as_well(environment: Any, 
 async def test_a_client_that_moves_to_another_replica_misses_nothing(gateway: str, mint: Mint, redis: Redis) -> None:
     headers, received = mint("data:read"), []
     async with serving(create_app()) as other:
-        async with client_of(other, headers) as client:
+        async with client_of(other, headers, max_queue=None) as client:
             await client.ask(op="subscribe", channel=CHANNEL)
             for number in range(20):
                 await publish(redis, PRODUCT, number)

@@ -1,5 +1,3 @@
-import base64
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -8,33 +6,11 @@ import aiohttp
 import pytest
 from conftest import CLIENT_SECRET, AddUser
 from joserfc.jwk import OKPKey
+from oauth_requests import ACCESS_TOKEN, EXCHANGE, ISSUER, basic, claims, post, refusal, verified
 
 from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
+from nexus_chassis.tokens import InvalidTokenError
 from nexus_gateway.oauth.keys.signing_key import SigningKey
-
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-ISSUER = "http://localhost:8000"
-
-
-def basic(client_id: str, secret: str) -> dict[str, str]:
-    return {"Authorization": aiohttp.encode_basic_auth(client_id, secret)}
-
-
-async def verified(gateway: str, audience: str, token: str) -> Principal:
-    """As the service `audience` verifies it: by the published keys."""
-    return await TokenVerifier(ISSUER, audience, f"{gateway}/.well-known/jwks.json").verify(token)
-
-
-def claims(token: str) -> dict[str, Any]:
-    payload = token.split(".")[1]
-    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
-
-
-async def post(http: aiohttp.ClientSession, url: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401  aiohttp's own
-    async with http.post(url, **options) as response:
-        return response.status, await response.json(content_type=None)
 
 
 class TestPublishedKeys:
@@ -69,21 +45,6 @@ class TestPublishedKeys:
         )
 
 
-async def test_the_metadata_of_the_authorization_server(gateway: str, http: aiohttp.ClientSession) -> None:
-    async with http.get(f"{gateway}/.well-known/oauth-authorization-server") as response:
-        assert (response.status, await response.json()) == (
-            200,
-            {
-                "issuer": ISSUER,
-                "token_endpoint": f"{ISSUER}/oauth/token",
-                "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
-                "response_types_supported": [],
-                "grant_types_supported": ["client_credentials", EXCHANGE],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic"],
-            },
-        )
-
-
 class TestTokenForAudience:
     async def test_it_counts_for_that_service_alone(
         self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], session: dict[str, Any]
@@ -96,13 +57,36 @@ class TestTokenForAudience:
                 "access_token": body["access_token"],
                 "token_type": "Bearer",
                 "expires_in": body["expires_in"],
-                "scope": session["scope"],
+                "scope": "classify data:read tools:call",
             },
         )
         principal = await verified(gateway, "mcp-server", body["access_token"])
         assert (principal.client_id, principal.session) == ("nexus", session["session_id"])
         with pytest.raises(InvalidTokenError):
             await verified(gateway, "dataflow-service", body["access_token"])
+
+    @pytest.mark.parametrize(
+        ("audience", "scope"),
+        [
+            ("dataflow-service", "data:read"),
+            ("classification-service", "classify"),
+            ("mcp-server", "classify data:read tools:call"),
+        ],
+    )
+    async def test_without_scopes_it_is_for_reading_and_never_for_administration(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], audience: str, scope: str
+    ) -> None:
+        _, body = await post(http, f"{gateway}/v1/tokens", headers=admin, json={"audience": audience})
+
+        assert body["scope"] == scope
+
+    async def test_administration_is_named(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+    ) -> None:
+        wanted = {"audience": "dataflow-service", "scopes": ["admin", "data:write"]}
+        _, body = await post(http, f"{gateway}/v1/tokens", headers=admin, json=wanted)
+
+        assert body["scope"] == "admin data:write"
 
     async def test_it_can_be_narrowed(self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
         wanted = {"audience": "dataflow-service", "scopes": ["data:read"]}
@@ -265,24 +249,14 @@ class TestTokenExchange:
         )
 
 
-def refusal(error: str, description: str, status: int = 400) -> tuple[int, dict[str, Any]]:
-    return status, {
-        "type": f"urn:nexus:problem:{error.replace('_', '-')}",
-        "title": "No token was issued",
-        "status": status,
-        "detail": description,
-        "error": error,
-        "error_description": description,
-    }
-
-
+GRANTS = f"authorization_code, refresh_token, client_credentials, {EXCHANGE}"
 type WrongRequest = tuple[list[tuple[str, str]], str, str]
 WRONG_REQUESTS: list[WrongRequest] = [
-    ([("x", "")], "unsupported_grant_type", f"Found ''. Use one of client_credentials, {EXCHANGE}."),
+    ([("x", "")], "unsupported_grant_type", f"Found ''. Use one of {GRANTS}."),
     (
         [("grant_type", "password")],
         "unsupported_grant_type",
-        f"Found 'password'. Use one of client_credentials, {EXCHANGE}.",
+        f"Found 'password'. Use one of {GRANTS}.",
     ),
     (
         [("grant_type", "client_credentials")],

@@ -1,7 +1,7 @@
 import pytest
 
 from nexus_gateway.auth.limit import Limit
-from nexus_gateway.rate_limits.rules import DEFAULTS, parse_limits
+from nexus_gateway.auth.limit_rules import DEFAULTS, parse_limits
 
 
 def test_without_a_setting_the_defaults_are_in_force() -> None:

@@ -1,49 +1,51 @@
 """Token exchange (RFC 8693): a service acts for its caller."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from typing import override
 
-from nexus_chassis.tokens import InvalidTokenError, Principal
-from nexus_gateway.audit.models import AuditEvent
-from nexus_gateway.audit.writer import AuditWriter
+from authlib.oauth2.rfc6749 import TokenEndpointMixin
+
+from nexus_gateway.auth.scopes import ADMIN
 from nexus_gateway.oauth.errors import OAuthError
-from nexus_gateway.oauth.grants.targets import narrowed, require_audience
-from nexus_gateway.oauth.issuer import TokenIssuer, claims_of
-from nexus_gateway.oauth.models import Client, IssuedToken
+from nexus_gateway.oauth.grants.targets import narrowed, target
+from nexus_gateway.oauth.grants.tools import WITH_SECRET, Grant
+from nexus_gateway.oauth.issuer import claims_of
+from nexus_gateway.oauth.models import GrantType, TokenSet
+from nexus_gateway.oauth.schemas import ACCESS_TOKEN_TYPE
 
-type IsActive = Callable[[Principal], Awaitable[bool]]
-"""Whether the session of a principal lasts."""
 
+class TokenExchangeGrant(Grant, TokenEndpointMixin):
+    """A token with which the client acts for the caller whose token it received, and which was meant for the client."""
 
-class TokenExchange:
-    """Exchanges tokens that were meant for the client `client_id`."""
+    TOKEN_ENDPOINT_AUTH_METHODS = WITH_SECRET
+    GRANT_TYPE = GrantType.TOKEN_EXCHANGE
 
-    def __init__(self, issuer: TokenIssuer, client_id: str, is_active: IsActive, audit: AuditWriter) -> None:
-        self._issuer = issuer
-        self._verifier = issuer.verifier(client_id)
-        self._is_active = is_active
-        self._audit = audit
+    @override
+    def validate_token_request(self) -> None:
+        client, parameters = self.authenticate_token_endpoint_client(), self.request.form
+        if not client.check_grant_type(self.GRANT_TYPE):
+            raise OAuthError("unauthorized_client", f"The client may not use the grant {self.GRANT_TYPE}.")
+        if parameters.get("subject_token_type") != ACCESS_TOKEN_TYPE:
+            raise OAuthError("invalid_request", f"subject_token_type must be {ACCESS_TOKEN_TYPE}.")
+        if parameters.get("requested_token_type", ACCESS_TOKEN_TYPE) != ACCESS_TOKEN_TYPE:
+            raise OAuthError("invalid_request", f"requested_token_type can be {ACCESS_TOKEN_TYPE} alone.")
+        if "actor_token" in parameters:
+            raise OAuthError("invalid_request", "The client itself is the actor. Leave actor_token out.")
 
-    async def issue(
-        self, client: Client, subject_token: str, audience: str, scope: str | None, *, address: str
-    ) -> IssuedToken:
-        """A token with which the client acts for its caller; raises OAuthError."""
-        subject = await self._verified(subject_token)
-        require_audience(client, audience)
-        scopes = narrowed(self._issuer.possible_scopes(subject.scopes, audience), scope)
+    @override
+    async def issue(self) -> TokenSet:
+        client, parameters, issuer = self.request.client, self.request.form, self.tools.issuer
+        subject = await self.tools.subjects.subject(parameters.get("subject_token", ""), client.id)
+        audience = target(client, parameters, self.tools.resources)
+        possible = issuer.possible_scopes(subject.scopes, audience)
+        scopes = narrowed(possible, parameters.get("scope"), possible - {ADMIN})
         claims = claims_of(subject, client_id=client.id, actor=client.id)
-        issued = self._issuer.issue(claims, audience, scopes, subject.expires_at)
-        acting = replace(subject, actor=(client.id, *subject.actor), client_id=client.id)
-        detail = {"scope": issued.scope}
-        event = AuditEvent.by(acting, "token.exchange", target=audience, address=address, detail=detail)
-        self._audit.record(event)
-        return issued
-
-    async def _verified(self, subject_token: str) -> Principal:
-        try:
-            subject = await self._verifier.verify(subject_token)
-        except InvalidTokenError as error:
-            raise OAuthError("invalid_grant", f"The subject_token is refused: {error}.") from None
-        if not await self._is_active(subject):
-            raise OAuthError("invalid_grant", "The subject_token is refused: its session was ended.")
-        return subject
+        return TokenSet(
+            access=issuer.issue(claims, audience, scopes, subject.expires_at),
+            audience=audience,
+            subject=subject.subject,
+            client_id=client.id,
+            session=subject.session,
+            tenant=subject.tenant,
+            actors=(client.id, *subject.actor),
+            exchanged=True,
+        )

@@ -73,6 +73,10 @@ class KeyRing:
             raise keys_unavailable()
         raise InvalidTokenError("it is signed with a key that the issuer does not publish")
 
+    def withdraw(self, key_id: str) -> None:
+        """Verify by this key no longer."""
+        self._verifying.pop(key_id, None)
+
     @property
     def jwks(self) -> dict[str, Any]:
         """The public keys as a JSON Web Key Set (RFC 7517); raises SigningKeysUnavailableError."""

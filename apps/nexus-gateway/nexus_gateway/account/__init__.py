@@ -1,0 +1,1 @@
+"""Pages of the account: signing in and out, own devices, own password."""

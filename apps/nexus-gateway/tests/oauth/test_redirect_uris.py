@@ -1,0 +1,135 @@
+import pytest
+
+from nexus_gateway.oauth.redirect_uris import form_action, is_acceptable, is_registered, is_web
+
+WEB = "https://app.example/callback"
+LOOPBACK = "http://127.0.0.1/callback"
+LOCALHOST = "http://localhost:3030/callback"
+REGISTERED = (WEB, LOOPBACK, LOCALHOST, "http://[::1]/callback", "com.example.app:/callback")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *REGISTERED,
+        "http://127.0.0.1:1/callback",
+        "http://127.0.0.1:65535/callback",
+        "http://localhost/callback",
+        "http://[::1]:51004/callback",
+    ],
+)
+def test_a_registered_one_counts_on_the_own_computer_with_any_port(uri: str) -> None:
+    assert is_registered(uri, REGISTERED)
+
+
+ATTACKS = [
+    # another place that looks alike
+    "https://app.example/callback/",
+    "https://app.example/Callback",
+    "https://APP.example/callback",
+    "https://app.example:443/callback",
+    "https://app.example:8443/callback",
+    "http://app.example/callback",
+    "https://app.example/callback?next=https://evil.example",
+    "https://app.example/callback#fragment",
+    "https://app.example/callback/../evil",
+    "https://app.example/%63allback",
+    "https://app.example//callback",
+    "https://app.example",
+    # another host
+    "https://app.example.evil.example/callback",
+    "https://evil.example/app.example/callback",
+    "https://app.example@evil.example/callback",
+    "https://app.example:pass@evil.example/callback",
+    "https://evil.example\\@app.example/callback",
+    "https://app.example\\.evil.example/callback",
+    "https://app.example%2eevil.example/callback",
+    "https://app.example\t/callback",
+    "https://app.example/callback\r\nLocation: https://evil.example",
+    "https://app.example/callback\x00",
+    "https://\u0430pp.example/callback",
+    "//app.example/callback",
+    "/callback",
+    "javascript:alert(1)//https://app.example/callback",
+    "data:text/html,https://app.example/callback",
+    # the exception for ports
+    "http://127.0.0.1:51004/other",
+    "http://127.0.0.1:0/callback",
+    "http://127.0.0.1:65536/callback",
+    "http://127.0.0.1:080/callback",
+    "http://127.0.0.1:/callback",
+    "http://127.0.0.1:80@evil.example/callback",
+    "http://127.0.0.1.evil.example/callback",
+    "http://127.0.0.2/callback",
+    "http://127.1/callback",
+    "http://2130706433/callback",
+    "http://0.0.0.0/callback",
+    "http://localhost.evil.example/callback",
+    "http://[::1]evil.example/callback",
+    "http://[::ffff:127.0.0.1]/callback",
+    "https://127.0.0.1:51004/callback",
+    "http://127.0.0.1:51004/callback?a=b",
+    "com.example.app:/callback/other",
+    "com.example.app://callback",
+    "com.evil.app:/callback",
+]
+
+
+@pytest.mark.parametrize("uri", ATTACKS)
+def test_no_other_counts(uri: str) -> None:
+    assert not is_registered(uri, REGISTERED)
+
+
+@pytest.mark.parametrize(
+    "uri", [*REGISTERED, "https://app.example", "https://app.example:8443/a?b=c", "http://localhost"]
+)
+def test_these_may_be_registered(uri: str) -> None:
+    assert is_acceptable(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "https://",
+        "https:///callback",
+        "https://user@app.example/",
+        "https://app.example/#fragment",
+        "https://app.example:0/",
+        "https://*.example/",
+        "https://app..example/",
+        "http://app.example/",
+        "http://10.0.0.1/",
+        "http://127.0.0.1:65536/",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "myapp:/callback",
+        "com.example.app:",
+        "https://app.example/\u20ac",
+        "https://app.example/a b",
+        'https://app.example/"onload="',
+        "https://app.example/" + "a" * 1000,
+    ],
+)
+def test_others_may_not(uri: str) -> None:
+    assert not is_acceptable(uri)
+
+
+def test_only_addresses_of_servers_show_who_the_client_is() -> None:
+    assert [uri for uri in REGISTERED if is_web(uri)] == [WEB]
+
+
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        (WEB, "https://app.example"),
+        ("https://app.example:8443/callback?a=b", "https://app.example:8443"),
+        ("http://127.0.0.1:51004/callback", "http://127.0.0.1:51004"),
+        ("http://localhost/callback", "http://localhost"),
+        ("http://[::1]:51004/callback", "http:"),
+        ("com.example.app:/callback", "com.example.app:"),
+    ],
+)
+def test_the_consent_form_may_lead_there_alone(uri: str, source: str) -> None:
+    assert form_action(uri) == source
