@@ -10,10 +10,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from oauth_requests import post
 from redis.asyncio import Redis
 from yarl import URL
 
 REDIRECT = "http://127.0.0.1:51004/callback"
+WEB = "https://app.example/callback?keep=me"
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = create_s256_code_challenge(VERIFIER)
 _FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
@@ -94,3 +96,33 @@ class Browser:
             page = await self.decide(page, "allow")
         assert "code" in page.answer, (page, page.answer)
         return page.answer["code"]
+
+
+def code_client(**members: object) -> dict[str, object]:
+    return {
+        "grant_types": ["authorization_code", "refresh_token"],
+        "redirect_uris": [WEB],
+        "scopes": ["data:read", "data:write", "classify", "tools:call"],
+        "audiences": ["mcp-server"],
+        **members,
+    }
+
+
+def token_form(issued: str, /, **changes: str | None) -> dict[str, str]:
+    """The token request of `mcp-client`, with changes; None leaves a parameter out."""
+    parameters = {
+        "grant_type": "authorization_code",
+        "client_id": "mcp-client",
+        "code": issued,
+        "redirect_uri": REDIRECT,
+        "code_verifier": VERIFIER,
+    }
+    return {name: value for name, value in {**parameters, **changes}.items() if value is not None}
+
+
+async def tokens_of(browser: Browser, http: aiohttp.ClientSession, **changes: str | None) -> dict[str, Any]:
+    """The tokens of a whole code flow of `mcp-client`."""
+    code = await browser.allow(**changes)
+    status, body = await post(http, f"{browser.gateway}/oauth/token", data=token_form(code))
+    assert status == 200, body
+    return dict(body)

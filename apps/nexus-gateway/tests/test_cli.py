@@ -227,3 +227,35 @@ def test_the_module_administers_when_it_has_arguments(environment: pytest.Monkey
         "",
         "The role admin always has every scope. Create another role with those that you want.\n",
     )
+
+
+def test_clients_are_added_listed_and_removed(run: Run) -> None:
+    options = ("--grant", "client_credentials", "--scope", "data:read", "--audience", "dataflow-service")
+    status, out, _ = run("clients", "add", "importer", "Importer", *options)
+    first, second = out.splitlines()
+    assert (status, first) == (0, "The client importer was added.")
+    assert second.startswith("Its secret, which is not shown again: ")
+
+    public = ("--public", "--grant", "authorization_code", "--redirect-uri", "https://app.example/cb")
+    assert run("clients", "add", "app", "App", *public, "--tenant", "default", "--audience", "mcp-server") == (
+        0,
+        "The client app was added.\n",
+        "",
+    )
+    assert run("clients", "list")[1].splitlines() == [
+        "ID        KIND          TENANT   NAME",
+        "app       public        default  App",
+        "importer  confidential  (all)    Importer",
+    ]
+    assert run("clients", "remove", "app") == (0, "The client app was removed.\n", "")
+    assert run("clients", "remove", "app") == (1, "", "There is no client app. GET /v1/clients lists them.\n")
+
+
+def test_a_client_that_cannot_be_is_explained(run: Run) -> None:
+    options = ("--public", "--grant", "client_credentials", "--audience", "dataflow-service")
+
+    assert run("clients", "add", "importer", "Importer", *options) == (
+        1,
+        "",
+        "A public client cannot use client_credentials. Make it confidential.\n",
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from conftest import CLIENT_SECRET, AddUser, TokenWith, sign_in
+from conftest import CLIENT_SECRET, PASSWORD, AddUser, TokenWith, sign_in
 from yarl import URL
 
 from nexus_gateway.app import create_app
@@ -57,6 +57,30 @@ async def test_signing_in_and_out_is_recorded(
     assert await recorded(http, gateway, admin, subject=who["subject"]) == [
         row("session.begin", **who),
         row("session.end", **who, target=f"session:{who['session_id']}"),
+    ]
+
+
+async def test_a_replayed_refresh_token_and_the_end_of_all_sessions_are_recorded(
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], session: dict[str, Any]
+) -> None:
+    who = await subject_of(http, gateway, admin)
+    _, other = await sign_in(http, gateway, "admin", PASSWORD)
+    token = other["refresh_token"]
+    for _ in range(2):
+        async with http.post(f"{gateway}/v1/sessions/refresh", json={"refresh_token": token}) as response:
+            token = (await response.json())["refresh_token"]
+    async with http.post(f"{gateway}/v1/sessions/refresh", json={"refresh_token": other["refresh_token"]}) as response:
+        assert response.status == 401
+    await http.delete(f"{gateway}/v1/sessions", headers=admin)
+    _, again = await sign_in(http, gateway, "admin", PASSWORD)
+    headers = {"Authorization": f"Bearer {again['access_token']}"}
+
+    assert await recorded(http, gateway, headers, action="refresh.replayed") == [
+        row("refresh.replayed", "refused", **{**who, "session_id": other["session_id"]})
+    ]
+    assert session["session_id"] == who["session_id"]
+    assert await recorded(http, gateway, headers, action="sessions.end") == [
+        row("sessions.end", **who, target=f"user:{who['subject']}")
     ]
 
 

@@ -4,10 +4,9 @@ import asyncio
 from typing import Any
 
 import aiohttp
-from authorizing import Browser
+from authorizing import Browser, tokens_of
 from conftest import CLIENT_SECRET
 from oauth_requests import ACCESS_TOKEN, EXCHANGE, add_client, basic, claims, post
-from test_code_flow import tokens_of
 
 
 async def entries(

@@ -3,13 +3,11 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import pytest
-from authorizing import CHALLENGE, REDIRECT, Browser, Page, request_of
+from authorizing import CHALLENGE, REDIRECT, WEB, Browser, Page, code_client, request_of
 from conftest import AddUser
 from oauth_requests import ISSUER, add_client
+from redirect_attacks import ATTACKS
 from redis.asyncio import Redis
-from test_redirect_uris import ATTACKS
-
-WEB = "https://app.example/callback?keep=me"
 
 
 def refused(error: str, description: str) -> dict[str, str]:
@@ -112,16 +110,6 @@ class TestRememberedConsent:
             await browser.allow(client_id="web", redirect_uri=WEB)
             async with http.delete(f"{gateway}/v1/clients/web", headers=admin):
                 pass
-
-
-def code_client(**members: object) -> dict[str, object]:
-    return {
-        "grant_types": ["authorization_code", "refresh_token"],
-        "redirect_uris": [WEB],
-        "scopes": ["data:read", "data:write", "classify", "tools:call"],
-        "audiences": ["mcp-server"],
-        **members,
-    }
 
 
 class TestRedirectUri:

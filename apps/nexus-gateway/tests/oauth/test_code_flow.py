@@ -5,32 +5,11 @@ import aiohttp
 import asyncpg
 import pytest
 from authlib.integrations.httpx_client import AsyncOAuth2Client
-from authorizing import REDIRECT, VERIFIER, Browser, request_of
+from authorizing import REDIRECT, VERIFIER, WEB, Browser, code_client, request_of, token_form, tokens_of
 from oauth_requests import ISSUER, add_client, claims, post, refusal, verified
-from test_authorization import WEB, code_client
 
 CODE_REFUSED = "The code is not valid: it was used, has expired, or belongs to another client. Begin anew."
 REFRESH_REFUSED = "The refresh token is not valid: it was used, its session has ended, or it belongs to another client."
-
-
-def token_form(issued: str, /, **changes: str | None) -> dict[str, str]:
-    """The token request of `mcp-client`, with changes; None leaves a parameter out."""
-    parameters = {
-        "grant_type": "authorization_code",
-        "client_id": "mcp-client",
-        "code": issued,
-        "redirect_uri": REDIRECT,
-        "code_verifier": VERIFIER,
-    }
-    return {name: value for name, value in {**parameters, **changes}.items() if value is not None}
-
-
-async def tokens_of(browser: Browser, http: aiohttp.ClientSession, **changes: str | None) -> dict[str, Any]:
-    """The tokens of a whole code flow of `mcp-client`."""
-    code = await browser.allow(**changes)
-    status, body = await post(http, f"{browser.gateway}/oauth/token", data=token_form(code))
-    assert status == 200, body
-    return dict(body)
 
 
 async def lasts(http: aiohttp.ClientSession, gateway: str, refresh_token: str) -> bool:

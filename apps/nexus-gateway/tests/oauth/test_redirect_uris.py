@@ -1,4 +1,5 @@
 import pytest
+from redirect_attacks import ATTACKS
 
 from nexus_gateway.oauth.redirect_uris import form_action, is_acceptable, is_registered, is_web
 
@@ -20,59 +21,6 @@ REGISTERED = (WEB, LOOPBACK, LOCALHOST, "http://[::1]/callback", "com.example.ap
 )
 def test_a_registered_one_counts_on_the_own_computer_with_any_port(uri: str) -> None:
     assert is_registered(uri, REGISTERED)
-
-
-ATTACKS = [
-    # another place that looks alike
-    "https://app.example/callback/",
-    "https://app.example/Callback",
-    "https://APP.example/callback",
-    "https://app.example:443/callback",
-    "https://app.example:8443/callback",
-    "http://app.example/callback",
-    "https://app.example/callback?next=https://evil.example",
-    "https://app.example/callback#fragment",
-    "https://app.example/callback/../evil",
-    "https://app.example/%63allback",
-    "https://app.example//callback",
-    "https://app.example",
-    # another host
-    "https://app.example.evil.example/callback",
-    "https://evil.example/app.example/callback",
-    "https://app.example@evil.example/callback",
-    "https://app.example:pass@evil.example/callback",
-    "https://evil.example\\@app.example/callback",
-    "https://app.example\\.evil.example/callback",
-    "https://app.example%2eevil.example/callback",
-    "https://app.example\t/callback",
-    "https://app.example/callback\r\nLocation: https://evil.example",
-    "https://app.example/callback\x00",
-    "https://\u0430pp.example/callback",
-    "//app.example/callback",
-    "/callback",
-    "javascript:alert(1)//https://app.example/callback",
-    "data:text/html,https://app.example/callback",
-    # the exception for ports
-    "http://127.0.0.1:51004/other",
-    "http://127.0.0.1:0/callback",
-    "http://127.0.0.1:65536/callback",
-    "http://127.0.0.1:080/callback",
-    "http://127.0.0.1:/callback",
-    "http://127.0.0.1:80@evil.example/callback",
-    "http://127.0.0.1.evil.example/callback",
-    "http://127.0.0.2/callback",
-    "http://127.1/callback",
-    "http://2130706433/callback",
-    "http://0.0.0.0/callback",
-    "http://localhost.evil.example/callback",
-    "http://[::1]evil.example/callback",
-    "http://[::ffff:127.0.0.1]/callback",
-    "https://127.0.0.1:51004/callback",
-    "http://127.0.0.1:51004/callback?a=b",
-    "com.example.app:/callback/other",
-    "com.example.app://callback",
-    "com.evil.app:/callback",
-]
 
 
 @pytest.mark.parametrize("uri", ATTACKS)
