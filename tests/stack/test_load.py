@@ -96,6 +96,13 @@ def test_500_websockets_subscribe_at_once(stack: Stack, figures: Figures) -> Non
     assert answers == {"subscribed": 500}
 
 
+_SCOPES = {
+    "dataflow-service": ["data:read", "data:write"],
+    "classification-service": ["classify"],
+    "mcp-server": ["tools:call"],
+}
+
+
 class Requests:
     """The largest request that each endpoint permits, sent to the services themselves."""
 
@@ -165,7 +172,8 @@ def _token_for(stack: Stack, app: Service, token: str) -> str:
     if app.name == "nexus-gateway":
         return token
     with login(stack) as client:
-        return str(client.post("/v1/tokens", json={"audience": app.name}).json()["access_token"])
+        wanted = {"audience": app.name, "scopes": _SCOPES[app.name]}
+        return str(client.post("/v1/tokens", json=wanted).json()["access_token"])
 
 
 async def _send(client: httpx.AsyncClient, url: str, body: bytes, headers: dict[str, str]) -> int:

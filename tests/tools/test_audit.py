@@ -85,8 +85,8 @@ def two_images() -> Iterator[None]:
         **package("libshared1", "1:2.0-3+b1", "shared (1:2.0-3)"),
         **distribution("Alpha", "1.0"),
         **distribution("beta", "2.0"),
-        **distribution("nexus-chassis", "0.2.0+c0123abc"),
-        **bill(("alpha", "1.0"), ("beta", "2.0"), ("nexus-chassis", "0.2.0+c0123abc")),
+        **distribution("nexus-chassis", "0.3.0+c0123abc"),
+        **bill(("alpha", "1.0"), ("beta", "2.0"), ("nexus-chassis", "0.3.0+c0123abc")),
     }
     second = {**gzip, **distribution("alpha", "1.1"), **bill(("alpha", "1.1"))}
     system = {"usr/lib/os-release": OS_RELEASE}

@@ -32,7 +32,7 @@ def project() -> dict[str, Any]:
 
 
 def version() -> str:
-    """Return the version of the wheel, such as "0.2.0+c1a2b3c4d"."""
+    """Return the version of the wheel, such as "0.3.0+c1a2b3c4d"."""
     # A letter first: a local part of digits alone is a number, and loses its leading zeros.
     return f"{project()['version']}+c{build_cache.digest(SOURCES)[:_DIGITS]}"
 

@@ -2,7 +2,7 @@
 
 import os
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # ONNX Runtime's official builds write a device identifier to the disk and report their use to their maker, unless this is
 # set before they are loaded. Nothing leaves the machine that its operator did not ask for.

@@ -1,3 +1,3 @@
 """Kailash DataFlow models as a data API on PostgreSQL."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -1,3 +1,3 @@
 """Tools for AI agents over the Model Context Protocol."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from pydantic_core import to_json
 
-SERVER_INFO = {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.2.0"}
+SERVER_INFO = {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.3.0"}
 INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
     "list_products and get_product read the stored products."

@@ -1,3 +1,3 @@
 """The front door of the Nexus services: identity, sessions, routing, real time."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

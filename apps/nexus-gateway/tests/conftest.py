@@ -55,6 +55,8 @@ def environment(
     url = urlsplit(postgres_url)
     monkeypatch.setenv("NEXUS_POSTGRES_URL", url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl())
     monkeypatch.setenv("NEXUS_REDIS_URL", redis_url)
+    monkeypatch.setenv("NEXUS_PASSWORD_TIME_COST", "1")  # the least that the settings allow
+    monkeypatch.setenv("NEXUS_PASSWORD_MEMORY_KIB", "7168")
     for setting in ("NEXUS_DATAFLOW_URL", "NEXUS_CLASSIFICATION_URL", "NEXUS_MCP_URL"):
         monkeypatch.setenv(setting, "http://127.0.0.1:9")  # discard: nothing listens there
     return monkeypatch

@@ -114,7 +114,7 @@ def test_roles(run: Run) -> None:
         run("roles", "list"),
     ]
 
-    every = "admin classify data:admin data:read data:write tools:call workflows:deploy"
+    every = "admin classify data:admin data:read data:write events:publish tools:call workflows:deploy"
     assert outputs == [
         (0, "The role buyer was created.\n", ""),
         (0, "The role viewer was changed.\n", ""),
@@ -205,7 +205,7 @@ def test_wrong_settings_exit_with_78(run: Run, secret_files: dict[str, Path]) ->
     [
         (
             ["user"],
-            "nexus_gateway: error: argument GROUP: invalid choice: 'user' (choose from users, tenants, roles, keys)\n",
+            "nexus_gateway: error: argument GROUP: invalid choice: 'user' (choose from users, tenants, roles, audit, keys, clients)\n",
         ),
         (["users"], "nexus_gateway users: error: the following arguments are required: COMMAND\n"),
         (["users", "add"], "nexus_gateway users add: error: the following arguments are required: NAME\n"),

@@ -11,7 +11,16 @@ METADATA = {
     "introspection_endpoint": f"{ISSUER}/oauth/introspect",
     "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
     "scopes_supported": [
-        *("admin", "classify", "data:admin", "data:read", "data:write", "tools:call", "workflows:deploy"),
+        *(
+            "admin",
+            "classify",
+            "data:admin",
+            "data:read",
+            "data:write",
+            "events:publish",
+            "tools:call",
+            "workflows:deploy",
+        ),
     ],
     "response_types_supported": ["code"],
     "response_modes_supported": ["query"],

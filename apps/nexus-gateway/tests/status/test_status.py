@@ -59,7 +59,7 @@ async def test_an_administrator_sees_versions_checks_and_errors(
         "redis": {"status": "ok", "version": body["services"]["redis"]["version"], "checks": {}},
         "nexus-gateway": {
             "status": "ok",
-            "version": "0.2.0",
+            "version": "0.3.0",
             "checks": {"postgres": {"status": "ok"}, "signing_keys": {"status": "ok"}, "redis": {"status": "ok"}},
         },
         "dataflow-service": {"status": "ok", "version": "9.9", "checks": {"postgres": {"status": "ok"}}},

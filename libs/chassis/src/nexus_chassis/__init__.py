@@ -1,3 +1,3 @@
 """The microservice chassis that all Nexus services are built on."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
