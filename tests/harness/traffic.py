@@ -28,6 +28,7 @@ class Outcome:
     at: float
     result: int | str
     problem: str = ""
+    seconds: float = 0
 
     @property
     def is_success(self) -> bool:
@@ -45,8 +46,9 @@ class Record:
     wrong: list[str] = field(default_factory=list)
     lost_sessions: list[str] = field(default_factory=list)
 
-    def note(self, kind: str, result: int | str, problem: str = "") -> None:
-        self.outcomes.append(Outcome(kind, time.monotonic(), result, problem))
+    def note(self, kind: str, result: int | str, problem: str = "", *, began: float | None = None) -> None:
+        now = time.monotonic()
+        self.outcomes.append(Outcome(kind, now, result, problem, now - (began or now)))
 
     def expect(self, kind: str, *, found: object, expected: object) -> None:
         """Note an answer that is not what it must be."""
@@ -83,22 +85,23 @@ class Client:
     async def ask(self, kind: str, method: str, path: str, *, json: object = None) -> dict[str, Any] | None:
         """The answer's JSON, None where there is no success; a refusal must be a problem."""
         headers = {**(self.headers if self.token else {}), **LIMIT}
+        began = time.monotonic()
         try:
             answer = await self.http.request(method, path, headers=headers, json=json)
         except httpx.TransportError as error:
             self.record.note(kind, type(error).__name__)
             return None
-        return self._noted(kind, answer)
+        return self._noted(kind, answer, began)
 
-    def _noted(self, kind: str, answer: httpx.Response) -> dict[str, Any] | None:
+    def _noted(self, kind: str, answer: httpx.Response, began: float) -> dict[str, Any] | None:
         if answer.is_success:
-            self.record.note(kind, answer.status_code)
+            self.record.note(kind, answer.status_code, began=began)
             body: dict[str, Any] = answer.json()
             return body
         self.record.expect(f"{kind} {answer.status_code}", found=answer.headers["Content-Type"], expected=_PROBLEM)
         problem = answer.json()
         self.record.expect(kind, found=problem["status"], expected=answer.status_code)
-        self.record.note(kind, answer.status_code, problem["type"])
+        self.record.note(kind, answer.status_code, problem["type"], began=began)
         return None
 
     async def sign_in(self) -> bool:

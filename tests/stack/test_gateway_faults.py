@@ -24,6 +24,7 @@ from harness.traffic import (
     CHANNEL,
     Client,
     Cut,
+    Outcome,
     Publisher,
     Reader,
     Record,
@@ -288,25 +289,23 @@ def stored_names(admin: httpx.Client) -> Counter[str]:
         after = {"after": page["next"]}
 
 
-def test_only_defined_refusals_and_only_while_something_fails(run: Run, figures: Figures) -> None:
-    failures = [
-        item for item in run.record.outcomes if not item.is_success and f"{item.kind} {item.result}" not in CUTS
-    ]
-    in_time = [
-        item
-        for item in failures
-        if any(window.began <= item.at <= window.ended + MAX_RECOVERY_SECONDS for window in run.windows)
-    ]
-    undefined = Counter(f"{item.kind}: {item}" for item in failures if not is_defined(item.kind, item.result))
+def around(window: Window, outcomes: list[Outcome]) -> list[Outcome]:
+    """What happened while something failed, and in the time that recovery may take."""
+    return [item for item in outcomes if window.began <= item.at <= window.ended + MAX_RECOVERY_SECONDS]
 
-    figures.note("requests of 50 clients", str(len(run.record.outcomes)))
+
+def test_only_defined_refusals_and_only_while_something_fails(run: Run, figures: Figures) -> None:
+    outcomes = run.record.outcomes
+    failures = [item for item in outcomes if not item.is_success and f"{item.kind} {item.result}" not in CUTS]
+    undefined = Counter(f"{item.kind}: {item}" for item in failures if not is_defined(item.kind, item.result))
+    in_time = [item for window in run.windows for item in around(window, failures)]
+
+    figures.note("requests of 50 clients", str(len(outcomes)))
     for window in run.windows:
-        during = Counter(
-            str(item) for item in failures if window.began <= item.at <= window.ended + MAX_RECOVERY_SECONDS
-        )
-        figures.note(
-            f"refused while {window.name}", ", ".join(f"{count} x {what}" for what, count in during.most_common())
-        )
+        refused = Counter(map(str, around(window, failures))).most_common()
+        figures.note(f"refused while {window.name}", ", ".join(f"{count} x {what}" for what, count in refused) or "0")
+        longest = max(item.seconds for item in around(window, outcomes))
+        figures.note(f"longest wait for an answer while {window.name}", f"{longest:.1f} s")
     figures.at_most("undefined answers", undefined.total(), 0)
     assert Counter(f"{item.kind}: {item}" for item in failures if item not in in_time) == {}
 

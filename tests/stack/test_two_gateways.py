@@ -7,6 +7,8 @@ import secrets as random_secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,8 @@ OTHERS = {
 }
 MAX_SECONDS = 1
 ATTEMPTS = 10
+AT_ONCE = 12
+SIGN_INS_A_SECOND = 10
 CLIENTS = 10
 ROTATION_SECONDS = 12
 EVENTS = 200
@@ -141,20 +145,24 @@ def test_an_allowance_is_used_up_at_both(person: Person) -> None:
         wrong = {"username": f"nobody-{random_secrets.token_hex(4)}", "password": "wrong"}
         return left(gateway.post("/v1/sessions", json=wrong))
 
+    started = time.monotonic()
     before = attempt(person.first)
-    for _ in range(30):
-        attempt(person.second)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(attempt, [person.second] * ATTEMPTS * 4))
     after = attempt(person.first)
+    came_back = SIGN_INS_A_SECOND * (time.monotonic() - started)
 
-    assert after < before - 5
+    assert came_back < ATTEMPTS * 3, "the machine is too slow to see what both counted"
+    assert after <= before - ATTEMPTS * 4 + came_back
 
 
-def open_socket(gateway: httpx.Client, headers: dict[str, str], channel: str) -> ClientConnection:
+@contextmanager
+def subscribed(gateway: httpx.Client, headers: dict[str, str], channel: str) -> Iterator[ClientConnection]:
     address = str(gateway.base_url).replace("http", "ws", 1).rstrip("/")
-    socket = connect(f"{address}/v1/ws", additional_headers=headers, proxy=None)
-    socket.send(json.dumps({"op": "subscribe", "channel": channel}))
-    assert hear(socket)["op"] == "subscribed"
-    return socket
+    with connect(f"{address}/v1/ws", additional_headers=headers, proxy=None) as socket:
+        socket.send(json.dumps({"op": "subscribe", "channel": channel}))
+        assert hear(socket)["op"] == "subscribed"
+        yield socket
 
 
 def hear(socket: ClientConnection) -> dict[str, Any]:
@@ -166,15 +174,14 @@ def test_channels_reach_across_both(person: Person, figures: Figures) -> None:
     channel = f"app:{person.name}"
     headers = bearer(person.sign_in(person.first))
     gateways = [person.first, person.second]
-    sockets = [open_socket(gateway, headers, channel) for gateway in gateways]
-    for number in range(EVENTS):
-        answer = gateways[number % 2].post(f"/v1/channels/{channel}/messages", json={"data": number}, headers=headers)
-        assert answer.status_code == 201, answer.text
-    heard = [[hear(socket)["data"] for _ in range(EVENTS)] for socket in sockets]
-    time.sleep(2)  # until each has learnt of the other's subscribers
-    present = [gateway.get(f"/v1/channels/{channel}/presence", headers=headers).json() for gateway in gateways]
-    for socket in sockets:
-        socket.close()
+    with subscribed(person.first, headers, channel) as one, subscribed(person.second, headers, channel) as other:
+        for number in range(EVENTS):
+            path = f"/v1/channels/{channel}/messages"
+            answer = gateways[number % 2].post(path, json={"data": number}, headers=headers)
+            assert answer.status_code == 201, answer.text
+        heard = [[hear(socket)["data"] for _ in range(EVENTS)] for socket in (one, other)]
+        time.sleep(2)  # until each has learnt of the other's subscribers
+        present = [gateway.get(f"/v1/channels/{channel}/presence", headers=headers).json() for gateway in gateways]
 
     lost = sum(len(set(range(EVENTS)) - set(each)) for each in heard)
     figures.at_most(f"of {EVENTS} events at two gateways lost", lost, 0)
@@ -198,12 +205,13 @@ class Rotation:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)  # each request at the next gateway
         async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as http:
             over = asyncio.Event()
-            tasks = [asyncio.create_task(self._use(http, over)) for _ in range(CLIENTS)]
-            await asyncio.sleep(ROTATION_SECONDS / 3)
-            await asyncio.to_thread(rotate, self._stack, self._two)
-            await asyncio.sleep(ROTATION_SECONDS * 2 / 3)
-            over.set()
-            await asyncio.gather(*tasks)
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(CLIENTS):
+                    tasks.create_task(self._use(http, over))
+                await asyncio.sleep(ROTATION_SECONDS / 3)
+                await asyncio.to_thread(rotate, self._stack, self._two)
+                await asyncio.sleep(ROTATION_SECONDS * 2 / 3)
+                over.set()
 
     async def _use(self, http: httpx.AsyncClient, over: asyncio.Event) -> None:
         credentials = {"username": self._person.name, "password": self._person.password}
@@ -254,7 +262,7 @@ def rotate(stack: Stack, two: Replicas) -> None:
 
 def keys(two: Replicas, *command: str) -> str:
     """Run the command `keys` at the second gateway."""
-    return engine.docker("exec", two.names[1], "python3", "-m", "nexus_gateway", "keys", *command)
+    return engine.docker("exec", two.names[1], "/cnb/process/web", "keys", *command)
 
 
 def published(gateway: httpx.Client) -> list[str]:
