@@ -28,7 +28,7 @@ _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "basic": {"type": "http", "scheme": "basic", "description": "Id and secret of an OAuth client."},
 }
-_PROBLEM_SCHEMA = {
+_PROBLEM_SCHEMA: Document = {
     "type": "object",
     "title": "Problem",
     "description": "Problem details (RFC 9457); further members depend on the type.",
@@ -41,11 +41,32 @@ _PROBLEM_SCHEMA = {
     "required": ["type", "title", "status", "detail"],
     "additionalProperties": True,
 }
-_PROBLEM_RESPONSE = {
+_PROBLEM_RESPONSE: Document = {
     "description": "Why the request failed",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
+_OAUTH_PROBLEM_SCHEMA = {
+    "type": "object",
+    "title": "OAuthProblem",
+    "description": "An error of OAuth (RFC 6749 section 5.2), which is a problem as well.",
+    "properties": {
+        **_PROBLEM_SCHEMA["properties"],
+        "error": {"type": "string", "title": "Error"},
+        "error_description": {"type": "string", "title": "Error Description"},
+    },
+    "required": ["type", "title", "status", "detail", "error", "error_description"],
+    "additionalProperties": True,
+}
+_OAUTH_PROBLEM_RESPONSE = {
+    "description": "Why the request failed",
+    "content": {
+        **_PROBLEM_RESPONSE["content"],
+        "application/json": {"schema": {"$ref": "#/components/schemas/OAuthProblem"}},
+    },
+}
+_OAUTH_PROBLEM = {"$ref": "#/components/responses/OAuthProblem"}
+_OAUTH_PATHS = frozenset({"/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/register"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +188,9 @@ def _without_validation_error(operation: Mapping[str, Any]) -> Document:
 
 def _with_problems(paths: Document) -> Document:
     """The paths with a problem as each operation's error."""
-    for operation in _operations(paths):
-        operation["responses"]["default"] = _PROBLEM
+    for path, item in paths.items():
+        for operation in _operations({path: item}):
+            operation["responses"]["default"] = _OAUTH_PROBLEM if path in _OAUTH_PATHS else _PROBLEM
     return paths
 
 
@@ -178,8 +200,8 @@ def _pruned(document: Document) -> Document:
 
 def _all_components(documents: list[Document]) -> Document:
     merged: Document = {
-        "schemas": {"Problem": _PROBLEM_SCHEMA},
-        "responses": {"Problem": _PROBLEM_RESPONSE},
+        "schemas": {"Problem": _PROBLEM_SCHEMA, "OAuthProblem": _OAUTH_PROBLEM_SCHEMA},
+        "responses": {"Problem": _PROBLEM_RESPONSE, "OAuthProblem": _OAUTH_PROBLEM_RESPONSE},
         "securitySchemes": _SECURITY_SCHEMES,
     }
     for document in documents:

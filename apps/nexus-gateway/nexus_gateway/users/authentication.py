@@ -35,6 +35,7 @@ class UserAuthentication:
 
         An unknown name, a user without a password and a disabled one take as long to refuse as a wrong password.
         """
+        self._passwords.require_room()
         async with self._database.read() as connection:
             login = await self._users.login_by_username(connection, username)
         password_hash = login.password_hash if login else None

@@ -44,6 +44,11 @@ class Passwords:
         async with self._turn():
             return await asyncio.to_thread(self._verify, password, password_hash or self._nobody)
 
+    def require_room(self) -> None:
+        """Raise PasswordQueueFullError if `matches` would: sooner, so that what comes before it is saved."""
+        if self._present >= _MAX_RUNNING + MAX_WAITING:
+            raise PasswordQueueFullError(_RETRY_SECONDS)
+
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than those of today."""
         return self._hasher.check_needs_rehash(password_hash)
@@ -56,8 +61,7 @@ class Passwords:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        if self._present >= _MAX_RUNNING + MAX_WAITING:
-            raise PasswordQueueFullError(_RETRY_SECONDS)
+        self.require_room()
         self._present += 1
         try:
             async with self._turns:

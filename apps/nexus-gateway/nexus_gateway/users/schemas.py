@@ -7,14 +7,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nexus_chassis.schemas import RequestModel
 from nexus_gateway.users.models import MAX_EMAIL, USERNAME_PATTERN, NewUser, UserChange
+from nexus_gateway.users.passwords import MAX_LENGTH, MIN_LENGTH
 
 _SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"  # of tenants and roles
-_EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+$"
+# Without blanks and control characters: JSON Schema counts other characters as \s than the validator here, hence both.
+_NO_AT = "[^@\\s\\x00-\\x1f\\x7f-\\x9f\ufeff]"
+_EMAIL = f"^{_NO_AT}{{1,64}}@{_NO_AT}+$"
 
 Username = Annotated[str, Field(pattern=USERNAME_PATTERN)]
 Email = Annotated[str, Field(max_length=MAX_EMAIL, pattern=_EMAIL)]
 RoleNames = Annotated[list[Annotated[str, Field(pattern=_SLUG)]], Field(max_length=50)]
-Password = Annotated[str, Field(min_length=1, max_length=1024)]
+Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
+# The service refuses shorter ones, with its reasons; the document says so.
+NewPassword = Annotated[Password, Field(json_schema_extra={"minLength": MIN_LENGTH})]
 
 
 class UserCreation(RequestModel):
@@ -27,7 +32,7 @@ class UserCreation(RequestModel):
     tenant: str | None = Field(default=None, pattern=_SLUG)
     roles: RoleNames = Field(default_factory=list)
     email: Email | None = None
-    password: Password | None = None
+    password: NewPassword | None = None
 
     def new_user(self) -> NewUser:
         """As the service takes it."""
@@ -88,14 +93,14 @@ class PasswordChange(RequestModel):
     """The own password, and the one that it is to be."""
 
     current_password: Password
-    new_password: Password
+    new_password: NewPassword
 
 
 class PasswordReset(RequestModel):
     """A token of a reset link, and the new password."""
 
     token: str = Field(min_length=1, max_length=128)
-    new_password: Password
+    new_password: NewPassword
 
 
 class ResetLinkBody(BaseModel):

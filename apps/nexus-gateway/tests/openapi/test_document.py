@@ -248,10 +248,18 @@ async def test_each_of_the_gateways_errors_is_a_problem(
 ) -> None:
     del upstream
     document = await fetch(http, gateway)
-    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    errors: dict[str, set[str]] = {}
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            errors.setdefault(operation["responses"]["default"]["$ref"].rpartition("/")[2], set()).add(path)
 
-    assert {json.dumps(operation["responses"]["default"]) for operation in operations} == {
-        '{"$ref": "#/components/responses/Problem"}'
+    assert errors == {
+        "Problem": errors["Problem"],
+        "OAuthProblem": {"/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/register"},
+    }
+    assert {name: list(response["content"]) for name, response in document["components"]["responses"].items()} == {
+        "Problem": ["application/problem+json"],
+        "OAuthProblem": ["application/problem+json", "application/json"],
     }
     assert "HTTPValidationError" not in document["components"]["schemas"]
 

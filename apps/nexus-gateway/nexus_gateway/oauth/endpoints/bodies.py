@@ -14,6 +14,7 @@ def form_of(model: type[BaseModel]) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
     for name, field in schema["properties"].items():
         schema["properties"][name] = definitions.get(field.get("$ref", "").rpartition("/")[2], field)
+    schema["additionalProperties"] = {"type": "string"}  # RFC 6749 section 3.2: unknown ones are ignored
     return {"requestBody": {"content": {FORM_TYPE: {"schema": schema}}, "required": True}}
 
 
