@@ -104,6 +104,7 @@ def settings(*, project: str, tag: str, gateway_port: int, mcp_port: int) -> dic
         "NEXUS_GATEWAY_PORT": str(gateway_port),
         "NEXUS_MCP_PORT": str(mcp_port),
         "NEXUS_ISSUER": f"http://localhost:{gateway_port}",
+        "NEXUS_PUBLIC_URL": f"http://localhost:{mcp_port}",
     }
 
 

@@ -2,28 +2,24 @@
 
 import asyncio
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import httpx
 import pytest
-from harness import engine
-from harness.balancer import Balancer, balancing
 from harness.figures import Figures
 from harness.proofs import STACK_INPUTS, proof
-from harness.stack import Stack, compose, login, settings
+from harness.replicas import Replicas, balanced, doubled
+from harness.stack import Stack, login
 
-from nexusctl.workspace import ROOT, Service, load
+from nexusctl.workspace import Service, load
 
 RATE = 50
 REQUESTS = 2000
 MAX_LOST_BY_CRASH = REQUESTS // 100
-_READY_SECONDS = 30
 
 pytestmark = [
-    proof("replicas", *STACK_INPUTS, "tests/harness/balancer.py"),
+    proof("replicas", *STACK_INPUTS, "tests/harness/balancer.py", "tests/harness/replicas.py"),
     pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
     pytest.mark.usefixtures("doubled"),
 ]
@@ -36,58 +32,18 @@ PATHS = {
 }
 
 
-@dataclass
-class Replicas:
-    """The containers of an app, and the balancer before them."""
-
-    app: Service
-    names: list[str]
-    network: str
-    balancer: Balancer
-
-    def look_again(self) -> None:
-        """Tell the balancer where the containers are: a restart may move them."""
-        self.balancer.replicas = _addresses(self.names, self.network, self.app)
-
-    def wait_until_ready(self) -> None:
-        """Wait until all get connections."""
-        deadline = time.monotonic() + _READY_SECONDS
-        self.look_again()
-        while len(self.balancer.ready) < len(self.names):
-            assert time.monotonic() < deadline, f"ready: {self.balancer.ready} of {self.balancer.replicas}"
-            time.sleep(0.1)
-            self.look_again()  # one that was killed has no address until it is started again
-
-
-def _addresses(names: list[str], network: str, app: Service) -> list[tuple[str, int]]:
-    networks = [engine.inspect(name)["NetworkSettings"]["Networks"][network] for name in names]
-    return [(found["IPAddress"], app.port) for found in networks]
-
-
-@pytest.fixture(scope="module")
-def doubled(stack: Stack, tag: str) -> Iterator[None]:
-    """Two containers of each app; published ports get a second one beside the first."""
-    environment = settings(project=stack.project, tag=tag, gateway_port=stack.gateway_port, mcp_port=stack.mcp_port)
-    environment["NEXUS_GATEWAY_PORT"] = f"{stack.gateway_port}-{stack.gateway_port + 1}"
-    environment["NEXUS_MCP_PORT"] = f"{stack.mcp_port}-{stack.mcp_port + 1}"
-
-    def scale(number: int) -> None:
-        scales = [part for app in load().apps for part in ("--scale", f"{app.name}={number}")]
-        done = compose(ROOT, environment, "up", "--detach", "--no-build", "--no-recreate", *scales)
-        assert done.returncode == 0, done.stderr
-
-    scale(2)
-    yield
-    scale(1)
-    stack.wait_until_healthy()
+@pytest.fixture(scope="module", name="doubled")
+def doubled_apps(stack: Stack, tag: str) -> Iterator[None]:
+    """Two containers of each app."""
+    with doubled(stack, tag, load().apps):
+        yield
 
 
 @pytest.fixture
 def replicas(stack: Stack, app: Service) -> Iterator[Replicas]:
     """The two containers of the app."""
-    names, network = engine.containers(stack.project, app.name), f"{stack.project}_backend"
-    with balancing(_addresses(names, network, app)) as balancer:
-        yield Replicas(app, names, network, balancer)
+    with balanced(stack, app) as replicas:
+        yield replicas
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import sys
 
 from dataflow_service.settings import MIGRATIONS, Settings
-from nexus_chassis import postgres, server
+from nexus_chassis import server
 from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
 from nexus_chassis.settings import load
 
@@ -24,6 +24,8 @@ def main() -> None:
 
 
 def _migrate(settings: Settings) -> None:
+    from nexus_chassis import postgres  # noqa: PLC0415  it imports metrics, which the supervisor must not
+
     try:
         applied = asyncio.run(postgres.migrate(settings, MIGRATIONS))
     except ConfigurationError as error:

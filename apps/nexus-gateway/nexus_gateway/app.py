@@ -51,6 +51,9 @@ from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client
 from nexus_gateway.oauth.opening import OAuthSettings, open_oauth
+from nexus_gateway.oidc import endpoints as oidc_endpoints
+from nexus_gateway.oidc.opening import open_external_logins
+from nexus_gateway.oidc.providers import read_providers
 from nexus_gateway.openapi import endpoints as openapi_endpoints
 from nexus_gateway.openapi.merging import Document
 from nexus_gateway.openapi.service import DocumentService
@@ -80,6 +83,7 @@ from nexus_gateway.tenants.service import TenantService
 from nexus_gateway.users import endpoints as user_endpoints
 from nexus_gateway.users.authentication import UserAuthentication
 from nexus_gateway.users.bootstrap import Bootstrap
+from nexus_gateway.users.external_users import ExternalUsers
 from nexus_gateway.users.password_service import PasswordService
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
@@ -113,6 +117,7 @@ def create_app() -> FastAPI:
             role_endpoints.router,
             audit_endpoints.router,
             page_endpoints.router,
+            *oidc_endpoints.routers,
             *account_endpoints.routers,
         ],
         problems=PROBLEMS,
@@ -171,7 +176,8 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 
 async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, host: _Host) -> Context:
-    # First: a key that is wrong ends the process, whatever else is away.
+    # First: a key or a file that is wrong ends the process, whatever else is away.
+    providers = read_providers(settings.oidc_providers_file)
     ring, revocations = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file))), Revocations()
     issuer, client = _issuer(settings, ring, table.scopes, revocations)
     redis = await stack.enter_async_context(redis_clients.create_redis(settings))
@@ -238,6 +244,17 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
             admit=rate_limiter.admit_message,
         )
     )
+    external_logins = await open_external_logins(
+        stack,
+        providers,
+        settings.issuer,
+        database=database,
+        redis=redis,
+        audit=audit,
+        users=ExternalUsers(users),
+        load_user=logins.load_user,
+        begin_session=service.begin,
+    )
     return Context(
         audit=audit,
         audit_log=AuditService(database),
@@ -262,6 +279,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
             gate=gate,
         ),
         sessions=service,
+        external_logins=external_logins,
         issuer=issuer,
         signing_keys=signing_keys(database),
         oauth=oauth,
@@ -270,7 +288,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, table: RouteTable, ho
         events=events,
         status=StatusService(status_http, database, redis, host.health, table.addresses),
         document=DocumentService(status_http, host.document, settings.issuer, lambda: table.routes),
-        account=Account(sessions=service, passwords=own_passwords),
+        account=Account(sessions=service, passwords=own_passwords, login_choices=external_logins.choices),
     )
 
 

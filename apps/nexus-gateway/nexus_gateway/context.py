@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.oauth.models import IssuedToken
     from nexus_gateway.oauth.opening import OAuth
+    from nexus_gateway.oidc.service import ExternalLogins
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
     from nexus_gateway.proxy.routes import RouteTable
@@ -50,6 +51,7 @@ class Context:
     browsers: "Browsers"
     account: "Account"
     sessions: "SessionService[IssuedToken]"
+    external_logins: "ExternalLogins"
     issuer: "TokenIssuer"
     signing_keys: "SigningKeyService"
     oauth: "OAuth"

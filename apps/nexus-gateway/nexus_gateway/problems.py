@@ -49,6 +49,7 @@ from nexus_gateway.oauth.keys.errors import (
     UnannouncedError,
     UnknownKeyError,
 )
+from nexus_gateway.oidc.errors import UnknownProviderError
 from nexus_gateway.proxy.errors import (
     AmbiguousPathError,
     InvalidTimeoutError,
@@ -239,6 +240,11 @@ def _invalid_refresh_token(_: InvalidRefreshTokenError) -> Problem:
 def _first_party_only(_: FirstPartyOnlyError) -> Problem:
     detail = "This token was issued to a client that acts for the user. Sign in at POST /v1/sessions."
     return Problem(403, "first-party-only", "Only the user may do this", detail)
+
+
+def _unknown_provider(_: UnknownProviderError) -> Problem:
+    detail = "Nobody of that name signs users in here. Choose one on the login page."
+    return Problem(404, "unknown-provider", "There is no such provider", detail)
 
 
 def _unknown_audience(error: UnknownAudienceError) -> Problem:
@@ -452,6 +458,7 @@ PROBLEMS: ProblemMap = (
     (NoSessionError, _no_session),
     (InvalidRefreshTokenError, _invalid_refresh_token),
     (FirstPartyOnlyError, _first_party_only),
+    (UnknownProviderError, _unknown_provider),
     (OAuth2Error, OAuthProblem),
     (RefusedAuthorizationError, _refused_authorization),
     (RegistrationOffError, _registration_off),

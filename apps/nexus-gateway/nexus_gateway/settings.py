@@ -226,6 +226,12 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="what happens to the requests of sessions while Redis does not answer: `refuse` (503), or `allow` until "
         "their access tokens expire",
     )
+    oidc_providers_file: Path | None = Field(
+        default=None,
+        validation_alias="NEXUS_OIDC_PROVIDERS_FILE",
+        description="TOML file with the OpenID Connect providers by which users may sign in, a table `[[providers]]` for "
+        "each",
+    )
     allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
         default="",
         validation_alias="NEXUS_ALLOWED_ORIGINS",

@@ -1,7 +1,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -46,6 +48,42 @@ async def test_what_is_published_is_in_the_history(redis: Redis) -> None:
     ]
     assert await history(redis, NEWS, second) == []
     assert await position(redis, NEWS) == second
+
+
+class Losing:
+    """Before a Redis: passes on everything but the answer to the first command with `text` in it, which ends the connection."""
+
+    def __init__(self, redis_url: str, text: bytes) -> None:
+        self._upstream = urlsplit(redis_url)
+        self._text = text
+        self.losses = 0
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, upstream = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
+        with closing(writer), closing(upstream):
+            while data := await reader.read(65536):
+                upstream.write(data)
+                answer = await answers.read(65536)
+                if self._text in data and not self.losses:
+                    self.losses += 1
+                    return
+                writer.write(answer)
+
+
+async def test_an_event_is_published_once_though_the_answer_is_lost(
+    redis: Redis, redis_url: str, redis_settings: RedisSettings
+) -> None:
+    losing = Losing(redis_url, b"only once")
+    start = await position(redis, NEWS)
+    async with await asyncio.start_server(losing.talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = urlsplit(redis_url)._replace(netloc=f"127.0.0.1:{port}").geturl()
+        client = create_redis(redis_settings.model_copy(update={"redis_url": url}))
+        place = await publish(client, NEWS, "only once")
+        await client.aclose()
+
+    assert losing.losses == 1
+    assert await history(redis, NEWS, start) == [Event(NEWS, place.epoch, place.offset, "only once")]
 
 
 async def test_reading_writes_nothing(redis: Redis) -> None:
@@ -221,6 +259,7 @@ async def test_the_number_of_channels_of_a_kind_and_tenant_is_bounded(
 
 async def test_a_channel_without_new_events_expires(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "KEPT_SECONDS", 1)
+    monkeypatch.setattr(channels, "_REPEAT_SECONDS", 1)
     await publish(redis, NEWS, 1)
     await asyncio.sleep(2.1)
 

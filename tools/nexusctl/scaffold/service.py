@@ -13,7 +13,24 @@ from nexusctl.workspace import APPS, ROOT, load
 
 GATEWAY_NAMES = frozenset(
     {
-        *("agents", "classification", "data", "me", "sessions", "status", "tokens", "ws"),
+        *(
+            "agents",
+            "audit",
+            "channels",
+            "classification",
+            "clients",
+            "data",
+            "events",
+            "me",
+            "password-reset",
+            "roles",
+            "sessions",
+            "status",
+            "tenants",
+            "tokens",
+            "users",
+            "ws",
+        ),
         *("classification-service", "dataflow-service", "mcp-server", "nexus-gateway"),
         *("admin", "classify"),
     }

@@ -1,8 +1,10 @@
 """What the pages of the account need of the features that keep sessions and users."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from nexus_gateway.pages.login import LoginChoice
 
 
 class Session(Protocol):
@@ -73,3 +75,4 @@ class Account:
 
     sessions: Sessions
     passwords: Passwords
+    login_choices: Collection[LoginChoice]

@@ -70,26 +70,27 @@ class AuditWriter:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write what is recorded during the block, and the rest at its end."""
-        writing = asyncio.create_task(self._run())
+        ending = asyncio.Event()
+        writing = asyncio.create_task(self._run(ending))
         try:
             yield
         finally:
-            writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await writing
-            await self._finish()
+            ending.set()
+            await self._finish(writing)
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_INTERVAL_SECONDS)
+    async def _run(self, ending: asyncio.Event) -> None:
+        """A flush is not cancelled where that can be helped: asyncpg logs an error when it connects meanwhile."""
+        while not ending.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), _INTERVAL_SECONDS)
             await self.flush()
-
-    async def _finish(self) -> None:
         for event in self._tally.ended(float("inf")):
             self.record(event)
+        await self.flush()
+
+    async def _finish(self, writing: asyncio.Task[None]) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FLUSH_SECONDS):
-                await self.flush()
+            await asyncio.wait_for(writing, _FLUSH_SECONDS)
         if lost := len(self._batch) + len(self._waiting):
             _log.error("%d audit events are lost: PostgreSQL did not take them before the end of the process", lost)
 

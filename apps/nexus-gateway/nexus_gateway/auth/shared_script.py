@@ -33,7 +33,7 @@ class SharedScript:
         self._script = script
         self._sha = ""
         self._line: _Line | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[_Line] | None = None
 
     async def run(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:  # noqa: ANN401  whatever it returns
         """What the script returns; raises RedisUnavailableError."""
@@ -57,21 +57,39 @@ class SharedScript:
             await self._redis.script_load(self._script)
 
     async def _open(self) -> "_Line":
-        async with self._opening:
-            if self._line is not None and not self._line.lost:
-                return self._line
-            await self.close()
+        """A connection that is open. All who need one share the attempt: none waits for those before it to fail."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._connect())
+            self._opening.add_done_callback(_take_note)
+        return await asyncio.shield(self._opening)
+
+    async def _connect(self) -> "_Line":
+        if self._line is not None:
+            await self._line.close()
+        connection: Connection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
             with translate_redis_errors():
-                self._sha = await self._redis.script_load(self._script)
-                connection: Connection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-                await connection.connect()  # type: ignore[no-untyped-call]
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    self._sha = await self._redis.script_load(self._script)
+                    await connection.connect()  # type: ignore[no-untyped-call]
             self._line = _Line(connection)
-            return self._line
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return self._line
 
     async def close(self) -> None:
         """Close the connection."""
+        if self._opening is not None:
+            self._opening.cancel()
         if self._line is not None:
             await self._line.close()
+
+
+def _take_note(opening: "asyncio.Task[_Line]") -> None:
+    """Nobody may be left who waits for it: asyncio would log that nobody looked at its error."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 class _Line(asyncio.Protocol):

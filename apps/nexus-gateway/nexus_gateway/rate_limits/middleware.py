@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEALTH = frozenset({"/livez", "/readyz", "/health"})
+_EXTERNAL_LOGIN = "/login/oidc/"
 _OF_PRINCIPALS = ("/v1/", "/pages/")
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _CLASSES = {
@@ -65,6 +66,8 @@ def _stranger_class(scope: "Scope") -> str | None:
     path = scope["path"]
     if (rate_class := _CLASSES.get((scope.get("method", "GET"), path))) is not None:
         return rate_class
+    if path.startswith(_EXTERNAL_LOGIN):
+        return SIGN_IN
     if path.startswith(_OF_PRINCIPALS):
         for name, _ in scope["headers"]:
             if name in _CREDENTIALS:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from nexus_chassis.redis_errors import translate_redis_errors
+from nexus_gateway.auth.client_address import address_block
 from nexus_gateway.sessions.errors import TooManyAttemptsError
 
 WINDOW_SECONDS = 900
@@ -116,6 +117,7 @@ class LoginLimiter:
 def _keys(username: str, address: str) -> tuple[str, ...]:
     """Names are hashed: they may be long, and a password typed into the wrong field must not be stored."""
     user = hashlib.sha256(username.encode()).hexdigest()[:32]
-    pair = f"{user}:{address}"
-    named = {"pair": pair, "user": user, "address": address, "narrow": pair, "known": pair}
+    block = address_block(address)  # an IPv6 client has many addresses
+    pair = f"{user}:{block}"
+    named = {"pair": pair, "user": user, "address": block, "narrow": pair, "known": pair}
     return tuple(f"gateway:login:{kind}:{name}" for kind, name in named.items())

@@ -42,6 +42,11 @@ class UserRepository:
         """The user of that name."""
         return _user(await connection.fetchrow(f"{_USER} WHERE username = $1", username))
 
+    async def by_email(self, connection: asyncpg.Connection, tenant: str, email: str) -> list[User]:
+        """Up to two users of the tenant with that e-mail address, upper and lower case alike."""
+        query = f"{_USER} WHERE tenant = $1 AND lower(email) = lower($2) LIMIT 2"
+        return [User(**row) for row in await connection.fetch(query, tenant, email)]
+
     async def create(
         self, connection: asyncpg.Connection, new: NewUser, tenant: str, password_hash: str | None
     ) -> User | None:

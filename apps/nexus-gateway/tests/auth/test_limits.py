@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,10 +15,8 @@ from nexus_gateway.auth import session_gate
 from nexus_gateway.auth.errors import RateLimitedError, SessionEndedError
 from nexus_gateway.auth.limit import Limit
 from nexus_gateway.auth.limits import NOW, Charge, Usage
-from nexus_gateway.auth.session_gate import SessionGate, SessionState
+from nexus_gateway.auth.session_gate import SessionGate, SessionState, session_key
 from nexus_gateway.auth.shared_script import SharedScript
-from nexus_gateway.sessions.models import Session
-from nexus_gateway.sessions.repository import SessionRepository
 
 TEN = Limit("ten", 10, 60)
 THREE = Limit("three", 3, 1)
@@ -39,7 +38,8 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest_asyncio.fixture
 async def gate(redis: Redis) -> AsyncIterator[SessionGate]:
-    await SessionRepository(redis).create(Session("s1", "u1", "alice", 1_700_000_000), 60)
+    fields: dict[Any, Any] = {"user": "u1", "username": "alice", "created": 1_700_000_000}
+    await redis.hset(session_key("s1"), mapping=fields)
     gate = SessionGate(redis)
     yield gate
     await gate.close()
@@ -206,7 +206,7 @@ async def test_session_and_limits_are_checked_together(gate: SessionGate) -> Non
 
 
 async def test_a_session_that_ended_is_not_counted(gate: SessionGate, redis: Redis) -> None:
-    await SessionRepository(redis).end("s1")
+    await redis.delete(session_key("s1"))
     for _ in range(5):
         with pytest.raises(SessionEndedError):
             await gate.admit(PRINCIPAL, charge(THREE))

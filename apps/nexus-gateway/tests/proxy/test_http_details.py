@@ -31,7 +31,11 @@ def parts(answer: bytes) -> Parts:
     """Status line, headers but those of the gateway's own, and body."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status, *headers = head.split(b"\r\n")
-    return status, sorted(header for header in headers if not header.startswith((b"date:", b"connection:"))), body
+    return (
+        status,
+        sorted(header for header in headers if not header.startswith((b"date:", b"connection:", b"ratelimit"))),
+        body,
+    )
 
 
 async def test_the_service_learns_where_the_request_comes_from(

@@ -92,6 +92,7 @@ async def test_above_the_limit_the_answer_says_when_to_come_back(serve: Serve, h
         "status": 429,
         "detail": "The limit 'principal' is used up. Try again in 20 s.",
         "limit": "principal",
+        "retry_after": 20,
     }
 
 

@@ -9,8 +9,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from conftest import PASSWORD, sign_in
+from redis.asyncio import Redis
 
 from nexus_gateway.sessions import login_limiter
+from nexus_gateway.sessions.errors import TooManyAttemptsError
 
 type ClientAt = Callable[[str], aiohttp.ClientSession]
 
@@ -110,3 +112,14 @@ async def test_400_wrong_passwords_at_once_neither_pass_the_limit_nor_delay_a_ri
 async def timed[T](work: Awaitable[T]) -> tuple[T, float]:
     started = time.perf_counter()
     return await work, time.perf_counter() - started
+
+
+async def test_the_addresses_of_an_ipv6_network_count_together(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        limiter = login_limiter.LoginLimiter(redis)
+        for number in range(10):
+            await limiter.begin("alice", f"2001:db8::{number:x}")
+
+        with pytest.raises(TooManyAttemptsError):
+            await limiter.begin("alice", "2001:db8::ffff")
+        await limiter.begin("alice", "2001:db8:0:1::1")

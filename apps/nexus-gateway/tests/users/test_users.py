@@ -12,7 +12,7 @@ ENDED = {
     "type": "urn:nexus:problem:unauthorized",
     "title": "An access token is needed",
     "status": 401,
-    "detail": "The access token is refused: its session was ended. Get a new one from the gateway.",
+    "detail": "The access token is refused: its session was ended, or its user's rights were changed. Get a new one from the gateway.",
 }
 
 

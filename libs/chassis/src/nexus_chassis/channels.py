@@ -51,6 +51,7 @@ START = "0-0"
 
 _NO_EPOCH = ""
 _BATCH = 500  # events that Redis appends without a pause for other commands
+_REPEAT_SECONDS = 30  # longer than the client repeats a command whose answer is lost
 _NAME = re.compile(r"([a-z]+):([a-z0-9_.-]{1,64})", re.ASCII)
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _OFFSET = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?", re.ASCII)
@@ -142,11 +143,14 @@ def offset_key(offset: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or 0)
 
 
-# KEYS: the stream; when the channels of its kind and tenant expire; the bytes of each, and those of all under "".
-# ARGV: a new epoch, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_KIND_BYTES, MAX_CHANNELS, KEPT_SECONDS, the events.
+# KEYS: the stream; when the channels of its kind and tenant expire; the bytes of each, and those of all under ""; the
+# answer to this command, which the client repeats when it does not receive it.
+# ARGV: a new epoch, MAX_HISTORY, MAX_HISTORY_BYTES, MAX_KIND_BYTES, MAX_CHANNELS, KEPT_SECONDS, _REPEAT_SECONDS, the events.
 # The last entry's epoch goes on; a stream without entries begins a new one. Returns the epoch and the offsets.
 _PUBLISH = """
 local stream, index, sizes = KEYS[1], KEYS[2], KEYS[3]
+local given = redis.call('GET', KEYS[4])
+if given then return cjson.decode(given) end
 local function total_of(entry)
   for i = 1, #entry[2], 2 do
     if entry[2][i] == 'bytes' then return tonumber(entry[2][i + 1]) end
@@ -160,7 +164,7 @@ if last then
   if last[2][3] == 'epoch' then epoch = last[2][4] end
 end
 local answer = {epoch}
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   total = total + #ARGV[i]
   answer[#answer + 1] = redis.call(
     'XADD', stream, 'MAXLEN', '~', ARGV[2], '*', 'data', ARGV[i], 'epoch', epoch, 'bytes', string.format('%.0f', total))
@@ -195,6 +199,7 @@ end
 redis.call('HSET', sizes, '', sum)
 redis.call('EXPIRE', index, ARGV[6])
 redis.call('EXPIRE', sizes, ARGV[6])
+redis.call('SET', KEYS[4], cjson.encode(answer), 'EX', ARGV[7])
 return answer
 """
 
@@ -212,10 +217,10 @@ async def publish_all(redis: Redis, channel: Channel, events: Sequence[object]) 
     """
     texts = [encode_event(event) for event in events]
     append = redis.register_script(_PUBLISH)
-    bounds = [MAX_HISTORY, MAX_HISTORY_BYTES, MAX_KIND_BYTES, MAX_CHANNELS, KEPT_SECONDS]
+    bounds = [MAX_HISTORY, MAX_HISTORY_BYTES, MAX_KIND_BYTES, MAX_CHANNELS, KEPT_SECONDS, _REPEAT_SECONDS]
     places = []
     for batch in batched(texts, _BATCH, strict=False):
-        keys = [channel.key, *channel.index_keys]
+        keys = [channel.key, *channel.index_keys, f"{channel.index_keys[0]}:answer:{secrets.token_hex(8)}"]
         epoch, *offsets = await append(keys=keys, args=[secrets.token_hex(8), *bounds, *batch])
         places += [Position(epoch, offset) for offset in offsets]
     return places

@@ -6,13 +6,14 @@ from fastapi import Request, Response
 
 from nexus_gateway.account.dependencies import AccountServices, SignedInBrowsers
 from nexus_gateway.account.form_errors import FormErrors, faults_of, missing
-from nexus_gateway.account.service import Session
+from nexus_gateway.account.service import Account, Session
 from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.dependencies import CurrentBrowserUser
 from nexus_gateway.pages.forms import read_form
+from nexus_gateway.pages.login import render_login
 from nexus_gateway.pages.redirects import LOGIN, local_path, see_other
-from nexus_gateway.pages.rendering import render, render_continue
+from nexus_gateway.pages.rendering import render_continue
 from nexus_gateway.pages.routing import PageRouter
 
 _AUTHORIZE = "/oauth/"
@@ -30,11 +31,17 @@ router = PageRouter()
 
 
 @router.get(LOGIN, summary="Login page")
-async def login_page(request: Request, user: CurrentBrowserUser, next: str = "/", notice: str = "") -> Response:  # noqa: A002  the parameter's name
+async def login_page(
+    request: Request,
+    account: AccountServices,
+    user: CurrentBrowserUser,
+    next: str = "/",  # noqa: A002  the parameter's name
+    notice: str = "",
+) -> Response:
     """The form to sign in with; who is signed in goes on to the local path `next`."""
     if user is not None:
         return see_other(local_path(next))
-    return _page(request, {"next": local_path(next)}, notice=_NOTICES.get(notice, ""))
+    return _page(request, account, {"next": local_path(next)}, notice=_NOTICES.get(notice, ""))
 
 
 @router.post(LOGIN, summary="Sign in at a browser")
@@ -44,12 +51,12 @@ async def log_in(
     """Begin a session, with the limits of `POST /v1/sessions`; the browser receives a cookie for it."""
     form = await read_form(request)
     if (errors := missing(form, _NEEDED) or _too_long(form)) is not None:
-        return _page(request, form, errors)
+        return _page(request, account, form, errors)
     agent, address = request.headers.get("user-agent", ""), client_address(request)
     try:
         begun = await account.sessions.sign_in(form["username"], form["password"], address, agent)
     except Exception as error:  # noqa: BLE001  raised again where the page cannot show it
-        return _page(request, form, faults_of(request, error, _FIELDS))
+        return _page(request, account, form, faults_of(request, error, _FIELDS))
     if former is not None:
         await account.sessions.end(former.id, former.session, address=address)
     return await _go_on(request, browsers, begun.session, local_path(form.get("next", "/")))
@@ -83,15 +90,17 @@ def _too_long(form: dict[str, str]) -> FormErrors | None:
     return None
 
 
-def _page(request: Request, form: dict[str, str], errors: FormErrors | None = None, notice: str = "") -> Response:
+def _page(
+    request: Request, account: Account, form: dict[str, str], errors: FormErrors | None = None, notice: str = ""
+) -> Response:
     errors = errors or FormErrors()
-    return render(
+    return render_login(
         request,
-        "account/templates/login.html",
+        account.login_choices,
         status=errors.status,
         headers=errors.headers,
         errors=errors.faults,
         notice=notice,
         username=form.get("username", ""),
-        next=local_path(form.get("next", "/")),
+        next_path=local_path(form.get("next", "/")),
     )

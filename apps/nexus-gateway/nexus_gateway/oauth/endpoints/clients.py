@@ -39,7 +39,7 @@ async def list_clients(
 
 
 @router.get("/v1/clients/{id}", summary="A client")
-async def get_client(id: _ClientId, clients: Clients, administrator: Administrator) -> ClientResponse:  # noqa: A002
+async def read_client(id: _ClientId, clients: Clients, administrator: Administrator) -> ClientResponse:  # noqa: A002
     """The client of that id."""
     return ClientResponse.of(await clients.get(administrator, id))
 
