@@ -77,7 +77,7 @@ async def test_every_refusal_costs_one_hash_of_the_same_parameters(
     attempts = [("alice", PASSWORD), ("admin", "wrong"), ("bob", PASSWORD), ("nobody", PASSWORD)]
     users = [await context.logins.authenticate(name, password) for name, password in attempts]
 
-    assert (users, parameters) == ([None] * 4, ["$argon2id$v=19$m=19456,t=2,p=1"] * 4)
+    assert (users, parameters) == ([None] * 4, ["$argon2id$v=19$m=7168,t=1,p=1"] * 4)
 
 
 async def test_a_password_is_hashed_anew_with_changed_settings(
