@@ -143,7 +143,11 @@ def test_roles(run: Run) -> None:
             "",
             (
                 "username: String should match pattern '^[a-z0-9][a-z0-9._@-]{0,62}$'; found 'Bob'.\n"
-                r"email: String should match pattern '^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+$'; found 'bob'."
+                r"email: String should match pattern '^[^@\s\x00-\x1f\x7f-\x9f"
+                "\ufeff"
+                r"]{1,64}@[^@\s\x00-\x1f\x7f-\x9f"
+                "\ufeff"
+                r"]+$'; found 'bob'."
                 "\n"
             ),
         ),

@@ -281,12 +281,15 @@ async def test_a_binary_frame_closes_the_connection(client: Client) -> None:
 
 
 async def test_reading_channels_writes_nothing_to_redis(client: Client, redis: Redis) -> None:
-    before = await redis.keys()
+    async def kept() -> set[str]:
+        return {key for key in await redis.keys() if not key.startswith("gateway:limit:")}  # those end by themselves
+
+    before = await kept()
     for number in range(50):
         await client.ask(op="subscribe", channel=f"data:{number}")
         await client.ask(op="unsubscribe", channel=f"data:{number}")
 
-    assert await redis.keys() == before
+    assert await kept() == before
 
 
 async def test_an_offset_beyond_the_last_event_is_reported_as_lost(client: Client, redis: Redis) -> None:

@@ -358,8 +358,3 @@ async def test_a_caller_without_any_scope_of_the_route(
 async def test_a_caller_without_token(gateway: str, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{gateway}/v1/data/products") as response:
         assert response.status == 401
-
-
-async def test_nothing_is_served_at_the_root(gateway: str, http: aiohttp.ClientSession) -> None:
-    async with http.get(f"{gateway}/") as response:
-        assert (response.status, response.content_type) == (404, "application/problem+json")
