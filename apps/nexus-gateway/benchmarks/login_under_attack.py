@@ -9,6 +9,7 @@ from 400 clients, each for a name of its own.
 import argparse
 import asyncio
 import json
+import secrets
 import statistics
 import tempfile
 import time
@@ -43,7 +44,8 @@ async def right(port: int) -> float:
 
 async def under_attack(port: int, wrong: int, statuses: Counter[int]) -> float:
     """Seconds of a login that begins while `wrong` others are being refused."""
-    names = ((f"user{n}", ATTACKER.format(n // 250, n % 250 + 1)) for n in range(wrong))
+    run = secrets.token_hex(4)
+    names = ((f"{run}{n}", ATTACKER.format(n // 250, n % 250 + 1)) for n in range(wrong))
     attack = [asyncio.create_task(sign_in(port, name, "wrong password", address)) for name, address in names]
     await asyncio.sleep(0.02)
     seconds = await right(port)
@@ -60,14 +62,16 @@ async def measure(options: argparse.Namespace) -> None:
             environment = settings(Path(folder), postgres_url, "http://127.0.0.1:9")
             with served("gateway", environment) as running:
                 await right(running.port)
+                before = running.cpu_seconds()
                 for _ in range(options.rounds):
                     alone.append(await right(running.port))
                     attacked.append(await under_attack(running.port, options.wrong, statuses))
+                cpu = (running.cpu_seconds() - before) / (options.rounds * options.wrong)
     print(f"login alone: {statistics.median(alone):.3f} s")
     print(
         f"login under {options.wrong} wrong ones: median {statistics.median(attacked):.3f} s, longest {max(attacked):.3f} s"
     )
-    print(f"statuses of the wrong ones: {dict(sorted(statuses.items()))}")
+    print(f"statuses of the wrong ones: {dict(sorted(statuses.items()))}, each {cpu * 1000:.2f} ms of CPU")
 
 
 def main() -> None:

@@ -164,7 +164,7 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         validation_alias="NEXUS_PASSWORD_MEMORY_KIB",
         ge=7168,
         le=131072,
-        description="memory in KiB that Argon2id fills for one password, of which each process checks two at once",
+        description="memory in KiB that Argon2id fills for one password, of which each process checks three at once",
     )
     password_parallelism: int = Field(
         default=1,

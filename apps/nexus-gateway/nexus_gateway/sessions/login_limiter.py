@@ -29,21 +29,22 @@ _KNOWN_SECONDS = 30 * 86400
 
 # Each attempt is counted as a failure before the password is checked, so that many at once are limited as well.
 # KEYS: failures by pair, user, address; the narrow turn; whether the pair is known. ARGV: window, narrow window, the
-# three limits. Returns the seconds to wait, 0 for an attempt that is counted and may go on.
+# three limits. Returns the seconds to wait, 0 for an attempt that is counted and may go on, and whether the pair is known.
 _BEGIN = """
 local function count(key) return tonumber(redis.call('GET', key) or '0') end
 local function left(key) return math.max(redis.call('TTL', key), 1) end
-if count(KEYS[1]) >= tonumber(ARGV[3]) then return left(KEYS[1]) end
-if redis.call('EXISTS', KEYS[5]) == 0 then
-  if count(KEYS[3]) >= tonumber(ARGV[5]) then return left(KEYS[3]) end
+local known = redis.call('EXISTS', KEYS[5])
+if count(KEYS[1]) >= tonumber(ARGV[3]) then return {left(KEYS[1]), known} end
+if known == 0 then
+  if count(KEYS[3]) >= tonumber(ARGV[5]) then return {left(KEYS[3]), known} end
   if count(KEYS[2]) >= tonumber(ARGV[4]) and not redis.call('SET', KEYS[4], '1', 'EX', ARGV[2], 'NX') then
-    return left(KEYS[4])
+    return {left(KEYS[4]), known}
   end
 end
 for index = 1, 3 do
   if redis.call('INCR', KEYS[index]) == 1 then redis.call('EXPIRE', KEYS[index], ARGV[1]) end
 end
-return 0
+return {0, known}
 """
 
 # The attempt was no failure: it is taken back. KEYS as above; ARGV: seconds that the pair is known, which 0 leaves as it is.
@@ -63,9 +64,10 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to sign in, counted by these keys."""
+    """One attempt to sign in, counted by these keys. `is_known`: the user has signed in from the address before."""
 
     keys: tuple[str, ...]
+    is_known: bool
 
 
 class LoginLimiter:
@@ -77,13 +79,13 @@ class LoginLimiter:
 
     async def begin(self, username: str, address: str) -> Attempt:
         """Count an attempt; raises TooManyAttemptsError when there were too many failures."""
-        attempt = Attempt(_keys(username, address))
+        keys = _keys(username, address)
         limits = [WINDOW_SECONDS, NARROW_SECONDS, MAX_PAIR_FAILURES, MAX_USER_FAILURES, MAX_ADDRESS_FAILURES]
         with translate_redis_errors():
-            wait: int = await self._begin(keys=attempt.keys, args=limits)
+            wait, known = await self._begin(keys=keys, args=limits)
         if wait:
             raise TooManyAttemptsError(wait)
-        return attempt
+        return Attempt(keys, is_known=bool(known))
 
     @asynccontextmanager
     async def attempt(self, username: str, address: str, failure: type[Exception]) -> AsyncIterator[None]:

@@ -64,8 +64,12 @@ class AccessToken(Protocol):
         """Seconds that it is valid."""
 
 
-type Authenticate = Callable[[str, str], Awaitable[AuthenticatedUser | None]]
-"""Finds the user of a name and password."""
+class Authenticate(Protocol):
+    """Finds the user of a name and password."""
+
+    async def __call__(self, username: str, password: str, *, is_known: bool) -> AuthenticatedUser | None:
+        """None where there is none; `is_known`: the user has signed in from the same address before."""
+
 
 type LoadUser = Callable[[str], Awaitable[AuthenticatedUser | None]]
 """Finds the user of an id as they are now; None for one that is disabled or no longer there."""
@@ -128,7 +132,7 @@ class SessionService[Access: AccessToken]:
 
     async def _authenticated(self, attempt: Attempt, username: str, password: str) -> AuthenticatedUser:
         try:
-            user = await self._authenticate(username, password)
+            user = await self._authenticate(username, password, is_known=attempt.is_known)
         except Exception:
             await self._limiter.withdraw(attempt)
             raise

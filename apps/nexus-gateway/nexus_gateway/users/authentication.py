@@ -30,16 +30,17 @@ class UserAuthentication:
         self._all_scopes = all_scopes
         self._roles: LRUCache[str, list[str]] = LRUCache(_CACHED_TOKENS)
 
-    async def authenticate(self, username: str, password: str) -> AuthenticatedUser | None:
+    async def authenticate(self, username: str, password: str, *, is_known: bool = False) -> AuthenticatedUser | None:
         """The user with this name and password, who is not disabled; raises PasswordQueueFullError.
 
+        `is_known`: they have signed in from the same address before, so that they need not wait for strangers.
         An unknown name, a user without a password and a disabled one take as long to refuse as a wrong password.
         """
-        self._passwords.require_room()
+        self._passwords.require_room(is_known=is_known)
         async with self._database.read() as connection:
             login = await self._users.login_by_username(connection, username)
         password_hash = login.password_hash if login else None
-        matches = await self._passwords.matches(password, password_hash)
+        matches = await self._passwords.matches(password, password_hash, is_known=is_known)
         if login is None or password_hash is None or not matches or login.disabled:
             return None
         if self._passwords.is_outdated(password_hash):

@@ -14,8 +14,9 @@ MIN_LENGTH = 12
 
 MAX_LENGTH = 1024
 _MAX_RUNNING = 2  # each takes 19 MiB and a core for about 20 ms
+_MAX_RUNNING_KNOWN = 1
 MAX_WAITING = 16
-"""Passwords that may wait for their turn: the last of them waits about 0.2 s."""
+"""Passwords of strangers, and of known clients, that may wait for their turn: the last of them waits about 0.2 s."""
 
 _RETRY_SECONDS = 1
 # The salt and hash of a password nobody knows.
@@ -31,23 +32,27 @@ class Passwords:
     def __init__(self, *, time_cost: int, memory_cost: int, parallelism: int) -> None:
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=parallelism)
         self._nobody = f"$argon2id$v=19$m={memory_cost},t={time_cost},p={parallelism}${_UNKNOWN}"
-        self._turns = asyncio.Semaphore(_MAX_RUNNING)
-        self._present = 0
+        self._strangers, self._known = _Queue(_MAX_RUNNING), _Queue(_MAX_RUNNING_KNOWN)
 
     async def hash(self, password: str) -> str:
         """A salted hash, in the PHC string format."""
-        async with self._turn():
+        async with self._strangers.turn():
             return await asyncio.to_thread(self._hasher.hash, password)
 
-    async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether `password` is the one that was hashed; without a hash never, after as much work."""
-        async with self._turn():
+    async def matches(self, password: str, password_hash: str | None, *, is_known: bool = False) -> bool:
+        """Whether `password` is the one that was hashed; without a hash never, after as much work.
+
+        Known clients have a queue of their own, which strangers cannot fill.
+        """
+        async with self._queue(is_known=is_known).turn():
             return await asyncio.to_thread(self._verify, password, password_hash or self._nobody)
 
-    def require_room(self) -> None:
+    def require_room(self, *, is_known: bool) -> None:
         """Raise PasswordQueueFullError if `matches` would: sooner, so that what comes before it is saved."""
-        if self._present >= _MAX_RUNNING + MAX_WAITING:
-            raise PasswordQueueFullError(_RETRY_SECONDS)
+        self._queue(is_known=is_known).require_room()
+
+    def _queue(self, *, is_known: bool) -> "_Queue":
+        return self._known if is_known else self._strangers
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than those of today."""
@@ -59,8 +64,21 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
+
+class _Queue:
+    """Lets `running` work at once and MAX_WAITING wait."""
+
+    def __init__(self, running: int) -> None:
+        self._turns = asyncio.Semaphore(running)
+        self._running = running
+        self._present = 0
+
+    def require_room(self) -> None:
+        if self._present >= self._running + MAX_WAITING:
+            raise PasswordQueueFullError(_RETRY_SECONDS)
+
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
         self.require_room()
         self._present += 1
         try:

@@ -37,6 +37,19 @@ async def test_400_passwords_at_once_are_refused_but_for_those_that_can_be_check
     assert time.perf_counter() - started < 3
 
 
+async def test_400_strangers_delay_no_known_client() -> None:
+    passwords = make_passwords()
+    password_hash = await passwords.hash("correct")
+    strangers = [asyncio.create_task(passwords.matches("wrong", password_hash)) for _ in range(400)]
+    await asyncio.sleep(0)
+    matches = await passwords.matches("correct", password_hash, is_known=True)
+    waiting = sum(not stranger.done() for stranger in strangers)
+    outcomes = await asyncio.gather(*strangers, return_exceptions=True)
+
+    assert (matches, outcomes.count(False)) == (True, MAX_WAITING + 2)
+    assert waiting >= MAX_WAITING // 2
+
+
 async def test_a_check_that_is_cancelled_leaves_its_place() -> None:
     passwords = make_passwords()
     for _ in range(MAX_WAITING + 3):
