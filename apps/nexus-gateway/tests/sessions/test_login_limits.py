@@ -106,7 +106,8 @@ async def test_400_wrong_passwords_at_once_neither_pass_the_limit_nor_delay_a_ri
 
     assert status == 201
     assert (statuses.count(401), statuses.count(429)) == (10, 390)
-    assert signing_in < 3 * (6 * alone + refusals)  # ten passwords are checked before, two at a time
+    # Ten passwords are checked before, two at a time. A second for a machine that does something else meanwhile.
+    assert signing_in < 3 * (6 * alone + refusals) + 1
 
 
 async def timed[T](work: Awaitable[T]) -> tuple[T, float]:
