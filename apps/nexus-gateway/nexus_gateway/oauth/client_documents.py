@@ -11,6 +11,7 @@ import aiohttp
 from cachetools import TLRUCache
 
 from nexus_chassis import strict_json
+from nexus_chassis.http import AnswerTooLargeError, read_at_most
 from nexus_chassis.strict_json import InvalidJsonError
 from nexus_gateway.oauth.clients import CODE_GRANTS, MCP_SERVER
 from nexus_gateway.oauth.errors import InvalidClientDocumentError
@@ -77,7 +78,13 @@ class ClientDocuments:
         try:
             document, seconds = await self._get(address)
             kept = _Cached(self._client(address, document), "", self._now() + seconds)
-        except (aiohttp.ClientError, OSError, InvalidJsonError, InvalidClientDocumentError) as error:
+        except (
+            aiohttp.ClientError,
+            OSError,
+            InvalidJsonError,
+            AnswerTooLargeError,
+            InvalidClientDocumentError,
+        ) as error:
             failure = f"The client's document at {address} cannot be used: {_reason(error)}."
             kept = _Cached(None, failure, self._now() + FAILED_SECONDS)
         self._cache[address] = kept
@@ -90,7 +97,7 @@ class ClientDocuments:
         async with self._session.get(address, headers=headers, allow_redirects=False) as response:
             if response.status != _OK or not response.content_type.endswith("json"):
                 _refuse(f"its server answered {response.status} {response.content_type}, not 200 application/json")
-            content = await _read(response)
+            content = await read_at_most(response, MAX_BYTES)
             return strict_json.loads(content), _seconds(response.headers.get("Cache-Control", ""))
 
     def _client(self, address: str, document: Any) -> Client:  # noqa: ANN401  any JSON value
@@ -131,15 +138,6 @@ def _may_be_public(host: str) -> bool:
     return is_public(host) if is_address else True
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
-    async for part in response.content.iter_any():
-        content += part
-        if len(content) > MAX_BYTES:
-            _refuse(f"it has more than {MAX_BYTES} bytes")
-    return bytes(content)
-
-
 def _seconds(cache_control: str) -> int:
     """How long a document is kept."""
     if "no-store" in cache_control or "no-cache" in cache_control:
@@ -153,7 +151,7 @@ def _name(value: object) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, InvalidClientDocumentError):
+    if isinstance(error, (InvalidClientDocumentError, AnswerTooLargeError)):
         return str(error)
     if isinstance(error, InvalidJsonError):
         return "it is not JSON"

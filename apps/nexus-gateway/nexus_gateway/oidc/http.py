@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from nexus_chassis import strict_json
+from nexus_chassis.http import read_at_most
 from nexus_gateway.oidc.errors import ProviderUnavailableError
 
 SECONDS = 5
@@ -42,7 +43,7 @@ class ProviderHttp:
             async with self._session.request(
                 method, url, data=body, headers=sent, timeout=timeout, allow_redirects=False
             ) as response:
-                content = strict_json.loads(await _read(response))
+                content = strict_json.loads(await read_at_most(response, _MAX_BYTES))
         except TimeoutError:
             raise self.unavailable(f"{url} did not answer within {SECONDS} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -73,12 +74,3 @@ def create_session(ca_file: Path | None) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # a few bytes could become many
     )
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
-    async for part in response.content.iter_any():
-        content += part
-        if len(content) > _MAX_BYTES:
-            raise ValueError(f"it has more than {_MAX_BYTES} bytes")
-    return bytes(content)

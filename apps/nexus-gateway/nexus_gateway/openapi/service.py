@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from nexus_chassis import strict_json
+from nexus_chassis.http import AnswerTooLargeError, read_at_most
 from nexus_chassis.strict_json import InvalidJsonError
 from nexus_gateway.openapi.errors import UnusableDocumentError
 from nexus_gateway.openapi.merging import UNAVAILABLE, Document, Source, merge
@@ -91,19 +92,14 @@ class DocumentService:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 document = await self._read(f"{route.upstream}/openapi.json")
-        except (aiohttp.ClientError, OSError, InvalidJsonError, UnusableDocumentError) as error:
+        except (aiohttp.ClientError, OSError, AnswerTooLargeError, InvalidJsonError, UnusableDocumentError) as error:
             _log.warning("the OpenAPI document of %s is left out: %s", route.service, str(error) or "no answer")
             return None
         return Source(route.name, route.service, route.prefix, document)
 
     async def _read(self, url: str) -> dict[str, Any]:
-        content = bytearray()
         async with self._http.get(url, allow_redirects=False, raise_for_status=True) as response:
-            async for part in response.content.iter_any():
-                content += part
-                if len(content) > _MAX_BYTES:
-                    raise UnusableDocumentError(f"it has more than {_MAX_BYTES} bytes")
-        document = strict_json.loads(bytes(content))
+            document = strict_json.loads(await read_at_most(response, _MAX_BYTES))
         if not isinstance(document, dict):
             raise UnusableDocumentError("it is no JSON object")
         return document

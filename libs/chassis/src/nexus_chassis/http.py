@@ -1,4 +1,4 @@
-"""HTTP client session for calls to other services."""
+"""HTTP client session for calls to other services, and what reads their answers."""
 
 import asyncio
 import time
@@ -49,6 +49,23 @@ async def _carry_trace(request: aiohttp.ClientRequest, send: aiohttp.ClientHandl
     if (traceparent := current_traceparent()) is not None:
         request.headers["traceparent"] = traceparent
     return await send(request)
+
+
+class AnswerTooLargeError(ValueError):
+    """An answer has more than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"it has more than {limit} bytes")
+
+
+async def read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The content of an answer, of which no more is kept than `limit` bytes; raises AnswerTooLargeError."""
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > limit:
+            raise AnswerTooLargeError(limit)
+    return bytes(content)
 
 
 class Connector(aiohttp.TCPConnector):

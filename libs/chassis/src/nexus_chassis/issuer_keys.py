@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from nexus_chassis.http import read_at_most
 from nexus_chassis.jose import InvalidTokenError, read_keys
 from nexus_chassis.problems import Problem
 from nexus_chassis.strict_json import loads
@@ -33,12 +34,7 @@ async def fetch_json(url: str) -> Any:  # noqa: ANN401  any JSON value
 
 async def read_json_answer(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401  any JSON value
     """The JSON value in an answer, read strictly; raises ValueError, also for more than 64 KiB."""
-    body = await response.content.read(_MAX_BYTES + 1)
-    while len(body) <= _MAX_BYTES and (more := await response.content.read(_MAX_BYTES)):
-        body += more
-    if len(body) > _MAX_BYTES:
-        raise ValueError(f"the answer has more than {_MAX_BYTES} bytes")
-    return loads(body)
+    return loads(await read_at_most(response, _MAX_BYTES))
 
 
 class PublicKeys(Protocol):
