@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from authlib.oauth2 import OAuth2Error
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway.audit.models import AuditEvent
 from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.auth.browsers import BrowserUser
 from nexus_gateway.auth.scopes import reading_scopes
 from nexus_gateway.oauth.clients import Clients
 from nexus_gateway.oauth.errors import InvalidClientDocumentError, OAuthError, RefusedAuthorizationError
@@ -21,26 +21,6 @@ from nexus_gateway.oauth.models import AuthorizationCode, Client, Consent
 from nexus_gateway.oauth.repository import ConsentRepository
 from nexus_gateway.oauth.requests import LoadedRequest, Peer
 from nexus_gateway.oauth.server import LoadedServer
-
-
-class BrowserUser(Protocol):
-    """Who is signed in at a browser."""
-
-    @property
-    def id(self) -> str:
-        """The user's id."""
-
-    @property
-    def tenant(self) -> str | None:
-        """The tenant that the user belongs to."""
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What the user may do."""
-
-    @property
-    def session(self) -> str:
-        """The browser's own session."""
 
 
 @dataclass(frozen=True, slots=True)

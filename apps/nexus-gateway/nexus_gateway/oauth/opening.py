@@ -11,12 +11,13 @@ from nexus_chassis.unit_of_work import Database
 from nexus_gateway.audit.changes import ChangeLog
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.scopes import STRANGERS_SCOPES
+from nexus_gateway.auth.users import LoadUser
 from nexus_gateway.oauth.authorization import AuthorizationService
 from nexus_gateway.oauth.client_documents import ClientDocuments
 from nexus_gateway.oauth.clients import Clients, mcp_client
 from nexus_gateway.oauth.codes import CodeStore, SessionGrants
 from nexus_gateway.oauth.grants.subjects import IsActive, SubjectTokens
-from nexus_gateway.oauth.grants.tools import GrantTools, LoadUser, Sessions
+from nexus_gateway.oauth.grants.tools import GrantTools, Sessions
 from nexus_gateway.oauth.issuer import TokenIssuer
 from nexus_gateway.oauth.metadata import ServerMetadata
 from nexus_gateway.oauth.models import Client

@@ -1,6 +1,6 @@
 """External login, put together."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from nexus_chassis.unit_of_work import Database
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.scopes import FIRST_PARTY
+from nexus_gateway.auth.users import AuthenticatedUser, LoadUser
 from nexus_gateway.oidc.http import create_session
 from nexus_gateway.oidc.pending import PendingLogins
 from nexus_gateway.oidc.providers import Provider
@@ -17,16 +18,16 @@ from nexus_gateway.oidc.remote import RemoteProvider
 from nexus_gateway.oidc.service import BeginSession, Begun, ExternalLogins, Users
 
 
-class BeginSessionOf[User](Protocol):
+class BeginSessionOf(Protocol):
     """Begins a session of a user who was authenticated; raises SessionEndedError for one disabled meanwhile."""
 
     async def __call__(
-        self, user: User, *, client_id: str, scopes: frozenset[str] | None, address: str, agent: str
+        self, user: AuthenticatedUser, *, client_id: str, scopes: frozenset[str] | None, address: str, agent: str
     ) -> Begun:
         """The session."""
 
 
-async def open_external_logins[User](
+async def open_external_logins(
     stack: AsyncExitStack,
     providers: Iterable[Provider],
     issuer: str,
@@ -35,8 +36,8 @@ async def open_external_logins[User](
     redis: Redis,
     audit: AuditWriter,
     users: Users,
-    load_user: Callable[[str], Awaitable[User | None]],
-    begin_session: BeginSessionOf[User],
+    load_user: LoadUser,
+    begin_session: BeginSessionOf,
 ) -> ExternalLogins:
     """Logins by the providers; `stack` closes what is opened."""
     remotes = []
@@ -53,9 +54,7 @@ async def open_external_logins[User](
     )
 
 
-def _sessions_of_users[User](
-    load_user: Callable[[str], Awaitable[User | None]], begin_session: BeginSessionOf[User]
-) -> BeginSession:
+def _sessions_of_users(load_user: LoadUser, begin_session: BeginSessionOf) -> BeginSession:
     async def begin(user_id: str, address: str, agent: str) -> Begun | None:
         if (user := await load_user(user_id)) is None:
             return None

@@ -3,16 +3,15 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Protocol
-from uuid import UUID
 
 from nexus_chassis.tokens import Principal
 from nexus_gateway.audit.models import AuditEvent, Outcome
 from nexus_gateway.audit.writer import AuditWriter
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.scopes import FIRST_PARTY
+from nexus_gateway.auth.users import AuthenticatedUser, LoadUser
 from nexus_gateway.sessions import refresh_tokens
 from nexus_gateway.sessions.errors import (
     InvalidRefreshTokenError,
@@ -26,26 +25,6 @@ from nexus_gateway.sessions.repository import Rotation, SessionRepository
 
 _MAX_AGENT = 200  # characters
 _MAX_TOKEN = 256
-
-
-class AuthenticatedUser(Protocol):
-    """A user who may sign in."""
-
-    @property
-    def id(self) -> UUID:
-        """The subject of the user's tokens."""
-
-    @property
-    def username(self) -> str:
-        """The name that the user signs in with."""
-
-    @property
-    def tenant(self) -> str:
-        """The tenant that the user belongs to."""
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What the user may do."""
 
 
 class AccessToken(Protocol):
@@ -69,10 +48,6 @@ class Authenticate(Protocol):
 
     async def __call__(self, username: str, password: str, *, is_known: bool) -> AuthenticatedUser | None:
         """None where there is none; `is_known`: the user has signed in from the same address before."""
-
-
-type LoadUser = Callable[[str], Awaitable[AuthenticatedUser | None]]
-"""Finds the user of an id as they are now; None for one that is disabled or no longer there."""
 
 
 class IssueToken[Access: AccessToken](Protocol):

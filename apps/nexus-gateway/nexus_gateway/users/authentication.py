@@ -8,7 +8,8 @@ from cachetools import LRUCache
 from nexus_chassis.tokens import Principal
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway.auth.scopes import ADMIN
-from nexus_gateway.users.models import AuthenticatedUser, Login, parse_user_id
+from nexus_gateway.auth.users import AuthenticatedUser
+from nexus_gateway.users.models import Login, parse_user_id
 from nexus_gateway.users.passwords import Passwords
 from nexus_gateway.users.repository import UserRepository
 

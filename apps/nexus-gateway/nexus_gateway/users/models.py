@@ -7,20 +7,6 @@ USERNAME_PATTERN = r"^[a-z0-9][a-z0-9._@-]{0,62}$"
 MAX_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticatedUser:
-    """A user who may sign in, with all that a token may say of them. `scopes` are those of all their roles.
-
-    `version` rises with each change of the user, that of the password included.
-    """
-
-    id: UUID
-    username: str
-    tenant: str
-    scopes: frozenset[str]
-    version: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A person who belongs to a tenant, as administrators see them; times are in seconds since 1970.

@@ -12,9 +12,10 @@ from conftest import PASSWORD
 from nexus_chassis.settings import load
 from nexus_gateway.app import open_context
 from nexus_gateway.auth.administration import OPERATOR
+from nexus_gateway.auth.users import AuthenticatedUser
 from nexus_gateway.context import Context
 from nexus_gateway.settings import Settings
-from nexus_gateway.users.models import AuthenticatedUser, NewUser, UserChange
+from nexus_gateway.users.models import NewUser, UserChange
 
 
 @pytest_asyncio.fixture

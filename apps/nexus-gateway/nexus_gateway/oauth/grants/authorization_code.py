@@ -5,9 +5,10 @@ from typing import override
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Request, grants
 
 from nexus_gateway.auth.errors import SessionEndedError
+from nexus_gateway.auth.users import AuthenticatedUser
 from nexus_gateway.oauth.errors import OAuthError, RefusedAuthorizationError, ReplayedCodeError
 from nexus_gateway.oauth.grants.targets import target
-from nexus_gateway.oauth.grants.tools import ANY_METHOD, Grant, Tokens, User
+from nexus_gateway.oauth.grants.tools import ANY_METHOD, Grant, Tokens
 from nexus_gateway.oauth.models import AuthorizationCode, GrantType, SessionGrant, TokenSet
 
 _REFUSED = "The code is not valid: it was used, has expired, or belongs to another client. Begin anew."
@@ -67,7 +68,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
             tenant=user.tenant,
         )
 
-    async def _begin(self, code: AuthorizationCode) -> tuple[User, Tokens]:
+    async def _begin(self, code: AuthorizationCode) -> tuple[AuthenticatedUser, Tokens]:
         gone = OAuthError("invalid_grant", "The user can no longer sign in.")
         if (user := await self.tools.load_user(code.user)) is None:
             raise gone

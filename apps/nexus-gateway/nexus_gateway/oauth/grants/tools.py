@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from authlib.oauth2.rfc6749 import BaseGrant
 
+from nexus_gateway.auth.users import AuthenticatedUser, LoadUser
 from nexus_gateway.oauth.codes import CodeStore, SessionGrants
 from nexus_gateway.oauth.grants.subjects import SubjectTokens
 from nexus_gateway.oauth.issuer import TokenIssuer
@@ -15,33 +15,6 @@ from nexus_gateway.oauth.resources import Resources
 
 ANY_METHOD = tuple(AuthMethod)
 WITH_SECRET = (AuthMethod.BASIC, AuthMethod.POST)
-
-
-class User(Protocol):
-    """A user who may sign in."""
-
-    @property
-    def id(self) -> UUID:
-        """The subject of the user's tokens."""
-
-    @property
-    def username(self) -> str:
-        """The user's name."""
-
-    @property
-    def tenant(self) -> str:
-        """The tenant that the user belongs to."""
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What the user may do."""
-
-
-class LoadUser(Protocol):
-    """Finds users."""
-
-    async def __call__(self, user_id: str, /) -> User | None:
-        """The user of that id; None when there is none, or it is disabled."""
 
 
 class Session(Protocol):
@@ -72,7 +45,7 @@ class Sessions(Protocol):
     """The sessions of users."""
 
     async def begin(
-        self, user: User, *, client_id: str, scopes: frozenset[str] | None, address: str, agent: str
+        self, user: AuthenticatedUser, *, client_id: str, scopes: frozenset[str] | None, address: str, agent: str
     ) -> Tokens:
         """A new session, whose tokens have at most `scopes`."""
 
