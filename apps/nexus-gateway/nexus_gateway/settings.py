@@ -1,6 +1,7 @@
 """Settings of the gateway."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -43,6 +44,16 @@ _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(
 _ROUTE = re.compile(r"(?P<name>[a-z][a-z0-9]*(?:-[a-z0-9]+)*)=https?://[^\s/]+")
 
 
+def _readable_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Refuses a text for which `parse` raises ValueError; the setting keeps the text."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
 def _services(text: str) -> dict[str, str]:
     """Address of each service in NAME=ADDRESS words, by its name; raises ValueError."""
     found: dict[str, str] = {}
@@ -57,25 +68,10 @@ def _services(text: str) -> dict[str, str]:
     return found
 
 
-def _well_formed_routes(text: str) -> str:
-    _services(text)
-    return text
-
-
 def _well_formed_resources(text: str) -> str:
     for part in text.split():
         if not re.fullmatch(r"[a-z][a-z0-9-]*=https?://[^\s?#@]+", part):
             raise ValueError(f"{part!r} is not NAME=ADDRESS, such as mcp-server=https://mcp.example.com.")
-    return text
-
-
-def _well_formed_networks(text: str) -> str:
-    TrustedProxies.parse(text)
-    return text
-
-
-def _well_formed_limits(text: str) -> str:
-    parse_limits(text)
     return text
 
 
@@ -92,11 +88,6 @@ def _holds_routes(path: Path | None) -> Path | None:
     if path is not None:
         _services(_read_routes(path))
     return path
-
-
-def _well_formed_origins(text: str) -> str:
-    Origins.parse(text)
-    return text
 
 
 def _well_formed_hosts(text: str) -> str:
@@ -232,7 +223,7 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="TOML file with the OpenID Connect providers by which users may sign in, a table `[[providers]]` for "
         "each",
     )
-    allowed_origins: Annotated[str, AfterValidator(_well_formed_origins)] = Field(
+    allowed_origins: Annotated[str, _readable_by(Origins.parse)] = Field(
         default="",
         validation_alias="NEXUS_ALLOWED_ORIGINS",
         description="origins of web pages that may use the gateway from a browser, such as `https://app.example.com`, "
@@ -244,7 +235,7 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="hosts besides that of NEXUS_ISSUER by which browsers may open the gateway's pages, such as "
         "`nexus.example.com`, separated by spaces or commas",
     )
-    trusted_proxies: Annotated[str, AfterValidator(_well_formed_networks)] = Field(
+    trusted_proxies: Annotated[str, _readable_by(TrustedProxies.parse)] = Field(
         default="",
         validation_alias="NEXUS_TRUSTED_PROXIES",
         description="networks or addresses of the proxies whose word on the client's address is taken, such as "
@@ -256,7 +247,7 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
         description="the header in which those proxies write it: `x-forwarded-for`, or `forwarded` (RFC 7239); the other "
         "one is ignored, because proxies pass on what a client claims there",
     )
-    rate_limits: Annotated[str, AfterValidator(_well_formed_limits)] = Field(
+    rate_limits: Annotated[str, _readable_by(parse_limits)] = Field(
         default="",
         validation_alias="NEXUS_RATE_LIMITS",
         description="limits on requests that are not to have their defaults, `NAME=COUNT/SECONDS` each, such as "
@@ -275,7 +266,7 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings):
     mcp_url: str = Field(
         default="http://mcp-server:3000", validation_alias="NEXUS_MCP_URL", description="address of mcp-server"
     )
-    more_routes: Annotated[str, AfterValidator(_well_formed_routes)] = Field(
+    more_routes: Annotated[str, _readable_by(_services)] = Field(
         default="",
         validation_alias="NEXUS_ROUTES",
         description="more services, `NAME=ADDRESS` each, separated by spaces: reached at `/v1/NAME`, with the scope NAME",

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from redis.asyncio import Redis
 
@@ -13,6 +12,7 @@ from nexus_chassis.channels import Channel, Position
 from nexus_chassis.drain import Drain
 from nexus_chassis.origins import Origins
 from nexus_chassis.redis_errors import translate_redis_errors
+from nexus_chassis.revocations import Revocations
 from nexus_chassis.tokens import Principal
 from nexus_gateway.events.channels import authorize_publisher, authorize_subscriber
 from nexus_gateway.events.connections import Connections
@@ -22,16 +22,6 @@ from nexus_gateway.events.tickets import Tickets
 
 type Admit = Callable[[Principal], Awaitable[None]]
 """Counts a message of the principal; raises an error when it sends too many."""
-
-
-class Revocations(Protocol):
-    """What ended before its token expires."""
-
-    def reason(self, principal: Principal) -> str | None:
-        """Why the principal's token has ended; None while it is not known to have."""
-
-    def watching(self, principal: Principal, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """While the block runs, call `wake` when the principal's token may have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,8 +164,8 @@ class ExternalLogins:
         return Entered(begun.session, login.next)
 
     async def _linked(self, provider: Provider, identity: Identity) -> UUID | None:
-        async with self._database.unit_of_work() as unit:
-            return await self._identities.find(unit.connection, provider.tenant, identity.issuer, identity.subject)
+        async with self._database.read() as connection:
+            return await self._identities.find(connection, provider.tenant, identity.issuer, identity.subject)
 
     async def _link(self, provider: Provider, identity: Identity, address: str) -> UUID:
         """The user that the identity is from now on; raises ExternalLoginError."""

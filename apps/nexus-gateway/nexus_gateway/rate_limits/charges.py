@@ -8,8 +8,7 @@ from nexus_gateway.auth.client_address import address_block
 from nexus_gateway.auth.limit import Limit
 from nexus_gateway.auth.limit_rules import ADDRESS, CLIENT, MESSAGES, PRINCIPAL
 from nexus_gateway.auth.limits import Charge
-
-_FIRST_PARTY = "nexus"  # the client of everybody who signs in at the gateway itself: it has no limit of its own
+from nexus_gateway.auth.scopes import FIRST_PARTY
 
 
 class _Plan(NamedTuple):
@@ -32,7 +31,7 @@ class Charges:
         subject, block = principal.subject, address_block(address)
         names: tuple[str, ...] = (PRINCIPAL, ADDRESS)
         keys: tuple[str, ...] = (_key(PRINCIPAL, subject), _key(ADDRESS, block))
-        if principal.client_id != _FIRST_PARTY:
+        if principal.client_id != FIRST_PARTY:  # the client of everybody who signs in here has no limit of its own
             names, keys = (*names, CLIENT), (*keys, _key(CLIENT, principal.client_id))
         if rate_class in self._limits:
             names, keys = (*names, rate_class), (*keys, _key(rate_class, subject))

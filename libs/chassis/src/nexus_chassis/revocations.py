@@ -95,7 +95,7 @@ class Revocations:
 
     def reason(self, principal: Principal) -> str | None:
         """Why the principal's token has ended; None while it is not known to have."""
-        if self._keys and principal.key_id in self._keys:
+        if principal.key_id in self._keys:
             return "its key was withdrawn"
         if self._sessions and principal.session and revocation_hash(principal.session) in self._sessions:
             return "its session was ended"
