@@ -17,7 +17,7 @@ from collections import Counter
 from http import HTTPStatus
 from pathlib import Path
 
-from request_cost import PASSWORD, database, served, settings
+from serving import PASSWORD, database, served, settings
 
 ATTACKER = "127.1.{}.{}"
 HEADERS = "Host: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -60,7 +60,9 @@ async def measure(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with database() as postgres_url:
             environment = settings(Path(folder), postgres_url, "http://127.0.0.1:9")
-            with served("gateway", environment) as running:
+            with served(
+                str(Path(__file__).with_name("request_cost.py")), ["--serve", "gateway"], environment
+            ) as running:
                 await right(running.port)
                 before = running.cpu_seconds()
                 for _ in range(options.rounds):

@@ -13,24 +13,18 @@ import asyncio
 import json
 import os
 import secrets
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, override
 
 from redis.asyncio import Redis
-from request_cost import Served, database, settings
-from uvicorn import Config, Server
+from serving import Served, database, gateway, serve, served, settings
 
 from nexus_chassis.channels import Channel, publish
-from nexus_chassis.drain import Drain
-from nexus_chassis.protocol import ConnectionState
-from nexus_chassis.supervisor import server_options
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 
 CHANNEL = "data:product"
@@ -65,47 +59,8 @@ def bare() -> Any:  # noqa: ANN401  an ASGI application
     return app
 
 
-def gateway() -> Any:  # noqa: ANN401  an ASGI application
-    """The gateway, with settings from the environment."""
-    from nexus_gateway.app import create_app  # noqa: PLC0415  the other server doesn't pay for it
-
-    return create_app()
-
-
 APPS = {"bare": bare, "gateway": gateway}
-
-
-async def serve(role: str) -> None:
-    """Serve an application, and print its port once it answers."""
-    options = server_options(websockets=True, max_frame_bytes=65536)
-    if role == "bare":
-        options |= {"ws": "websockets-sansio", "lifespan": "off"}
-    server = Server(Config(APPS[role](), "127.0.0.1", 0, log_level="warning", **options))
-    server.server_state = ConnectionState(Drain())
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        if serving.done():
-            serving.result()
-        await asyncio.sleep(0.01)
-    sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await serving
-
-
-@contextmanager
-def served(role: str, environment: Mapping[str, str]) -> Iterator[Served]:
-    """A process that serves an application."""
-    arguments = [sys.executable, __file__, "--serve", role]
-    with subprocess.Popen(  # noqa: S603  this script itself
-        arguments, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            port = process.stdout.readline() if process.stdout else ""
-            if not port:
-                raise SystemExit(f"{role} did not start")
-            yield Served(process, int(port))
-        finally:
-            process.kill()
+OPTIONS: dict[str, dict[str, Any]] = {"bare": {"ws": "websockets-sansio", "lifespan": "off"}, "gateway": {}}
 
 
 def memory(server: Served) -> int:
@@ -272,8 +227,8 @@ async def measure(options: argparse.Namespace) -> None:
             Redis.from_url(os.environ["NEXUS_TEST_REDIS_URL"], decode_responses=True)
         )
         environment = settings(Path(folder), postgres_url, "http://127.0.0.1:9")
-        plain = stack.enter_context(served("bare", {}))
-        running = stack.enter_context(served("gateway", environment))
+        plain = stack.enter_context(served(__file__, ["--serve", "bare"], {}))
+        running = stack.enter_context(served(__file__, ["--serve", "gateway"], environment))
         tokens = mint(SigningKey.load(Path(environment["NEXUS_SIGNING_KEY_FILE"])), options.connections)
         frame = json.dumps({"op": "subscribe", "channel": CHANNEL})
         sizes = await idle_bytes(plain, ["none"] * len(tokens), None), await idle_bytes(running, tokens, frame)
@@ -303,7 +258,10 @@ def main() -> None:
     options = parser.parse_args()
     import uvloop  # noqa: PLC0415  the loop that the services run in
 
-    uvloop.run(serve(options.serve) if options.serve else measure(options))
+    if options.serve:
+        uvloop.run(serve(APPS[options.serve](), websockets=True, **OPTIONS[options.serve]))
+    else:
+        uvloop.run(measure(options))
 
 
 if __name__ == "__main__":

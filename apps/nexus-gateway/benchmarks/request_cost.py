@@ -10,34 +10,17 @@ and the median of the rounds is printed.
 import argparse
 import asyncio
 import cProfile
-import json
-import os
-import secrets
 import signal
 import statistics
-import subprocess
-import sys
 import tempfile
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import asyncpg
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
 from pydantic import BaseModel
-from uvicorn import Config, Server
+from serving import Served, database, gateway, serve, served, settings, sign_in
 
-from nexus_chassis.drain import Drain
-from nexus_chassis.protocol import ConnectionState
-from nexus_chassis.supervisor import server_options
-
-PASSWORD = "benchmark"  # noqa: S105  of a database that is dropped at the end
 ROW = {"id": 1, "sku": "A-1", "name": "Cordless drill 18 V", "attributes": {"voltage": "18 V", "weight": "1.4 kg"}}
 MICROSECONDS = 1e6
 
@@ -87,63 +70,14 @@ def upstream() -> FastAPI:
     return app
 
 
-def gateway() -> FastAPI:
-    """The gateway, with settings from the environment."""
-    from nexus_gateway.app import create_app  # noqa: PLC0415  the other servers don't pay for it
-
-    return create_app()
-
-
 APPS = {"bare": bare, "upstream": upstream, "gateway": gateway}
 
 
-async def serve(role: str) -> None:
-    """Serve an application, and print its port once it answers."""
-    options = server_options(websockets=False, max_frame_bytes=65536)
-    server = Server(Config(APPS[role](), "127.0.0.1", 0, log_level="warning", **options))
-    server.server_state = ConnectionState(Drain())
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        if serving.done():
-            serving.result()
-        await asyncio.sleep(0.01)
-    sys.stdout.write(f"{server.servers[0].sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await serving
-
-
-@dataclass
-class Served:
-    """A server that runs."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def cpu_seconds(self) -> float:
-        """CPU time of its threads so far."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
-@contextmanager
-def served(role: str, environment: dict[str, str], profile: str | None = None) -> Iterator[Served]:
-    """A server as a process of its own."""
-    arguments = [sys.executable, __file__, "--serve", role, *(["--profile", "-", profile] if profile else [])]
-    with subprocess.Popen(  # noqa: S603  this script itself
-        arguments, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            port = process.stdout.readline() if process.stdout else ""
-            if not port:
-                raise SystemExit(f"{role} did not start")
-            yield Served(process, int(port))
-        finally:
-            process.send_signal(signal.SIGINT)
+def _served(role: str, environment: dict[str, str], profile: str | None = None) -> AbstractContextManager[Served]:
+    profiling = ["--profile", "-", profile] if profile else []
+    return served(
+        __file__, ["--serve", role, *profiling], environment, stop=signal.SIGINT
+    )  # so that the profile is written
 
 
 async def request_all(served: Served, path: str, token: str, count: int, connections: int) -> None:
@@ -174,58 +108,14 @@ async def cost(served: Served, path: str, token: str, count: int, connections: i
     return (served.cpu_seconds() - before) * MICROSECONDS / (count // connections * connections)
 
 
-@asynccontextmanager
-async def database() -> AsyncIterator[str]:
-    """A database of its own; yields its URL."""
-    server = urlsplit(os.environ["NEXUS_TEST_POSTGRES_URL"])
-    name = f"bench_{secrets.token_hex(4)}"
-    connection = await asyncpg.connect(server.geturl())
-    await connection.execute(f"CREATE DATABASE {name}")
-    try:
-        yield server._replace(path=f"/{name}").geturl()
-    finally:
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await connection.close()
-
-
-def settings(folder: Path, postgres_url: str, upstream_url: str) -> dict[str, str]:
-    """Environment of the gateway."""
-    url = urlsplit(postgres_url)
-    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    secrets_of = {
-        "NEXUS_POSTGRES_PASSWORD_FILE": url.password or "any",
-        "NEXUS_REDIS_PASSWORD_FILE": "any",
-        "NEXUS_ADMIN_PASSWORD_FILE": PASSWORD,
-        "NEXUS_SIGNING_KEY_FILE": key.decode(),
-        "NEXUS_CLIENT_SECRET_FILE": "any",
-    }
-    for name, content in secrets_of.items():
-        (folder / name).write_text(content)
-    return {
-        **{name: str(folder / name) for name in secrets_of},
-        "NEXUS_POSTGRES_URL": url._replace(netloc=f"{url.username}@{url.hostname}:{url.port or 5432}").geturl(),
-        "NEXUS_REDIS_URL": os.environ["NEXUS_TEST_REDIS_URL"],
-        "NEXUS_DATAFLOW_URL": upstream_url,
-        "NEXUS_RATE_LIMITS": "principal=9999999/1 address=9999999/1",  # they are counted, and not used up
-    }
-
-
-def sign_in(gateway_url: str) -> str:
-    """An access token of the administrator."""
-    body = json.dumps({"username": "admin", "password": PASSWORD}).encode()
-    request = urllib.request.Request(f"{gateway_url}/v1/sessions", body, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  127.0.0.1
-        return str(json.load(response)["access_token"])
-
-
 async def measure(options: argparse.Namespace) -> None:
     """Print the figures."""
     profile = options.profile[1] if options.profile else None
     with tempfile.TemporaryDirectory() as folder:
         async with database() as postgres_url:
-            with served("bare", {}) as bare_app, served("upstream", {}) as service:
+            with _served("bare", {}) as bare_app, _served("upstream", {}) as service:
                 environment = settings(Path(folder), postgres_url, service.url)
-                with served("gateway", environment, profile) as running:
+                with _served("gateway", environment, profile) as running:
                     token = sign_in(running.url)
                     targets = {
                         "bare FastAPI handler": (bare_app, "/v1/me"),
@@ -268,7 +158,7 @@ def main() -> None:
 
     profiler = cProfile.Profile(builtins=False) if options.profile else nullcontext()
     with profiler, suppress(KeyboardInterrupt):
-        uvloop.run(serve(options.serve))
+        uvloop.run(serve(APPS[options.serve](), websockets=False))
     if isinstance(profiler, cProfile.Profile):
         profiler.dump_stats(options.profile[1])
 
