@@ -13,13 +13,14 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 _PROGRAM = "chromium"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    """For one file: an event loop runs in this thread while it is open, and tests of other folders run their own."""
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     """Debian's browser, without a window."""
     program = shutil.which(_PROGRAM)
