@@ -120,13 +120,18 @@ class SessionService[Access: AccessToken]:
     ) -> Tokens[Access]:
         """A new session of a user who was authenticated, whose tokens have at most `scopes`, all without.
 
-        Raises SessionEndedError when the user has been disabled meanwhile.
+        Raises SessionEndedError when the user has been disabled or changed meanwhile: all that they had then has ended,
+        and a password that was checked before may no longer be theirs.
         """
         session = self._new(user, client_id, scopes, address, agent)
         key = refresh_tokens.new_key()
         refresh_token = refresh_tokens.first_token(session.id, key)
         epoch = await self._sessions.create(session, key, refresh_token)
-        access = self._issue(session, await self._user_of(session), epoch)  # the user is read after the epoch
+        current = await self._user_of(session)  # read after the epoch
+        if current.version != user.version:
+            await self._sessions.end(session.user, session.id)
+            raise SessionEndedError
+        access = self._issue(session, current, epoch)
         self._audit.record(_event("session.begin", session, address=address))
         return Tokens(session, access, refresh_token)
 

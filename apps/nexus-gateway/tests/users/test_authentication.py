@@ -12,6 +12,7 @@ from conftest import PASSWORD
 from nexus_chassis.settings import load
 from nexus_gateway.app import open_context
 from nexus_gateway.auth.administration import OPERATOR
+from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.users import AuthenticatedUser
 from nexus_gateway.context import Context
 from nexus_gateway.settings import Settings
@@ -52,6 +53,22 @@ async def test_each_change_of_a_user_has_another_version(context: Context, alice
         (3, ["data:read"]),
         (4, ["data:read"]),
     ]
+
+
+@pytest.mark.parametrize("change", ["the password", "the roles"])
+async def test_no_session_begins_for_a_user_who_was_changed_since_the_password_was_checked(
+    context: Context, alice: str, change: str
+) -> None:
+    user = await context.logins.authenticate("alice", PASSWORD)
+    if change == "the password":
+        await context.passwords.set_password(OPERATOR, alice, "another battery staple")
+    else:
+        await context.users.update(OPERATOR, alice, UserChange(roles=frozenset({"viewer"})))
+
+    assert user
+    with pytest.raises(SessionEndedError):
+        await context.sessions.begin(user, client_id="tests", scopes=None, address="192.0.2.1", agent="")
+    assert await context.sessions.of_user(alice) == []
 
 
 async def test_who_is_disabled_removed_or_no_user_is_not_loaded(context: Context, alice: str) -> None:
