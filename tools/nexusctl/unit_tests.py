@@ -18,6 +18,7 @@ from nexusctl.workspace import ROOT, STATE, load
 
 _CHASSIS = "libs/chassis/src"
 _AT_ONCE = 3  # suites: they wait more than they compute
+_PROCESSES = {"nexus-gateway": 2}  # of a suite that would still run when all others have ended
 _NO_TESTS_COLLECTED = 5
 _COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped)")
 _FIGURE = re.compile(r"^figure: (.+)$", re.MULTILINE)
@@ -112,8 +113,13 @@ def _command(suite: Suite, packages: Path, subfolder: str, arguments: Sequence[s
         *("nexus/build", "python3", "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", suite.folder),
         *(() if configured else ("-p", "no:asyncio", "-c", "pyproject.toml")),
         f"{suite.folder}{subfolder}" if configured else suite.folder,
-        *arguments,
+        *(arguments or _in_processes(suite)),
     ]
+
+
+def _in_processes(suite: Suite) -> tuple[str, ...]:
+    """Return pytest-xdist's options: for a whole suite alone, as a debugger needs tests in pytest's own process."""
+    return ("--numprocesses", str(_PROCESSES[suite.name]), "--dist", "loadfile") if suite.name in _PROCESSES else ()
 
 
 def _user() -> int:

@@ -17,17 +17,17 @@ def test_a_successor_is_always_the_same_and_genuine() -> None:
 @pytest.mark.parametrize(
     "token",
     [
-        "",
-        "session",
-        "session.",
-        "session.x",
-        "session.€",
-        f"{TOKEN} ",
-        f"{TOKEN}=",
-        TOKEN[:-1],
-        f"other.{TOKEN.partition('.')[2]}",
-        f"session.A{TOKEN.partition('.')[2][1:]}" if TOKEN[8] != "A" else f"session.B{TOKEN.partition('.')[2][1:]}",
-        first_token("session", new_key()),
+        pytest.param("", id="nothing"),
+        pytest.param("session", id="the session alone"),
+        pytest.param("session.", id="nothing behind the session"),
+        pytest.param("session.x", id="too short"),
+        pytest.param("session.€", id="not ASCII"),
+        pytest.param(f"{TOKEN} ", id="space behind it"),
+        pytest.param(f"{TOKEN}=", id="padding"),
+        pytest.param(TOKEN[:-1], id="the last character missing"),
+        pytest.param(f"other.{TOKEN.partition('.')[2]}", id="another session"),
+        pytest.param(f"session.{'B' if TOKEN[8] == 'A' else 'A'}{TOKEN[9:]}", id="another first character"),
+        pytest.param(first_token("session", new_key()), id="another key"),
     ],
 )
 def test_what_was_not_issued_for_the_session_is_not_genuine(token: str) -> None:
