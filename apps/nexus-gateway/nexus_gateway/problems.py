@@ -15,6 +15,7 @@ from nexus_gateway.audit.errors import BrokenChainError
 from nexus_gateway.auth.errors import (
     ForeignRequestError,
     InsufficientScopeError,
+    PasswordQueueFullError,
     PlatformOnlyError,
     RateLimitedError,
     SessionEndedError,
@@ -73,7 +74,6 @@ from nexus_gateway.users.errors import (
     InvalidResetTokenError,
     LastAdministratorError,
     NoSuchUserError,
-    PasswordQueueFullError,
     UnknownRoleError,
     UnknownTenantError,
     UsernameTakenError,

@@ -7,6 +7,12 @@ class SessionEndedError(Exception):
     """The session that a token belongs to has ended, or its user's sessions were all ended."""
 
 
+class PasswordQueueFullError(Exception):
+    """More passwords wait to be checked than can be checked soon; `retry_after` is in seconds."""
+
+    retry_after = 1
+
+
 class PlatformOnlyError(Exception):
     """Something that only administrators of the tenant `default` may do."""
 

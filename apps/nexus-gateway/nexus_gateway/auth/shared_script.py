@@ -1,4 +1,4 @@
-"""A script that Redis runs for every request, over one connection that all requests share.
+"""A script that Redis runs for many requests, over one connection that they share.
 
 A command of redis-py takes a connection out of a pool, waits for its answer under a timeout and puts it back: about
 100 us of CPU. Here the requests write to the same connection, and Redis answers them in order: about 15 us. redis-py
@@ -52,7 +52,7 @@ class SharedScript:
 
     async def _recover(self, refusal: str) -> None:
         if not refusal.startswith("NOSCRIPT"):
-            raise RedisUnavailableError(f"Redis refuses the session check: {refusal}")
+            raise RedisUnavailableError(f"Redis refuses the script: {refusal}")
         with translate_redis_errors():
             await self._redis.script_load(self._script)
 
@@ -124,7 +124,7 @@ class _Line(asyncio.Protocol):
         if not self._waiting:
             return
         if not self._answered:
-            _log.warning("Redis answered no session check for %g s", _SILENCE_SECONDS)
+            _log.warning("Redis did not answer for %g s", _SILENCE_SECONDS)
             self._transport.abort()
             self._fail()
             return

@@ -10,14 +10,15 @@ Failures are counted by address, by user, and by both together, for WINDOW_SECON
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from nexus_chassis.redis_errors import translate_redis_errors
 from nexus_gateway.auth.client_address import address_block
+from nexus_gateway.auth.errors import PasswordQueueFullError
+from nexus_gateway.auth.shared_script import SharedScript
 from nexus_gateway.sessions.errors import TooManyAttemptsError
 
 WINDOW_SECONDS = 900
@@ -29,7 +30,8 @@ _KNOWN_SECONDS = 30 * 86400
 
 # Each attempt is counted as a failure before the password is checked, so that many at once are limited as well.
 # KEYS: failures by pair, user, address; the narrow turn; whether the pair is known. ARGV: window, narrow window, the
-# three limits. Returns the seconds to wait, 0 for an attempt that is counted and may go on, and whether the pair is known.
+# three limits, 1 where a stranger's password can be checked soon. Returns the seconds to wait, 0 for an attempt that is
+# counted and may go on, -1 for a stranger who finds no room, and whether the pair is known.
 _BEGIN = """
 local function count(key) return tonumber(redis.call('GET', key) or '0') end
 local function left(key) return math.max(redis.call('TTL', key), 1) end
@@ -37,6 +39,7 @@ local known = redis.call('EXISTS', KEYS[5])
 if count(KEYS[1]) >= tonumber(ARGV[3]) then return {left(KEYS[1]), known} end
 if known == 0 then
   if count(KEYS[3]) >= tonumber(ARGV[5]) then return {left(KEYS[3]), known} end
+  if ARGV[6] == '0' then return {-1, known} end
   if count(KEYS[2]) >= tonumber(ARGV[4]) and not redis.call('SET', KEYS[4], '1', 'EX', ARGV[2], 'NX') then
     return {left(KEYS[4]), known}
   end
@@ -71,18 +74,30 @@ class Attempt:
 
 
 class LoginLimiter:
-    """Counts attempts to sign in. Raises RedisUnavailableError."""
+    """Counts attempts to sign in. Raises RedisUnavailableError.
 
-    def __init__(self, redis: Redis) -> None:
-        self._begin = redis.register_script(_BEGIN)
-        self._take_back = redis.register_script(_TAKE_BACK)
+    `has_room`: whether the password of one more stranger can be checked soon. An attempt whose connection to Redis is
+    lost may count twice.
+    """
+
+    def __init__(self, redis: Redis, has_room: Callable[[], bool]) -> None:
+        self._has_room = has_room
+        self._begin = SharedScript(redis, _BEGIN)
+        self._take_back = SharedScript(redis, _TAKE_BACK)
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self._begin.close()
+        await self._take_back.close()
 
     async def begin(self, username: str, address: str) -> Attempt:
-        """Count an attempt; raises TooManyAttemptsError when there were too many failures."""
+        """Count an attempt; raises TooManyAttemptsError when there were too many failures, and PasswordQueueFullError."""
         keys = _keys(username, address)
         limits = [WINDOW_SECONDS, NARROW_SECONDS, MAX_PAIR_FAILURES, MAX_USER_FAILURES, MAX_ADDRESS_FAILURES]
-        with translate_redis_errors():
-            wait, known = await self._begin(keys=keys, args=limits)
+        limits.append(int(self._has_room()))
+        wait, known = await self._begin.run(keys, limits)
+        if wait < 0:
+            raise PasswordQueueFullError
         if wait:
             raise TooManyAttemptsError(wait)
         return Attempt(keys, is_known=bool(known))
@@ -91,7 +106,7 @@ class LoginLimiter:
     async def attempt(self, username: str, address: str, failure: type[Exception]) -> AsyncIterator[None]:
         """An attempt, which fails if the block raises `failure`, and does not count if it raises another error.
 
-        Raises TooManyAttemptsError.
+        Raises TooManyAttemptsError and PasswordQueueFullError.
         """
         attempt = await self.begin(username, address)
         try:
@@ -112,8 +127,7 @@ class LoginLimiter:
         await self._end(attempt, 0)
 
     async def _end(self, attempt: Attempt, known_seconds: int) -> None:
-        with translate_redis_errors():
-            await self._take_back(keys=attempt.keys, args=[known_seconds])
+        await self._take_back.run(attempt.keys, (known_seconds,))
 
 
 def _keys(username: str, address: str) -> tuple[str, ...]:

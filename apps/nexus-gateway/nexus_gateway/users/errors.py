@@ -3,14 +3,6 @@
 from collections.abc import Iterable
 
 
-class PasswordQueueFullError(Exception):
-    """More passwords wait to be checked than can be checked soon; `retry_after` is in seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = retry_after
-        super().__init__("the queue of passwords to check is full")
-
-
 class NoSuchUserError(Exception):
     """There is no such user, or not in a tenant that the requester administers; `user` is the id or name asked for."""
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from nexus_gateway.users.errors import PasswordQueueFullError, WeakPasswordError
+from nexus_gateway.auth.errors import PasswordQueueFullError
+from nexus_gateway.users.errors import WeakPasswordError
 
 MIN_LENGTH = 12
 """Characters of a new password; older ones and that of the secret file may have fewer."""
@@ -18,7 +19,6 @@ _MAX_RUNNING_KNOWN = 1
 MAX_WAITING = 16
 """Passwords of strangers, and of known clients, that may wait for their turn: the last of them waits about 0.2 s."""
 
-_RETRY_SECONDS = 1
 # The salt and hash of a password nobody knows.
 _UNKNOWN = "i2YAouAKYyFIfa33XBkz6w$Kz3UWoV/y5M0qnD2bl3YvW2GkauST+ay8Do6z6KsiNE"
 
@@ -47,6 +47,10 @@ class Passwords:
         async with self._queue(is_known=is_known).turn():
             return await asyncio.to_thread(self._verify, password, password_hash or self._nobody)
 
+    def has_room_for_strangers(self) -> bool:
+        """Whether the password of one more could be checked soon."""
+        return self._strangers.has_room()
+
     def require_room(self, *, is_known: bool) -> None:
         """Raise PasswordQueueFullError if `matches` would: sooner, so that what comes before it is saved."""
         self._queue(is_known=is_known).require_room()
@@ -73,9 +77,12 @@ class _Queue:
         self._running = running
         self._present = 0
 
+    def has_room(self) -> bool:
+        return self._present < self._running + MAX_WAITING
+
     def require_room(self) -> None:
-        if self._present >= self._running + MAX_WAITING:
-            raise PasswordQueueFullError(_RETRY_SECONDS)
+        if not self.has_room():
+            raise PasswordQueueFullError
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

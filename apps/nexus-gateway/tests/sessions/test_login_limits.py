@@ -117,10 +117,11 @@ async def timed[T](work: Awaitable[T]) -> tuple[T, float]:
 
 async def test_the_addresses_of_an_ipv6_network_count_together(redis_url: str) -> None:
     async with Redis.from_url(redis_url) as redis:
-        limiter = login_limiter.LoginLimiter(redis)
+        limiter = login_limiter.LoginLimiter(redis, lambda: True)
         for number in range(10):
             await limiter.begin("alice", f"2001:db8::{number:x}")
 
         with pytest.raises(TooManyAttemptsError):
             await limiter.begin("alice", "2001:db8::ffff")
         await limiter.begin("alice", "2001:db8:0:1::1")
+        await limiter.close()

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from nexus_gateway.users.errors import PasswordQueueFullError
+from nexus_gateway.auth.errors import PasswordQueueFullError
 from nexus_gateway.users.passwords import MAX_WAITING, Passwords
 
 
