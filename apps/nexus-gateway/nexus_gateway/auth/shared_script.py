@@ -93,7 +93,7 @@ def _take_note(opening: "asyncio.Task[_Line]") -> None:
 
 
 class _Line(asyncio.Protocol):
-    """The connection: commands go out as they come, answers come back in their order."""
+    """The connection: commands go out together in each turn of the event loop, answers come back in their order."""
 
     def __init__(self, connection: Connection) -> None:
         writer = connection._writer  # noqa: SLF001  redis-py has no way to hand a connection over
@@ -104,6 +104,7 @@ class _Line(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(encoding="utf-8", notEnoughData=_NOTHING)
         self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._outgoing: list[bytes] = []
         self._watch: asyncio.TimerHandle | None = None
         self._answered = False
         self.lost = self._transport.is_closing()
@@ -113,10 +114,16 @@ class _Line(asyncio.Protocol):
         """The answer to a command, an error of Redis included; _NOTHING when the connection is lost before it."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append(answer)
-        self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows only pairs
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)  # a write of its own for each would double what a request costs here
+        self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type]  # its stub knows only pairs
         if self._watch is None:
             self._watch = self._loop.call_later(_SILENCE_SECONDS, self._check)
         return answer
+
+    def _flush(self) -> None:
+        self._transport.writelines(self._outgoing)
+        self._outgoing = []
 
     def _check(self) -> None:
         """Give up a connection on which nothing was answered since the last check, though something was asked."""
