@@ -1,6 +1,7 @@
 """Which limits a request is counted by."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from nexus_chassis.tokens import Principal
@@ -9,6 +10,8 @@ from nexus_gateway.auth.limit import Limit
 from nexus_gateway.auth.limit_rules import ADDRESS, CLIENT, MESSAGES, PRINCIPAL
 from nexus_gateway.auth.limits import Charge
 from nexus_gateway.auth.scopes import FIRST_PARTY
+
+_KEPT = 4096
 
 
 class _Plan(NamedTuple):
@@ -25,14 +28,17 @@ class Charges:
     def __init__(self, limits: Mapping[str, Limit]) -> None:
         self._limits = limits
         self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._kept = lru_cache(_KEPT)(self._of_principal)
 
     def of_principal(self, principal: Principal, address: str, rate_class: str) -> Charge:
         """What a request of a principal counts by; a class without a limit of its own adds none."""
-        subject, block = principal.subject, address_block(address)
+        return self._kept(principal.subject, principal.client_id, address, rate_class)
+
+    def _of_principal(self, subject: str, client: str, address: str, rate_class: str) -> Charge:
         names: tuple[str, ...] = (PRINCIPAL, ADDRESS)
-        keys: tuple[str, ...] = (_key(PRINCIPAL, subject), _key(ADDRESS, block))
-        if principal.client_id != FIRST_PARTY:  # the client of everybody who signs in here has no limit of its own
-            names, keys = (*names, CLIENT), (*keys, _key(CLIENT, principal.client_id))
+        keys: tuple[str, ...] = (_key(PRINCIPAL, subject), _key(ADDRESS, address_block(address)))
+        if client != FIRST_PARTY:  # the client of everybody who signs in here has no limit of its own
+            names, keys = (*names, CLIENT), (*keys, _key(CLIENT, client))
         if rate_class in self._limits:
             names, keys = (*names, rate_class), (*keys, _key(rate_class, subject))
         return self._charge(names, keys)

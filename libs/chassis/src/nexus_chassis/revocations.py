@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 import aiohttp
@@ -33,6 +34,7 @@ PAUSE_SECONDS = 1.0
 """Between answers that come at once and have nothing new: a gateway with too many waiters answers so."""
 
 _MAX_ENTRIES = 100_000
+_CACHED_HASHES = 8192
 _GRACE_SECONDS = 3.0
 _RETRY_SECONDS = 0.3
 _MAX_RETRY_SECONDS = 2.0
@@ -78,6 +80,7 @@ def _are(kind: type, values: Iterable[object]) -> bool:
     return all(type(value) is kind for value in values)
 
 
+@lru_cache(_CACHED_HASHES)
 def revocation_hash(name: str) -> str:
     """What stands for the id of a session or of a subject outside the gateway."""
     return hashlib.sha256(name.encode()).hexdigest()
@@ -97,9 +100,9 @@ class Revocations:
         """Why the principal's token has ended; None while it is not known to have."""
         if principal.key_id in self._keys:
             return "its key was withdrawn"
-        if self._sessions and principal.session and revocation_hash(principal.session) in self._sessions:
+        if principal.session and revocation_hash(principal.session) in self._sessions:
             return "its session was ended"
-        if self._epochs and self._epochs.get(revocation_hash(principal.subject), 0) > principal.session_epoch:
+        if self._epochs.get(revocation_hash(principal.subject), 0) > principal.session_epoch:
             return "its session was ended, or its user's rights were changed"
         return None
 

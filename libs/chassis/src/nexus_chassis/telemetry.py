@@ -4,8 +4,8 @@ Without an endpoint no span is made: a request then costs a few microseconds her
 """
 
 import os
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -133,13 +133,17 @@ class TelemetryMiddleware:
 
 
 def _continue_trace(parent: bytes) -> tuple[str, str]:
-    """Trace id and `traceparent` of a request in its parent's trace, or in a new one that is not sampled."""
+    """Trace id and `traceparent` of a request in its parent's trace, or in a new one that is not sampled.
+
+    Ids only have to differ: as OpenTelemetry's, they are random numbers that cost no call of the system.
+    """
+    span_id = f"{random.getrandbits(64):016x}"
     match = _TRACEPARENT.match(parent)
     if match is None:
-        fresh = secrets.token_hex(24)
-        return fresh[:32], f"00-{fresh[:32]}-{fresh[32:]}-00"
+        trace_id = f"{random.getrandbits(128):032x}"
+        return trace_id, f"00-{trace_id}-{span_id}-00"
     trace_id = match[1].decode()
-    return trace_id, f"00-{trace_id}-{secrets.token_hex(8)}-{match[2].decode()}"
+    return trace_id, f"00-{trace_id}-{span_id}-{match[2].decode()}"
 
 
 def _describe(span: "Span", scope: "Scope", status: int | None) -> None:
