@@ -53,9 +53,10 @@ async def test_a_route_without_query_parameters_takes_none(service: str, http: a
 
     assert await answer(http, "GET", f"{service}/odd?a=1") == expected
     assert await answer(http, "GET", f"{service}/livez?a=1") == expected
+    assert await answer(http, "GET", f"{service}/greeting?a=1") == expected
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/sizes"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/sizes", "/greeting"])
 async def test_head_is_answered_like_get_without_a_body(service: str, http: aiohttp.ClientSession, path: str) -> None:
     async with http.get(f"{service}{path}") as get, http.head(f"{service}{path}") as head:
         assert (head.status, await head.read()) == (get.status, b"")
@@ -104,6 +105,17 @@ def test_a_router_that_is_not_strict_is_refused() -> None:
             health=Health("example", "0"),
             routers=[router],  # type: ignore[list-item]
         )
+
+
+async def test_a_direct_route_answers_its_methods_and_is_in_the_document(
+    service: str, http: aiohttp.ClientSession
+) -> None:
+    _, document = await answer(http, "GET", f"{service}/openapi.json")
+    (content,) = document["paths"]["/greeting"]["get"]["responses"]["200"]["content"].values()
+
+    assert await answer(http, "GET", f"{service}/greeting") == (200, "hello")
+    assert (await answer(http, "POST", f"{service}/greeting"))[0] == 405
+    assert content["schema"]["type"] == "string"
 
 
 async def test_the_openapi_document_has_one_operation_for_get_and_head(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from nexus_chassis.routing import Router
+from nexus_chassis.routing import DirectRoute, Router
 from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.dependencies import Administrator, CurrentRequester, get_access
 from nexus_gateway.context import get_context
@@ -25,12 +25,11 @@ from nexus_gateway.users.schemas import (
 router = Router(tags=["users"])
 
 
-@router.get("/v1/me", summary="Who sends the request")
-async def me(request: Request) -> Me:
+async def me(request: Request) -> Response:
     """Subject, user name, tenant, roles, scopes and session of the token that was sent."""
-    access = await get_access(request)  # as a dependency it would cost an eighth more CPU
+    access = await get_access(request)
     principal = access.principal
-    return Me(
+    body = Me(
         subject=principal.subject,
         username=access.session.username if access.session else None,
         tenant=principal.tenant,
@@ -40,6 +39,10 @@ async def me(request: Request) -> Me:
         session_id=principal.session,
         expires_at=principal.expires_at,
     )
+    return Response(body.model_dump_json(), media_type="application/json")
+
+
+router.add_api_route("/v1/me", me, response_model=Me, summary="Who sends the request", route_class_override=DirectRoute)
 
 
 @router.get("/v1/users", summary="The users")

@@ -118,6 +118,31 @@ class StrictRoute(APIRoute):
         return scope.get("method") == "HEAD" and "GET" in (self.methods or ())
 
 
+class DirectRoute(StrictRoute):
+    """A route whose endpoint takes the request alone, and returns a Response.
+
+    FastAPI's own layers are left out: they cost more CPU than the check of a token and its session. For endpoints that
+    most requests go to; the OpenAPI document has what `response_model` says.
+    """
+
+    def __init__(self, path: str, endpoint: _Handler, **options: Any) -> None:  # noqa: ANN401  those of APIRoute
+        super().__init__(path, endpoint, **options)
+        self._query = _QueryRules(self.dependant)
+
+    def check_query(self, query_string: bytes) -> None:
+        """Raise Problem 400 for a query that the endpoint does not expect."""
+        self._query.check(query_string)
+
+    @override
+    async def handle(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["method"] not in (self.methods or ()) and not self._answers_head(scope):
+            await super().handle(scope, receive, send)
+            return
+        self.check_query(scope["query_string"])
+        response: Response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
 class _QueryRules:
     """The query parameters that a route knows."""
 
