@@ -1,10 +1,10 @@
 """CPU of a request: GET /v1/me and a routed read in the gateway, beside a bare FastAPI handler under the same server.
 
-Run: python benchmarks/request_cost.py [--requests 4000] [--rounds 5] [--connections 16] [--profile me|routed FILE]
+Run: python benchmarks/request_cost.py [--requests 1600] [--rounds 15] [--connections 16] [--profile me|routed FILE]
 from the app's folder, with the app and nexus_testkit on PYTHONPATH, NEXUS_TEST_POSTGRES_URL (as superuser) and
 NEXUS_TEST_REDIS_URL. Each server is a process of its own on 127.0.0.1; what it costs is the CPU time of all its threads
-as the kernel counts it, without that of the client and of the service behind the gateway. The measurements take turns,
-and the median of the rounds is printed.
+as the kernel counts it, without that of the client and of the service behind the gateway. The measurements take turns;
+the medians of the costs and of the ratios within each round are printed, since a machine's speed changes in minutes.
 """
 
 import argparse
@@ -129,25 +129,25 @@ async def measure(options: argparse.Namespace) -> None:
 
 
 async def report(targets: dict[str, tuple[Served, str]], token: str, options: argparse.Namespace) -> None:
-    """Measure in turns, and print the medians and their ratio to the first."""
+    """Measure in turns, and print the medians of the costs and of their ratios to the first of the same round."""
     for connections in options.connections:
         costs: dict[str, list[float]] = {name: [] for name in targets}
         for _ in range(options.rounds):
             for name, (server, path) in targets.items():
                 costs[name].append(await cost(server, path, token, options.requests, connections))
-        medians = {name: statistics.median(values) for name, values in costs.items()}
-        baseline = next(iter(medians.values()))
         print(f"{connections} connections, {options.rounds} rounds of {options.requests} requests")
-        for name, median in medians.items():
-            print(f"  {name:<22} {median:7.1f} us of CPU   {median / baseline:5.2f} times the bare handler")
+        baseline = next(iter(costs.values()))
+        for name, values in costs.items():
+            ratio = statistics.median(value / bare for value, bare in zip(values, baseline, strict=True))
+            print(f"  {name:<22} {statistics.median(values):7.1f} us of CPU   {ratio:5.2f} times the bare handler")
 
 
 def main() -> None:
     """Measure, or serve for a measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--serve", choices=APPS, help=argparse.SUPPRESS)
-    parser.add_argument("--requests", type=int, default=4000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=1600)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--profile", nargs=2, metavar=("WHAT", "FILE"), help="profile `me` or `routed` into a file")
     options = parser.parse_args()

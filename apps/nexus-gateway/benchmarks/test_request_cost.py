@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-LIMITS = {"gateway, GET /v1/me": 1.6, "gateway, routed read": 2.5}
+LIMITS = {"gateway, GET /v1/me": 1.5, "gateway, routed read": 2.5}
 NOISE = 1.5
 """A ratio of two costs that are measured in turns differs less between machines than a time."""
 
