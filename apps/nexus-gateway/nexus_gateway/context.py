@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The services of the features; made in app.py alone."""
+    """The services of the features; made in opening.py alone."""
 
     audit: "AuditWriter"
     audit_log: "AuditService"

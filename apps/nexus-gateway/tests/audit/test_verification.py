@@ -9,11 +9,11 @@ import pytest_asyncio
 from nexus_chassis.connection_pool import ConnectionPool
 from nexus_chassis.migrations import apply_migrations
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.app import MIGRATIONS
 from nexus_gateway.audit.errors import BrokenChainError
 from nexus_gateway.audit.models import AuditEvent, Head
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.opening import MIGRATIONS
 
 ROWS = 2500  # more than are read at once
 

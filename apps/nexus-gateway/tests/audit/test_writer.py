@@ -14,13 +14,13 @@ from nexus_chassis.connection_pool import ConnectionPool
 from nexus_chassis.migrations import apply_migrations
 from nexus_chassis.tokens import Principal
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.app import MIGRATIONS
 from nexus_gateway.audit import tally
 from nexus_gateway.audit import writer as writers
 from nexus_gateway.audit.models import AuditEntry, AuditEvent, Filter
 from nexus_gateway.audit.service import AuditService
 from nexus_gateway.audit.tally import MAX_COUNTED
 from nexus_gateway.audit.writer import AuditWriter
+from nexus_gateway.opening import MIGRATIONS
 
 PRINCIPAL = Principal(
     "u1", "nexus", frozenset({"admin"}), "token", 2_000_000_000, "j", "s1", 3, ("mcp-server", "nexus-gateway"), "acme"

@@ -1,6 +1,7 @@
 """Users as the gateway itself asks for them."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -9,20 +10,27 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 from conftest import PASSWORD
 
-from nexus_chassis.settings import load
-from nexus_gateway.app import open_context
+from nexus_gateway.app import create_app
 from nexus_gateway.auth.administration import OPERATOR
 from nexus_gateway.auth.errors import SessionEndedError
 from nexus_gateway.auth.users import AuthenticatedUser
 from nexus_gateway.context import Context
-from nexus_gateway.settings import Settings
 from nexus_gateway.users.models import NewUser, UserChange
+from nexus_testkit import serving
+
+
+@asynccontextmanager
+async def context_of_gateway() -> AsyncIterator[Context]:
+    """What a gateway holds, with settings from the environment as it is now."""
+    app = create_app()
+    async with serving(app):
+        yield app.state.context
 
 
 @pytest_asyncio.fixture
 async def context(environment: pytest.MonkeyPatch) -> AsyncIterator[Context]:
     assert environment
-    async with open_context(load(Settings)) as context:
+    async with context_of_gateway() as context:
         yield context
 
 
@@ -101,11 +109,11 @@ async def test_every_refusal_costs_one_hash_of_the_same_parameters(
 async def test_a_password_is_hashed_anew_with_changed_settings(
     environment: pytest.MonkeyPatch, postgres_url: str
 ) -> None:
-    async with open_context(load(Settings)):
+    async with context_of_gateway():
         pass
     environment.setenv("NEXUS_PASSWORD_TIME_COST", "3")
     environment.setenv("NEXUS_PASSWORD_MEMORY_KIB", "8192")
-    async with open_context(load(Settings)) as context:
+    async with context_of_gateway() as context:
         users = [await context.logins.authenticate("admin", PASSWORD) for _ in range(2)]
     connection = await asyncpg.connect(postgres_url)
     password_hash = await connection.fetchval("SELECT password_hash FROM users")

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 
 from nexus_chassis.migrations import apply_migrations
-from nexus_gateway.app import MIGRATIONS
+from nexus_gateway.opening import MIGRATIONS
 
 OLD_USERS = """
 INSERT INTO users (username, password_hash, scopes) VALUES

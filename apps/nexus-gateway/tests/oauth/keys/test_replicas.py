@@ -16,9 +16,9 @@ from key_store import ISSUER, Replica
 from nexus_chassis.jose import read_token
 from nexus_chassis.postgres import open_database
 from nexus_chassis.tokens import InvalidTokenError, TokenVerifier
-from nexus_gateway.app import MIGRATIONS
 from nexus_gateway.oauth.keys.models import PUBLISHED_BEFORE
 from nexus_gateway.oauth.keys.signing_key import SigningKey
+from nexus_gateway.opening import MIGRATIONS
 from nexus_gateway.settings import Settings
 from nexus_testkit import ServiceProcess
 

@@ -17,7 +17,6 @@ from nexus_chassis.postgres import open_database
 from nexus_chassis.problems import Problem
 from nexus_chassis.tokens import InvalidTokenError
 from nexus_chassis.unit_of_work import Database
-from nexus_gateway.app import MIGRATIONS
 from nexus_gateway.oauth.keys.encryption import KeyEncryption
 from nexus_gateway.oauth.keys.errors import (
     ForeignKeyError,
@@ -28,6 +27,7 @@ from nexus_gateway.oauth.keys.errors import (
 )
 from nexus_gateway.oauth.keys.models import LEASE_SECONDS, PUBLISHED_AFTER, PUBLISHED_BEFORE
 from nexus_gateway.oauth.keys.signing_key import SigningKey
+from nexus_gateway.opening import MIGRATIONS
 from nexus_gateway.settings import Settings
 
 SECOND = timedelta(seconds=1)
