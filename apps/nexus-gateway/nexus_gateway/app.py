@@ -95,7 +95,7 @@ async def _lifespan(settings: Settings, table: RouteTable, health: Health, app: 
         app.state.context = context
         runtime.verifier = context.issuer.gateway_verifier
         runtime.on_reload += [
-            partial(context.signing_keys.reload, settings.signing_key_file),
+            partial(context.administration.signing_keys.reload, settings.signing_key_file),
             partial(_reload_routes, app),
         ]
         yield

@@ -8,23 +8,19 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from nexus_chassis.drain import Drain
 from nexus_chassis.errors import (
     ConfigurationError,
     DatabaseUnavailableError,
     PoolExhaustedError,
     RedisUnavailableError,
 )
-from nexus_chassis.health import Health
 from nexus_chassis.settings import load
-from nexus_gateway import __version__
 from nexus_gateway.audit import commands as audit_commands
 from nexus_gateway.command_line import CommandLine
 from nexus_gateway.oauth import commands as client_commands
 from nexus_gateway.oauth.keys import commands as key_commands
-from nexus_gateway.opening import Host, open_context
+from nexus_gateway.opening import open_administration
 from nexus_gateway.problems import PROBLEMS
-from nexus_gateway.proxy.routes import RouteTable
 from nexus_gateway.roles import commands as role_commands
 from nexus_gateway.settings import Settings
 from nexus_gateway.tenants import commands as tenant_commands
@@ -56,9 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 async def _run(settings: Settings, arguments: Namespace) -> int:
     try:
-        host = Host(Health(settings.service_name, __version__), Drain(), dict)
-        async with open_context(settings, RouteTable(settings), host) as context:
-            text = await arguments.run(context, arguments)
+        async with open_administration(settings) as administration:
+            text = await arguments.run(administration, arguments)
     except _FORESEEN as error:
         status, message = _explain(error)
         sys.stderr.write(f"{message}\n")

@@ -4,12 +4,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-type Run = Callable[[Context, Namespace], Awaitable[str]]
+type Run = Callable[[Administration, Namespace], Awaitable[str]]
 """Does what a command says; returns what it prints."""
 
 

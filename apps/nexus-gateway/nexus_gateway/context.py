@@ -1,4 +1,4 @@
-"""What the gateway holds while it runs."""
+"""What the gateway holds while it runs; made in opening.py alone."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nexus_gateway.oauth.keys.service import SigningKeyService
     from nexus_gateway.oauth.models import IssuedToken
     from nexus_gateway.oauth.opening import OAuth
+    from nexus_gateway.oauth.service import ClientService
     from nexus_gateway.oidc.service import ExternalLogins
     from nexus_gateway.openapi.service import DocumentService
     from nexus_gateway.proxy.forwarder import Forwarder
@@ -34,17 +35,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """The services of the features; made in opening.py alone."""
+class Administration:
+    """The services that administrators use, over HTTP and at the command line."""
 
-    audit: "AuditWriter"
     audit_log: "AuditService"
-    session_gate: "SessionGate"
-    rate_limiter: "RateLimiter"
     tenants: "TenantService"
     roles: "RoleService"
     users: "UserService"
     passwords: "PasswordService"
+    clients: "ClientService"
+    signing_keys: "SigningKeyService"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The services of the features."""
+
+    audit: "AuditWriter"
+    session_gate: "SessionGate"
+    rate_limiter: "RateLimiter"
+    administration: Administration
     logins: "UserAuthentication"
     revocations: "Revocations"
     revocation_feed: "RevocationFeed"
@@ -53,7 +63,6 @@ class Context:
     sessions: "SessionService[IssuedToken]"
     external_logins: "ExternalLogins"
     issuer: "TokenIssuer"
-    signing_keys: "SigningKeyService"
     oauth: "OAuth"
     forwarder: "Forwarder"
     route_table: "RouteTable"

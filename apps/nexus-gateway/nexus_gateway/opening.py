@@ -30,7 +30,7 @@ from nexus_gateway.auth.browsers import Browsers
 from nexus_gateway.auth.limit_rules import parse_limits
 from nexus_gateway.auth.public_address import PublicAddress
 from nexus_gateway.auth.session_gate import SessionGate
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration, Context
 from nexus_gateway.events.service import EventService, open_events
 from nexus_gateway.oauth.clients import service_client
 from nexus_gateway.oauth.issuer import TokenIssuer
@@ -40,7 +40,7 @@ from nexus_gateway.oauth.keys.ring import KeyRing
 from nexus_gateway.oauth.keys.service import SigningKeyService
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.oauth.models import Client, IssuedToken
-from nexus_gateway.oauth.opening import OAuth, OAuthSettings, open_oauth
+from nexus_gateway.oauth.opening import OAuth, OAuthSettings, administered_clients, open_oauth
 from nexus_gateway.oidc.opening import open_external_logins
 from nexus_gateway.oidc.providers import Provider, read_providers
 from nexus_gateway.oidc.service import ExternalLogins
@@ -152,13 +152,9 @@ async def open_context(settings: Settings, table: RouteTable, host: Host) -> Asy
         external_logins = await _open_external_logins(stack, base, providers, sign_in)
         yield Context(
             audit=base.audit,
-            audit_log=AuditService(base.database),
             session_gate=gate,
             rate_limiter=limiter,
-            tenants=TenantService(base.database, TenantRepository(), base.changes),
-            roles=_roles(base, sign_in),
-            users=_users(base, sign_in),
-            passwords=sign_in.passwords,
+            administration=_administration(base, sign_in),
             logins=sign_in.logins,
             revocations=signing.revocations,
             revocation_feed=RevocationFeed(stores.redis, stores.revocation_follower, signing.revocations),
@@ -166,7 +162,6 @@ async def open_context(settings: Settings, table: RouteTable, host: Host) -> Asy
             sessions=sign_in.sessions,
             external_logins=external_logins,
             issuer=signing.issuer,
-            signing_keys=base.signing_keys,
             oauth=oauth,
             forwarder=Forwarder(stores.http, signing.issuer.issue_route_token),
             route_table=table,
@@ -177,6 +172,18 @@ async def open_context(settings: Settings, table: RouteTable, host: Host) -> Asy
                 sessions=sign_in.sessions, passwords=sign_in.passwords, login_choices=external_logins.choices
             ),
         )
+
+
+@asynccontextmanager
+async def open_administration(settings: Settings) -> AsyncIterator[Administration]:
+    """What the command line needs, while the block runs: nothing serves, follows or rotates. Raises ConfigurationError."""
+    table = RouteTable(settings)
+    signing = _read_signing(settings, table.scopes)
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(create_redis(settings))
+        base = await _open_base(stack, settings, table, signing, redis)
+        await stack.enter_async_context(base.audit.running())
+        yield _administration(base, _sign_in(base))
 
 
 def _read_signing(settings: Settings, scopes: Mapping[str, frozenset[str]]) -> _Signing:
@@ -302,7 +309,6 @@ async def _open_oauth(stack: AsyncExitStack, base: _Base, sign_in: _SignIn, gate
         database=base.database,
         redis=base.redis,
         audit=base.audit,
-        changes=base.changes,
         sessions=sign_in.sessions,
         load_user=sign_in.logins.load_user,
         is_active=gate.is_active,
@@ -347,6 +353,18 @@ async def _open_external_logins(
         users=ExternalUsers(base.accounts.users),
         load_user=sign_in.logins.load_user,
         begin_session=sign_in.sessions.begin,
+    )
+
+
+def _administration(base: _Base, sign_in: _SignIn) -> Administration:
+    return Administration(
+        audit_log=AuditService(base.database),
+        tenants=TenantService(base.database, TenantRepository(), base.changes),
+        roles=_roles(base, sign_in),
+        users=_users(base, sign_in),
+        passwords=sign_in.passwords,
+        clients=administered_clients(base.signing.client, base.table.scopes, base.database, base.changes),
+        signing_keys=base.signing_keys,
     )
 
 

@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError, Namespace
 
 from nexus_gateway.audit.models import Head
 from nexus_gateway.command_line import CommandLine
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration
 
 _HEAD = re.compile(r"([0-9]{1,18})(?::([0-9a-f]{64}))?")
 
@@ -26,8 +26,8 @@ def register(commands: CommandLine) -> None:
     )
 
 
-async def _verify(context: Context, arguments: Namespace) -> str:
-    verified = await context.audit_log.verify(arguments.after)
+async def _verify(administration: Administration, arguments: Namespace) -> str:
+    verified = await administration.audit_log.verify(arguments.after)
     return f"{verified.rows} rows are as they were written. Begin the next verification with: --after {verified.head}\n"
 
 

@@ -17,7 +17,7 @@ async def get_audit(connection: HTTPConnection) -> AuditWriter:
 
 async def get_audit_service(connection: HTTPConnection) -> AuditService:
     """The application's audit log."""
-    return (await get_context(connection)).audit_log
+    return (await get_context(connection)).administration.audit_log
 
 
 Audit = Annotated[AuditWriter, Depends(get_audit)]

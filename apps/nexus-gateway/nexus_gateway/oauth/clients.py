@@ -30,11 +30,6 @@ class Clients:
         self._built_in = {client.id: client for client in built_in}
         self._documents = documents
 
-    @property
-    def reserved(self) -> frozenset[str]:
-        """Ids that no stored client can have."""
-        return frozenset(self._built_in)
-
     async def find(self, client_id: str) -> Client | None:
         """The client of that id; raises DatabaseUnavailableError, or InvalidClientDocumentError."""
         if (client := self._built_in.get(client_id)) is not None:

@@ -4,7 +4,7 @@ from argparse import Namespace
 
 from nexus_gateway.auth.administration import OPERATOR
 from nexus_gateway.command_line import CommandLine, table
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration
 from nexus_gateway.oauth.schemas import ClientRequest
 from nexus_gateway.pagination import MAX_LIMIT, fetch_all
 
@@ -28,13 +28,13 @@ def register(commands: CommandLine) -> None:
     group.add("remove", _remove, "Remove a client.").add_argument("id", help="the client's id")
 
 
-async def _list(context: Context, _: Namespace) -> str:
-    clients = await fetch_all(lambda after: context.oauth.clients.page(OPERATOR, after, MAX_LIMIT))
+async def _list(administration: Administration, _: Namespace) -> str:
+    clients = await fetch_all(lambda after: administration.clients.page(OPERATOR, after, MAX_LIMIT))
     rows = [(client.id, client.kind, client.tenant or "(all)", client.name) for client in clients]
     return table([("ID", "KIND", "TENANT", "NAME"), *rows])
 
 
-async def _add(context: Context, arguments: Namespace) -> str:
+async def _add(administration: Administration, arguments: Namespace) -> str:
     wanted = ClientRequest.model_validate(
         {
             "id": arguments.id,
@@ -48,11 +48,11 @@ async def _add(context: Context, arguments: Namespace) -> str:
             "trusted": arguments.trusted,
         }
     )
-    added = await context.oauth.clients.add(OPERATOR, wanted.client(None))
+    added = await administration.clients.add(OPERATOR, wanted.client(None))
     secret = "" if added.secret is None else f"Its secret, which is not shown again: {added.secret}\n"
     return f"The client {added.client.id} was added.\n{secret}"
 
 
-async def _remove(context: Context, arguments: Namespace) -> str:
-    await context.oauth.clients.remove(OPERATOR, arguments.id)
+async def _remove(administration: Administration, arguments: Namespace) -> str:
+    await administration.clients.remove(OPERATOR, arguments.id)
     return f"The client {arguments.id} was removed.\n"

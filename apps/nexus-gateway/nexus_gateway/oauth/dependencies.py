@@ -36,7 +36,7 @@ async def get_token_service(connection: HTTPConnection) -> TokenService:
 
 async def get_client_service(connection: HTTPConnection) -> ClientService:
     """The application's client service."""
-    return (await get_context(connection)).oauth.clients
+    return (await get_context(connection)).administration.clients
 
 
 async def get_registration(connection: HTTPConnection) -> Registration:

@@ -45,7 +45,6 @@ class OAuth:
 
     authorization: AuthorizationService
     tokens: TokenService
-    clients: ClientService
     registration: Registration | None
     metadata: ServerMetadata
 
@@ -59,7 +58,6 @@ async def open_oauth(
     database: Database,
     redis: Redis,
     audit: AuditWriter,
-    changes: ChangeLog,
     sessions: Sessions,
     load_user: LoadUser,
     is_active: IsActive,
@@ -71,7 +69,7 @@ async def open_oauth(
         allow_private = settings.documents == "any"
         http = await stack.enter_async_context(create_session(allow_private=allow_private))
         documents = ClientDocuments(http, STRANGERS_SCOPES, allow_private=allow_private)
-    clients = Clients(database, [service, mcp_client(STRANGERS_SCOPES)], documents)
+    clients = Clients(database, _built_in(service), documents)
     tools = GrantTools(
         issuer=issuer,
         codes=CodeStore(redis),
@@ -85,7 +83,6 @@ async def open_oauth(
     return OAuth(
         authorization=AuthorizationService(clients, tools, database, audit),
         tokens=TokenService(clients, tools, audit),
-        clients=ClientService(database, clients.reserved, settings.scopes, changes),
         registration=Registration(database, STRANGERS_SCOPES, audit) if settings.registration else None,
         metadata=ServerMetadata(
             issuer=issuer.issuer,
@@ -94,3 +91,14 @@ async def open_oauth(
             documents=settings.documents != "off",
         ),
     )
+
+
+def administered_clients(
+    service: Client, scopes: Mapping[str, frozenset[str]], database: Database, changes: ChangeLog
+) -> ClientService:
+    """The clients that administrators manage; `service` is the client of the settings."""
+    return ClientService(database, frozenset(client.id for client in _built_in(service)), scopes, changes)
+
+
+def _built_in(service: Client) -> list[Client]:
+    return [service, mcp_client(STRANGERS_SCOPES)]

@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from nexus_gateway.auth.administration import OPERATOR
 from nexus_gateway.command_line import CommandLine, table
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration
 from nexus_gateway.pagination import MAX_LIMIT, fetch_all
 from nexus_gateway.roles.models import Role
 from nexus_gateway.roles.schemas import RoleName, RoleScopes
@@ -25,18 +25,18 @@ def register(commands: CommandLine) -> None:
     remove.add_argument("name")
 
 
-async def _list(context: Context, _: Namespace) -> str:
-    roles = await fetch_all(lambda after: context.roles.page(after, MAX_LIMIT))
+async def _list(administration: Administration, _: Namespace) -> str:
+    roles = await fetch_all(lambda after: administration.roles.page(after, MAX_LIMIT))
     return table([("NAME", "SCOPES"), *((role.name, " ".join(sorted(role.scopes))) for role in roles)])
 
 
-async def _set(context: Context, arguments: Namespace) -> str:
+async def _set(administration: Administration, arguments: Namespace) -> str:
     name, wanted = _NAME.validate_python(arguments.name), RoleScopes(scopes=arguments.scopes)
-    created = await context.roles.put(OPERATOR, Role(name, frozenset(wanted.scopes)))
+    created = await administration.roles.put(OPERATOR, Role(name, frozenset(wanted.scopes)))
     return f"The role {name} was {'created' if created else 'changed'}.\n"
 
 
-async def _remove(context: Context, arguments: Namespace) -> str:
+async def _remove(administration: Administration, arguments: Namespace) -> str:
     name = _NAME.validate_python(arguments.name)
-    await context.roles.remove(OPERATOR, name)
+    await administration.roles.remove(OPERATOR, name)
     return f"The role {name} was removed.\n"

@@ -11,7 +11,7 @@ from nexus_gateway.roles.service import RoleService
 
 async def get_role_service(connection: HTTPConnection) -> RoleService:
     """The application's role service."""
-    return (await get_context(connection)).roles
+    return (await get_context(connection)).administration.roles
 
 
 Roles = Annotated[RoleService, Depends(get_role_service)]

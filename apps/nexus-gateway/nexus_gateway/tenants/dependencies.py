@@ -11,7 +11,7 @@ from nexus_gateway.tenants.service import TenantService
 
 async def get_tenant_service(connection: HTTPConnection) -> TenantService:
     """The application's tenant service."""
-    return (await get_context(connection)).tenants
+    return (await get_context(connection)).administration.tenants
 
 
 Tenants = Annotated[TenantService, Depends(get_tenant_service)]

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 
 from nexus_gateway.auth.administration import OPERATOR
 from nexus_gateway.command_line import CommandGroup, CommandLine, Run, table
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration
 from nexus_gateway.pagination import MAX_LIMIT, fetch_all
 from nexus_gateway.users.models import User, UserChange
 from nexus_gateway.users.schemas import UserCreation, UserPatch
@@ -36,8 +36,8 @@ def _add_command(group: CommandGroup, name: str, run: Run, description: str) -> 
     return parser
 
 
-async def _list(context: Context, _: Namespace) -> str:
-    users = await fetch_all(lambda after: context.users.page(OPERATOR, after, MAX_LIMIT))
+async def _list(administration: Administration, _: Namespace) -> str:
+    users = await fetch_all(lambda after: administration.users.page(OPERATOR, after, MAX_LIMIT))
     return table([("NAME", "TENANT", "ROLES", "STATE"), *map(_row, users)])
 
 
@@ -46,41 +46,41 @@ def _row(user: User) -> tuple[str, ...]:
     return user.username, user.tenant, " ".join(user.roles) or "-", state
 
 
-async def _add(context: Context, arguments: Namespace) -> str:
+async def _add(administration: Administration, arguments: Namespace) -> str:
     new = UserCreation(
         username=arguments.username, tenant=arguments.tenant, roles=arguments.roles, email=arguments.email
     )
-    user = await context.users.create(OPERATOR, new.new_user())
+    user = await administration.users.create(OPERATOR, new.new_user())
     return (
         f"The user {user.username} was created, without a password. "
         f"Continue with: users set-password {user.username}, or users reset-password {user.username}.\n"
     )
 
 
-async def _disable(context: Context, arguments: Namespace) -> str:
-    user = await _change(context, arguments, UserChange(disabled=True))
+async def _disable(administration: Administration, arguments: Namespace) -> str:
+    user = await _change(administration, arguments, UserChange(disabled=True))
     return f"The user {user.username} is disabled.\n"
 
 
-async def _enable(context: Context, arguments: Namespace) -> str:
-    user = await _change(context, arguments, UserChange(disabled=False))
+async def _enable(administration: Administration, arguments: Namespace) -> str:
+    user = await _change(administration, arguments, UserChange(disabled=False))
     return f"The user {user.username} is enabled.\n"
 
 
-async def _set_roles(context: Context, arguments: Namespace) -> str:
-    user = await _change(context, arguments, UserPatch(roles=arguments.roles).change())
+async def _set_roles(administration: Administration, arguments: Namespace) -> str:
+    user = await _change(administration, arguments, UserPatch(roles=arguments.roles).change())
     return f"The user {user.username} has the roles: {' '.join(user.roles) or 'none'}.\n"
 
 
-async def _change(context: Context, arguments: Namespace, change: UserChange) -> User:
-    found = await context.users.find(arguments.username)
-    return await context.users.update(OPERATOR, str(found.id), change)
+async def _change(administration: Administration, arguments: Namespace, change: UserChange) -> User:
+    found = await administration.users.find(arguments.username)
+    return await administration.users.update(OPERATOR, str(found.id), change)
 
 
-async def _set_password(context: Context, arguments: Namespace) -> str:
-    user = await context.users.find(arguments.username)
+async def _set_password(administration: Administration, arguments: Namespace) -> str:
+    user = await administration.users.find(arguments.username)
     password = await asyncio.to_thread(_read_password)
-    await context.passwords.set_password(OPERATOR, str(user.id), password)
+    await administration.passwords.set_password(OPERATOR, str(user.id), password)
     return f"The user {user.username} has the new password.\n"
 
 
@@ -88,13 +88,13 @@ def _read_password() -> str:
     return getpass.getpass("New password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
 
-async def _reset_password(context: Context, arguments: Namespace) -> str:
-    user = await context.users.find(arguments.username)
-    link = await context.passwords.create_reset_link(OPERATOR, str(user.id))
+async def _reset_password(administration: Administration, arguments: Namespace) -> str:
+    user = await administration.users.find(arguments.username)
+    link = await administration.passwords.create_reset_link(OPERATOR, str(user.id))
     return f"{link.url}\n"
 
 
-async def _remove(context: Context, arguments: Namespace) -> str:
-    user = await context.users.find(arguments.username)
-    await context.users.remove(OPERATOR, str(user.id))
+async def _remove(administration: Administration, arguments: Namespace) -> str:
+    user = await administration.users.find(arguments.username)
+    await administration.users.remove(OPERATOR, str(user.id))
     return f"The user {user.username} was removed.\n"

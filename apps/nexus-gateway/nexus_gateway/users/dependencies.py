@@ -15,12 +15,12 @@ _TAG = re.compile(r'"([0-9]{1,9})"')
 
 async def get_user_service(connection: HTTPConnection) -> UserService:
     """The application's user service."""
-    return (await get_context(connection)).users
+    return (await get_context(connection)).administration.users
 
 
 async def get_password_service(connection: HTTPConnection) -> PasswordService:
     """The application's password service."""
-    return (await get_context(connection)).passwords
+    return (await get_context(connection)).administration.passwords
 
 
 async def get_versions(

@@ -37,7 +37,7 @@ async def context(environment: pytest.MonkeyPatch) -> AsyncIterator[Context]:
 @pytest_asyncio.fixture
 async def alice(context: Context) -> str:
     new = NewUser(username="alice", roles=frozenset({"viewer", "editor"}), password=PASSWORD)
-    return str((await context.users.create(OPERATOR, new)).id)
+    return str((await context.administration.users.create(OPERATOR, new)).id)
 
 
 async def test_a_user_is_loaded_as_they_signed_in(context: Context, alice: str) -> None:
@@ -51,9 +51,9 @@ async def test_a_user_is_loaded_as_they_signed_in(context: Context, alice: str) 
 async def test_each_change_of_a_user_has_another_version(context: Context, alice: str) -> None:
     versions = []
     for change in (UserChange(roles=frozenset({"viewer"})), UserChange(email="a@example.com")):
-        await context.users.update(OPERATOR, alice, change)
+        await context.administration.users.update(OPERATOR, alice, change)
         versions.append(await context.logins.load_user(alice))
-    await context.passwords.set_password(OPERATOR, alice, "another battery staple")
+    await context.administration.passwords.set_password(OPERATOR, alice, "another battery staple")
     versions.append(await context.logins.load_user(alice))
 
     assert [(user.version, sorted(user.scopes)) for user in versions if user] == [
@@ -69,9 +69,9 @@ async def test_no_session_begins_for_a_user_who_was_changed_since_the_password_w
 ) -> None:
     user = await context.logins.authenticate("alice", PASSWORD)
     if change == "the password":
-        await context.passwords.set_password(OPERATOR, alice, "another battery staple")
+        await context.administration.passwords.set_password(OPERATOR, alice, "another battery staple")
     else:
-        await context.users.update(OPERATOR, alice, UserChange(roles=frozenset({"viewer"})))
+        await context.administration.users.update(OPERATOR, alice, UserChange(roles=frozenset({"viewer"})))
 
     assert user
     with pytest.raises(SessionEndedError):
@@ -80,9 +80,9 @@ async def test_no_session_begins_for_a_user_who_was_changed_since_the_password_w
 
 
 async def test_who_is_disabled_removed_or_no_user_is_not_loaded(context: Context, alice: str) -> None:
-    await context.users.update(OPERATOR, alice, UserChange(disabled=True))
+    await context.administration.users.update(OPERATOR, alice, UserChange(disabled=True))
     disabled = await context.logins.load_user(alice)
-    await context.users.remove(OPERATOR, alice)
+    await context.administration.users.remove(OPERATOR, alice)
 
     assert [disabled, await context.logins.load_user(alice), await context.logins.load_user("mcp-server")] == [None] * 3
 
@@ -90,8 +90,8 @@ async def test_who_is_disabled_removed_or_no_user_is_not_loaded(context: Context
 async def test_every_refusal_costs_one_hash_of_the_same_parameters(
     context: Context, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await context.users.update(OPERATOR, alice, UserChange(disabled=True))
-    await context.users.create(OPERATOR, NewUser(username="bob"))
+    await context.administration.users.update(OPERATOR, alice, UserChange(disabled=True))
+    await context.administration.users.create(OPERATOR, NewUser(username="bob"))
     parameters: list[str] = []
     verify = PasswordHasher.verify
 

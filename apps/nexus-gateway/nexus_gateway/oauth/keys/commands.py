@@ -4,7 +4,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from nexus_gateway.command_line import CommandLine, table
-from nexus_gateway.context import Context
+from nexus_gateway.context import Administration
 
 
 def register(commands: CommandLine) -> None:
@@ -16,8 +16,8 @@ def register(commands: CommandLine) -> None:
     withdraw.add_argument("kid", metavar="KID")
 
 
-async def _list(context: Context, _: Namespace) -> str:
-    keys = (await context.signing_keys.all_keys()).keys
+async def _list(administration: Administration, _: Namespace) -> str:
+    keys = (await administration.signing_keys.all_keys()).keys
     rows = [(key.kid, str(key.state), *map(_time, (key.created, key.signed_from, key.signed_until))) for key in keys]
     return table([("KEY", "STATE", "CREATED", "SIGNED FROM", "SIGNED UNTIL"), *rows])
 
@@ -26,11 +26,11 @@ def _time(time: datetime | None) -> str:
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-async def _rotate(context: Context, _: Namespace) -> str:
-    kid = await context.signing_keys.rotate()
+async def _rotate(administration: Administration, _: Namespace) -> str:
+    kid = await administration.signing_keys.rotate()
     return f"The key {kid} signs from now on.\n"
 
 
-async def _withdraw(context: Context, arguments: Namespace) -> str:
-    await context.signing_keys.withdraw(arguments.kid)
+async def _withdraw(administration: Administration, arguments: Namespace) -> str:
+    await administration.signing_keys.withdraw(arguments.kid)
     return f"The key {arguments.kid} was withdrawn. Its tokens are refused from now on.\n"

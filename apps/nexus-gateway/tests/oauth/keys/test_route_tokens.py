@@ -15,7 +15,7 @@ async def test_those_of_a_withdrawn_key_are_not_used_again(environment: pytest.M
     environment.delenv("NEXUS_ROUTES", raising=False)
     app = create_app()
     async with serving(app):
-        issuer, keys = app.state.context.issuer, app.state.context.signing_keys
+        issuer, keys = app.state.context.issuer, app.state.context.administration.signing_keys
         claims = {"sub": "alice", "client_id": "nexus"}
         principal = await issuer.gateway_verifier.verify(issuer.issue(claims, "nexus-gateway", ["data:read"]).token)
         connection = await asyncpg.connect(postgres_url)
