@@ -1,4 +1,4 @@
-"""Makes what the gateway holds while it runs: keys first, then the stores, and the services on top of them."""
+"""Makes what the gateway holds while it runs: the keys, then the stores, then the services of the features."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -245,6 +245,7 @@ async def _open_database(
     password = read_secret(settings.admin_password_file, "NEXUS_ADMIN_PASSWORD_FILE")
 
     async def prepare(database: Database) -> None:
+        # With a writer of its own: the database is prepared before there is one to return.
         await signing_keys(database, AuditWriter(database)).prepare()
         try:
             await bootstrap.ensure_admin(database, password)
