@@ -162,7 +162,7 @@ class _Worker(UvicornWorker):  # type: ignore[misc]  # it has no types
     def _terminate(self, _signal: int, _frame: FrameType | None) -> None:
         """While uvicorn serves it handles the signals itself; at start-up there is no work to finish."""
         if not self._serving:
-            sys.exit(0)
+            _leave()
 
     @override
     def run(self) -> None:
