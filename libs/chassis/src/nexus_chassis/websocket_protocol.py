@@ -76,6 +76,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def forget_handshake(self) -> None:
         """Free the memory of the handshake."""
+        self.request.headers.clear()  # the parser keeps the request itself
         del self.request, self.response
         cast("list[Any]", self.scope["headers"]).clear()
 
