@@ -9,11 +9,13 @@ Failures are counted by address, by user, and by both together, for WINDOW_SECON
   may try there.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from redis.asyncio import Redis
 
 from nexus_gateway.auth.client_address import address_block
@@ -27,6 +29,8 @@ MAX_PAIR_FAILURES = 10
 MAX_USER_FAILURES = 100
 MAX_ADDRESS_FAILURES = 100
 _KNOWN_SECONDS = 30 * 86400
+_STRANGERS_AT_ONCE = 8  # of a crowd, so that who signed in here lately comes between them
+_RECENT = 4096  # pairs of user and address
 
 # Each attempt is counted as a failure before the password is checked, so that many at once are limited as well.
 # KEYS: failures by pair, user, address; the narrow turn; whether the pair is known. ARGV: window, narrow window, the
@@ -84,6 +88,8 @@ class LoginLimiter:
         self._has_room = has_room
         self._begin = SharedScript(redis, _BEGIN)
         self._take_back = SharedScript(redis, _TAKE_BACK)
+        self._strangers = asyncio.Semaphore(_STRANGERS_AT_ONCE)
+        self._recent: LRUCache[str, bool] = LRUCache(_RECENT)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -94,8 +100,8 @@ class LoginLimiter:
         """Count an attempt; raises TooManyAttemptsError when there were too many failures, and PasswordQueueFullError."""
         keys = _keys(username, address)
         limits = [WINDOW_SECONDS, NARROW_SECONDS, MAX_PAIR_FAILURES, MAX_USER_FAILURES, MAX_ADDRESS_FAILURES]
-        limits.append(int(self._has_room()))
-        wait, known = await self._begin.run(keys, limits)
+        async with nullcontext() if keys[-1] in self._recent else self._strangers:
+            wait, known = await self._begin.run(keys, (*limits, int(self._has_room())))
         if wait < 0:
             raise PasswordQueueFullError
         if wait:
@@ -120,6 +126,7 @@ class LoginLimiter:
 
     async def succeed(self, attempt: Attempt) -> None:
         """The user signed in: the failures of this address for this user are forgotten."""
+        self._recent[attempt.keys[-1]] = True
         await self._end(attempt, _KNOWN_SECONDS)
 
     async def withdraw(self, attempt: Attempt) -> None:
