@@ -119,7 +119,7 @@ def _command(suite: Suite, packages: Path, subfolder: str, arguments: Sequence[s
 
 def _in_processes(suite: Suite) -> tuple[str, ...]:
     """Return pytest-xdist's options: for a whole suite alone, as a debugger needs tests in pytest's own process."""
-    return ("--numprocesses", str(_PROCESSES[suite.name]), "--dist", "loadfile") if suite.name in _PROCESSES else ()
+    return ("--numprocesses", str(_PROCESSES[suite.name]), "--dist", "worksteal") if suite.name in _PROCESSES else ()
 
 
 def _user() -> int:

@@ -12,7 +12,7 @@ Failures are counted by address, by user, and by both together, for WINDOW_SECON
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -31,6 +31,7 @@ MAX_ADDRESS_FAILURES = 100
 _KNOWN_SECONDS = 30 * 86400
 _STRANGERS_AT_ONCE = 8  # of a crowd, so that who signed in here lately comes between them
 _RECENT = 4096  # pairs of user and address
+_PATIENCE_SECONDS = 2.0
 
 # Each attempt is counted as a failure before the password is checked, so that many at once are limited as well.
 # KEYS: failures by pair, user, address; the narrow turn; whether the pair is known. ARGV: window, narrow window, the
@@ -100,13 +101,28 @@ class LoginLimiter:
         """Count an attempt; raises TooManyAttemptsError when there were too many failures, and PasswordQueueFullError."""
         keys = _keys(username, address)
         limits = [WINDOW_SECONDS, NARROW_SECONDS, MAX_PAIR_FAILURES, MAX_USER_FAILURES, MAX_ADDRESS_FAILURES]
-        async with nullcontext() if keys[-1] in self._recent else self._strangers:
+        async with self._turn(keys[-1]):
             wait, known = await self._begin.run(keys, (*limits, int(self._has_room())))
         if wait < 0:
             raise PasswordQueueFullError
         if wait:
             raise TooManyAttemptsError(wait)
         return Attempt(keys, is_known=bool(known))
+
+    @asynccontextmanager
+    async def _turn(self, known_key: str) -> AsyncIterator[None]:
+        if known_key in self._recent:
+            yield
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):  # where Redis hangs, all would wait for those before them
+                await self._strangers.acquire()
+        except TimeoutError:
+            raise PasswordQueueFullError from None
+        try:
+            yield
+        finally:
+            self._strangers.release()
 
     @asynccontextmanager
     async def attempt(self, username: str, address: str, failure: type[Exception]) -> AsyncIterator[None]:

@@ -402,6 +402,10 @@ async def test_a_channel_needs_its_scope(gateway: str, add_user: AddUser) -> Non
         }
 
 
+OWN_TASKS = 1
+"""Of a client: the one that sends keepalive pings."""
+
+
 async def publish_much(redis: Redis, count: int) -> None:
     """More than sockets buffer, at once."""
     async with redis.pipeline() as pipe:
@@ -414,10 +418,11 @@ async def test_a_reader_that_is_too_slow_is_closed_and_can_resume(
     gateway: str, admin: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_module, "MAX_WAITING_BYTES", 500_000)
+    before = len(asyncio.all_tasks())
     async with client_of(gateway, admin, max_queue=1) as client:
         await client.ask(op="subscribe", channel=CHANNEL)
         await publish_much(redis, 300)
-        await asyncio.sleep(0.5)  # in which it reads nothing
+        await until(lambda: len(asyncio.all_tasks()) <= before + OWN_TASKS)  # the gateway does not wait for it any more
         assert await drained(client.socket) == 4408
 
     async with client_of(gateway, admin) as client:
@@ -426,9 +431,10 @@ async def test_a_reader_that_is_too_slow_is_closed_and_can_resume(
 
 
 async def drained(socket: ClientConnection) -> int | None:
-    with suppress(ConnectionClosed):
-        while True:
-            await socket.recv()
+    async with asyncio.timeout(5):
+        with suppress(ConnectionClosed):
+            while True:
+                await socket.recv()
     return socket.close_code
 
 
@@ -441,8 +447,7 @@ async def test_a_reader_that_never_reads_is_forgotten(
     async with client_of(gateway, admin, max_queue=1) as client:
         await client.ask(op="subscribe", channel=CHANNEL)
         await publish_much(redis, 300)
-        own = 1  # the client's own, which sends keepalive pings
-        await until(lambda: len(asyncio.all_tasks()) <= before + own)
+        await until(lambda: len(asyncio.all_tasks()) <= before + OWN_TASKS)
         client.socket.transport.abort()
 
 
