@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from dataflow_service import __version__
 from dataflow_service.changes.service import ChangePublisher
 from dataflow_service.context import Context
+from dataflow_service.nodes import endpoints as nodes
+from dataflow_service.nodes.service import NodeService
 from dataflow_service.problems import PROBLEMS
 from dataflow_service.records import endpoints as records
 from dataflow_service.records.service import RecordService
@@ -37,7 +39,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, records.router],
+        routers=[registry.router, nodes.router, records.router],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -57,7 +59,8 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.add("redis", lambda: redis.check(messages), critical=False)
             health.wait_for(lambda: database.opened)
             publisher = ChangePublisher(messages)
-            app.state.context = Context(registry=models, records=RecordService(database, publisher.publish))
+            rows = RecordService(database, publisher.publish)
+            app.state.context = Context(registry=models, records=rows, nodes=NodeService(models, rows))
             yield
 
     return lifespan

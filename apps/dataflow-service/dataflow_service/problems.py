@@ -1,18 +1,29 @@
 """The answers (RFC 9457) to the errors of the services."""
 
+from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     InvalidRowError,
     NoSuchRowError,
     NotStorableError,
     NotUniqueError,
+    TooManyMatchesError,
     TooManyRowsError,
 )
 from dataflow_service.registry.errors import NoSuchModelError
+from nexus_chassis.challenges import forbidden
 from nexus_chassis.problems import Problem
 
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
     return Problem(404, "no-such-model", "There is no such model", str(error))
+
+
+def _no_such_node(error: NoSuchNodeError) -> Problem:
+    return Problem(404, "no-such-node", "There is no such node", str(error))
+
+
+def _missing_scope(error: MissingScopeError) -> Problem:
+    return forbidden({error.scope})
 
 
 def _no_such_row(error: NoSuchRowError) -> Problem:
@@ -28,6 +39,10 @@ def _too_many_rows(error: TooManyRowsError) -> Problem:
     return Problem(413, "too-many-rows", title, str(error), limit=error.limit)
 
 
+def _too_many_matches(error: TooManyMatchesError) -> Problem:
+    return Problem(422, "too-many-matches", "The filter selects too many rows", str(error), limit=error.limit)
+
+
 def _not_storable(error: NotStorableError) -> Problem:
     return Problem(422, "not-storable", "The database refuses the value", str(error))
 
@@ -40,9 +55,12 @@ def _invalid_row(error: InvalidRowError) -> Problem:
 
 PROBLEMS = (
     (NoSuchModelError, _no_such_model),
+    (NoSuchNodeError, _no_such_node),
+    (MissingScopeError, _missing_scope),
     (NoSuchRowError, _no_such_row),
     (NotUniqueError, _not_unique),
     (TooManyRowsError, _too_many_rows),
+    (TooManyMatchesError, _too_many_matches),
     (NotStorableError, _not_storable),
     (InvalidRowError, _invalid_row),
 )

@@ -1,10 +1,13 @@
 """The JSON of rows. JSON fields are copied as the text that PostgreSQL writes, so that every digit stays."""
 
+import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import cache
 from itertools import groupby
+from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from dataflow_service.records.repository import Row
 from dataflow_service.records.service import Page
@@ -16,6 +19,17 @@ type _Part = Callable[[Row], bytes]
 def row_json(model: Model, row: Row) -> bytes:
     """Return a row as a JSON object, with the fields in the order of the model."""
     return b"{" + b",".join([part(row) for part in _parts(model)]) + b"}"
+
+
+def row_values(model: Model, row: Row) -> dict[str, Any]:
+    """Return a row as the values of its JSON, with the fractions in JSON fields as Decimal."""
+    plain = {field.name: row[field.name] for field in model.fields if field.sql_type != "jsonb"}
+    values: dict[str, Any] = to_jsonable_python(plain)
+    documents = {field.name: row[field.name] for field in model.fields if field.sql_type == "jsonb"}
+    values |= {
+        name: None if text is None else json.loads(text, parse_float=Decimal) for name, text in documents.items()
+    }
+    return {field.name: values[field.name] for field in model.fields}
 
 
 def page_json(model: Model, page: Page) -> bytes:

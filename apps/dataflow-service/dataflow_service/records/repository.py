@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 
 from dataflow_service.records import sql
+from dataflow_service.records.equality import Wanted, arguments, where
 from dataflow_service.records.parsing import Values
 from dataflow_service.registry.model import Model
 
@@ -25,6 +26,47 @@ async def create_many(connection: asyncpg.Connection, model: Model, rows: Sequen
     return [row["id"] for row in await connection.fetch(sql.insert_many(model), *map(list, columns))]
 
 
+async def upsert(
+    connection: asyncpg.Connection, model: Model, values: Values, unique: Sequence[str], changed: Values
+) -> tuple[Row, bool]:
+    """Insert one row, or set the fields `changed` of the one with the same `unique` fields; returns it and whether it is new."""
+    statement = sql.upsert(model, tuple(unique), tuple(changed))
+    (row,) = await connection.fetch(statement, *_arguments(model, values), *changed.values())
+    return row, row["was created"]
+
+
+async def upsert_many(
+    connection: asyncpg.Connection, model: Model, rows: Sequence[Values], unique: Sequence[str], changed: Sequence[str]
+) -> list[tuple[Any, bool]]:
+    """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new."""
+    columns = zip(*(_arguments(model, row) for row in rows), strict=True)
+    statement = sql.upsert_many(model, tuple(unique), tuple(changed))
+    return [(row["id"], row["was created"]) for row in await connection.fetch(statement, *map(list, columns))]
+
+
+async def change_each(
+    connection: asyncpg.Connection, model: Model, names: Sequence[str], changes: Sequence[tuple[Any, Values]]
+) -> list[Any]:
+    """Set the fields `names` of the rows with the ids, and return the ids that are there."""
+    ids = [row_id for row_id, _ in changes]
+    columns = [[values[name] for _, values in changes] for name in names]
+    return [row["id"] for row in await connection.fetch(sql.update_each(model, tuple(names)), ids, *columns)]
+
+
+async def change_where(
+    connection: asyncpg.Connection, model: Model, wanted: Wanted, values: Values, limit: int
+) -> list[Any]:
+    """Set fields of at most `limit` rows of a condition, and return their ids."""
+    statement = sql.update_where(model, tuple(values), where(wanted), limit)
+    return [row["id"] for row in await connection.fetch(statement, *arguments(wanted), *values.values())]
+
+
+async def delete_where(connection: asyncpg.Connection, model: Model, wanted: Wanted, limit: int) -> list[Any]:
+    """Delete at most `limit` rows of a condition, and return their ids."""
+    statement = sql.delete_where(model, where(wanted), limit)
+    return [row["id"] for row in await connection.fetch(statement, *arguments(wanted))]
+
+
 async def read(connection: asyncpg.Connection, model: Model, row_id: object) -> Row | None:
     """Return one row, or None."""
     return await connection.fetchrow(sql.select_one(model), row_id)
@@ -41,19 +83,28 @@ async def delete(connection: asyncpg.Connection, model: Model, row_id: object) -
 
 
 async def read_page(
-    connection: asyncpg.Connection, model: Model, *, after: object, limit: int, max_bytes: int, descending: bool
+    connection: asyncpg.Connection,
+    model: Model,
+    wanted: Wanted,
+    *,
+    after: object,
+    limit: int,
+    max_bytes: int,
+    descending: bool,
 ) -> list[Row]:
     """Return up to `limit` rows in the order of their ids: those beyond the id `after`, or the first for None.
 
     A page with `max_bytes` or more ends there; `page_rows` of a row is how long it would have been.
     """
-    statement = sql.select_page(model, continued=after is not None, descending=descending)
-    return await connection.fetch(statement, limit, max_bytes, *([] if after is None else [after]))
+    fixed = [limit, max_bytes, *([] if after is None else [after])]
+    condition = where(wanted, len(fixed) + 1)
+    statement = sql.select_page(model, continued=after is not None, descending=descending, where=condition)
+    return await connection.fetch(statement, *fixed, *arguments(wanted))
 
 
-async def count(connection: asyncpg.Connection, model: Model) -> int:
-    """Return the number of rows of a model."""
-    number: int = await connection.fetchval(sql.count(model))
+async def count(connection: asyncpg.Connection, model: Model, wanted: Wanted) -> int:
+    """Return the number of rows of a condition."""
+    number: int = await connection.fetchval(sql.count(model, where(wanted)), *arguments(wanted))
     return number
 
 

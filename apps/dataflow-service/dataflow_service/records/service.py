@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import asyncpg
 
 from dataflow_service.records import repository
-from dataflow_service.records.errors import NoSuchRowError, NotStorableError, NotUniqueError
-from dataflow_service.records.parsing import Values
+from dataflow_service.records.equality import Wanted
+from dataflow_service.records.errors import NoSuchRowError, NotStorableError, NotUniqueError, TooManyMatchesError
+from dataflow_service.records.parsing import MAX_ROWS, Values
 from dataflow_service.records.repository import Row
 from dataflow_service.registry.model import Model
 from nexus_chassis.principal import Principal
@@ -19,7 +20,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 """A page with as many bytes of rows ends there; it may exceed them by one row."""
 
 _MAX_VALUE_LENGTH = 100
-_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
 
 
 class PublishChanges(Protocol):
@@ -64,6 +65,74 @@ class RecordService:
         await self._publish(principal.tenant, model.path, "create", ids, list(rows[0]))
         return ids
 
+    async def upsert(
+        self, principal: Principal, model: Model, values: Values, *, unique: Sequence[str], changed: Values
+    ) -> tuple[Row, bool]:
+        """Create a row, or set the fields `changed` of the row that has its `unique` fields; returns it and whether it is new."""
+        async with self._database.unit_of_work(principal) as work:
+            with _refusals(model, values):
+                row, is_new = await repository.upsert(work.connection, model, values, unique, changed)
+        if is_new:
+            await self._publish(principal.tenant, model.path, "create", [row["id"]], list(values))
+        elif changed:
+            await self._publish(principal.tenant, model.path, "update", [row["id"]], list(changed))
+        return row, is_new
+
+    async def upsert_many(
+        self, principal: Principal, model: Model, rows: Sequence[Values], *, unique: Sequence[str], names: Sequence[str]
+    ) -> list[tuple[Any, bool]]:
+        """Create rows, or set their fields `names` in the rows that have their `unique` fields, all or none.
+
+        Returns the id of each and whether it is new, in the order of `rows`.
+        """
+        if not rows:
+            return []
+        changed = [name for name in names if name not in unique]
+        async with self._database.unit_of_work(principal) as work:
+            with _refusals(model, {}):
+                found = await repository.upsert_many(work.connection, model, rows, unique, changed)
+        new, known = [row_id for row_id, is_new in found if is_new], [row_id for row_id, is_new in found if not is_new]
+        if new:
+            await self._publish(principal.tenant, model.path, "create", new, list(rows[0]))
+        if known and changed:
+            await self._publish(principal.tenant, model.path, "update", known, changed)
+        return found
+
+    async def change_each(self, principal: Principal, model: Model, changes: Sequence[tuple[Any, Values]]) -> list[Any]:
+        """Set fields of rows, of each its own, all or none, and return their ids in the same order."""
+        by_fields: dict[tuple[str, ...], list[tuple[Any, Values]]] = {}
+        for row_id, values in changes:
+            by_fields.setdefault(tuple(values), []).append((row_id, values))
+        async with self._database.unit_of_work(principal) as work:
+            with _refusals(model, {}):
+                for names, same in by_fields.items():
+                    found = set(await repository.change_each(work.connection, model, names, same))
+                    if missing := [row_id for row_id, _ in same if row_id not in found]:
+                        raise NoSuchRowError(model.path, str(missing[0]))
+        for names, same in by_fields.items():
+            await self._publish(principal.tenant, model.path, "update", [row_id for row_id, _ in same], names)
+        return [row_id for row_id, _ in changes]
+
+    async def change_many(self, principal: Principal, model: Model, wanted: Wanted, values: Values) -> list[Any]:
+        """Set the same fields of all rows of a condition, all or none, and return their ids in order."""
+        async with self._database.unit_of_work(principal) as work:
+            with _refusals(model, values):
+                ids = await repository.change_where(work.connection, model, wanted, values, MAX_ROWS + 1)
+            _check_number(ids)
+        if ids:
+            await self._publish(principal.tenant, model.path, "update", sorted(ids), list(values))
+        return sorted(ids)
+
+    async def delete_many(self, principal: Principal, model: Model, wanted: Wanted) -> list[Any]:
+        """Delete all rows of a condition, all or none, and return their ids in order."""
+        async with self._database.unit_of_work(principal) as work:
+            with _refusals(model, {}):
+                ids = await repository.delete_where(work.connection, model, wanted, MAX_ROWS + 1)
+            _check_number(ids)
+        if ids:
+            await self._publish(principal.tenant, model.path, "delete", sorted(ids), [])
+        return sorted(ids)
+
     async def read(self, model: Model, row_id: object) -> Row:
         """Return a row."""
         async with self._database.read() as connection:
@@ -88,20 +157,27 @@ class RecordService:
             raise NoSuchRowError(model.path, str(row_id))
         await self._publish(principal.tenant, model.path, "delete", [row_id], [])
 
-    async def read_page(self, model: Model, *, after: object, limit: int, descending: bool) -> Page:
-        """Return up to `limit` rows beyond the id `after`; fewer when they have `MAX_PAGE_BYTES`."""
+    async def read_page(
+        self, model: Model, wanted: Wanted = (), *, after: object, limit: int, descending: bool
+    ) -> Page:
+        """Return up to `limit` rows of a condition beyond the id `after`; fewer when they have `MAX_PAGE_BYTES`."""
         async with self._database.read() as connection:
             rows = await repository.read_page(
-                connection, model, after=after, limit=limit + 1, max_bytes=MAX_PAGE_BYTES, descending=descending
+                connection, model, wanted, after=after, limit=limit + 1, max_bytes=MAX_PAGE_BYTES, descending=descending
             )
         page = rows[:limit]
         more = bool(page) and page[-1]["page_rows"] > len(page)
         return Page(page, str(page[-1]["id"]) if more else None)
 
-    async def count(self, model: Model) -> int:
-        """Return the number of rows of a model."""
+    async def count(self, model: Model, wanted: Wanted = ()) -> int:
+        """Return the number of rows of a condition."""
         async with self._database.read() as connection:
-            return await repository.count(connection, model)
+            return await repository.count(connection, model, wanted)
+
+
+def _check_number(ids: Sequence[Any]) -> None:
+    if len(ids) > MAX_ROWS:
+        raise TooManyMatchesError(MAX_ROWS)
 
 
 def _present(model: Model, row_id: object, row: Row | None) -> Row:
