@@ -133,6 +133,19 @@ async def test_5_what_is_read_is_what_is_stored(raw: dict[str, Any], ours: async
     assert (await _run("CableCountNode"), len((await _run("CableListNode"))["items"])) == ({"count": 0}, 0)
 
 
+async def test_7_an_order_is_followed_or_refused(
+    raw: dict[str, Any],
+    ours: asyncpg.Connection,  # noqa: ARG001 - opens the nodes
+) -> None:
+    assert (raw["ordered"], raw["ordered back"]) == (["a", "c", "b"], ["a", "c", "b"])  # by "name" and by "-name"
+    await _run("CableBulkCreateNode", data=[{"name": name} for name in "bca"])
+    for order, names in (("id", "bca"), ("-id", "acb")):
+        items = (await _run("CableListNode", order_by=[order]))["items"]
+        assert [row["name"] for row in items] == list(names)
+    with pytest.raises(InvalidRowError, match="order_by should be"):
+        await _run("CableListNode", order_by=["name"])
+
+
 async def test_10_health_is_that_of_the_database(
     raw_around: dict[str, Any], client: aiohttp.ClientSession, postgres_proxy: Proxy
 ) -> None:
