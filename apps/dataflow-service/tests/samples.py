@@ -180,9 +180,9 @@ async def insert(connection: asyncpg.Connection, rows: Sequence[Sample]) -> None
     names = ", ".join(f'"{name}"' for name in POOLS)
     places = ", ".join(f"${place}" for place in range(2, len(POOLS) + 2))
     statement = f"INSERT INTO samples (id, {names}) VALUES ($1, {places})"  # noqa: S608 - names of this file
-    await connection.executemany(
-        statement, [(row["id"], *(_stored(name, row[name]) for name in POOLS)) for row in rows]
-    )
+    values = [(row["id"], *(_stored(name, row[name]) for name in POOLS)) for row in rows]
+    await connection.executemany(statement, values)
+    await connection.execute(f"ALTER TABLE samples ALTER id RESTART WITH {len(rows) + 1}")
 
 
 def _stored(name: str, value: Any) -> Any:  # noqa: ANN401 - a value of any type
