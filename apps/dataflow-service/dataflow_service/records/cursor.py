@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +46,8 @@ def _text(value: object) -> str | None:
             return None
         case bool():
             return "true" if value else "false"
+        case datetime() if value.tzinfo is None:  # infinity, for which asyncpg has the last or the first moment
+            return f"{value.isoformat()}Z"
         case date():  # or datetime
             return value.isoformat()
     return str(value)

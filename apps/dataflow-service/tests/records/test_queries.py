@@ -33,14 +33,15 @@ async def test_names_are_an_array_or_a_string_with_commas(sample_rows: aiohttp.C
     assert [row["text"] for row in page["items"]] == [None] * 3
 
 
-async def test_special_numbers_written_by_others_stop_no_walk(
+async def test_special_values_written_by_others_stop_no_walk(
     sample_rows: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await database.execute(
-        "TRUNCATE samples RESTART IDENTITY; INSERT INTO samples (real, exact) VALUES "
-        "('NaN', 'NaN'), ('Infinity', 'Infinity'), ('-Infinity', '-Infinity'), (NULL, NULL), (0, 0), ('NaN', 'NaN')"
+        "TRUNCATE samples RESTART IDENTITY; INSERT INTO samples (real, exact, moment) VALUES "
+        "('NaN', 'NaN', 'infinity'), ('Infinity', 'Infinity', '2026-02-03'), ('-Infinity', '-Infinity', '-infinity'), "
+        "(NULL, NULL, NULL), (0, 0, '2026-02-02'), ('NaN', 'NaN', 'infinity')"
     )
-    for field in ("real", "exact"):
+    for field in ("real", "exact", "moment"):
         for order, expected in ((field, [3, 5, 2, 1, 6, 4]), (f"-{field}", [4, 1, 6, 2, 5, 3])):
             ids: list[int] = []
             after = None
