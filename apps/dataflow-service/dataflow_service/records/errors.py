@@ -43,11 +43,12 @@ class QueryTimeoutError(Exception):
 
 
 class NotComputableError(Exception):
-    """PostgreSQL cannot compute what a query asks for."""
+    """A sum or an average has no value."""
 
-    def __init__(self, cause: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"PostgreSQL cannot compute the result: {cause}. Leave the aggregate out, or narrow the query with a filter."
+            "A sum or an average is beyond the range of its type, double precision. Leave it out, or narrow the query "
+            "with a filter."
         )
 
 

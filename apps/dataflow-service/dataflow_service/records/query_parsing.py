@@ -1,5 +1,6 @@
 """Makes queries of what addresses and bodies say, and names what is wrong with one by its place."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 from urllib.parse import unquote_to_bytes
@@ -169,12 +170,15 @@ class _Reader:
         return []
 
     def _known(self, names: Sequence[str], place: Place) -> list[Field]:
-        known = ", ".join(self._fields)
-        for name in [name for name in dict.fromkeys(names) if name not in self._fields][:MAX_FAULTS]:
+        """Return the fields; none where a name is given twice, so that no more are returned than there are."""
+        times = Counter(names)
+        for name in [name for name in times if name not in self._fields][:MAX_FAULTS]:
+            known = ", ".join(self._fields)
             text = f"has {name[:100]!r}, which is no field of {self._model.name}; its fields are {known}"
             self.fault(place, text)
-        if repeated := next((name for number, name in enumerate(names) if name in names[:number]), None):
+        if repeated := next((name for name, number in times.items() if number > 1), None):
             self.fault(place, f"has {repeated[:100]!r} more than once; name a field once")
+            return []
         return [self._fields[name] for name in names if name in self._fields]
 
     def _comparable(self, fields: list[Field], place: Place) -> list[Field]:

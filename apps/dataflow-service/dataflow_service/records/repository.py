@@ -55,9 +55,9 @@ async def reading(connection: asyncpg.Connection, seconds: float) -> AsyncIterat
     except asyncpg.QueryCanceledError as error:
         await connection.execute("ROLLBACK")
         raise QueryTimeoutError(seconds) from error
-    except asyncpg.DataError as error:
+    except asyncpg.NumericValueOutOfRangeError as error:
         await connection.execute("ROLLBACK")
-        raise NotComputableError(str(error)) from error
+        raise NotComputableError from error
     await connection.execute("COMMIT")
 
 

@@ -121,8 +121,8 @@ async def test_a_sum_beyond_a_double_is_refused(sample_rows: aiohttp.ClientSessi
             "type": "urn:nexus:problem:not-computable",
             "title": "The result cannot be computed",
             "status": 422,
-            "detail": "PostgreSQL cannot compute the result: value out of range: overflow. "
-            "Leave the aggregate out, or narrow the query with a filter.",
+            "detail": "A sum or an average is beyond the range of its type, double precision. Leave it out, or narrow "
+            "the query with a filter.",
         },
     )
     assert (await _query(sample_rows, aggregates={"count": "*"}))["items"][0]["count"] == {"*": 60}
@@ -212,6 +212,18 @@ async def test_a_query_is_strict_json_of_one_declared_type_within_limits(sample_
     ]:
         response = await sample_rows.post(PATH, data=data, headers=headers)
         assert (response.status, (await problem(response))["type"]) == (status, f"urn:nexus:problem:{slug}")
+
+
+async def test_ten_faults_of_a_query_are_named(sample_rows: aiohttp.ClientSession) -> None:
+    unknown = [f"x{number}" for number in range(20_000)]
+    for part in ("fields", "order"):
+        expected = [
+            (f"/body/{part}", f"has 'x{number}', which is no field of Sample; its fields are {NAMES}")
+            for number in range(10)
+        ]
+        assert await problem(await sample_rows.post(PATH, json={part: unknown})) == invalid(*expected)
+        repeated = await problem(await sample_rows.post(PATH, json={part: ["document"] * 20_000}))
+        assert repeated == invalid((f"/body/{part}", "has 'document' more than once; name a field once"))
 
 
 async def test_a_query_needs_the_scope_of_reading_alone(service: str, issuer: Issuer) -> None:
