@@ -57,7 +57,8 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.add("redis", lambda: redis.check(messages), critical=False)
             health.wait_for(lambda: database.opened)
             publisher = ChangePublisher(messages)
-            app.state.context = Context(registry=models, records=RecordService(database, publisher.publish))
+            records_service = RecordService(database, publisher.publish, read_seconds=settings.read_seconds)
+            app.state.context = Context(registry=models, records=records_service)
             yield
 
     return lifespan

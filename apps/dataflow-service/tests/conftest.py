@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 import pytest
+import samples
 from readings import TABLE
 from tcp_proxy import Proxy
 
@@ -126,3 +127,19 @@ async def readings(
     async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
         yield session
     await database.execute("DROP TABLE instrument_readings")
+
+
+@pytest.fixture
+async def sample_rows(
+    make_settings: MakeSettings,
+    database: asyncpg.Connection,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package nullable_types, and the rows of `samples`."""
+    await database.execute(samples.TABLE)
+    await samples.insert(database, samples.samples(samples.ROWS))
+    app = create_app(make_settings(models="nullable_types"))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        yield session
