@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 import pytest
+from parts import Engine
 from readings import TABLE
 from tcp_proxy import Proxy
 
 import dataflow_service
 from dataflow_service.app import create_app
-from dataflow_service.settings import Settings
+from dataflow_service.settings import MIGRATIONS, Settings
+from nexus_chassis.postgres import migrate
 from nexus_testkit import Issuer, serving
 
 ROOT = Path(dataflow_service.__file__).parent.parent
@@ -108,8 +110,9 @@ async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSessio
 
 @pytest.fixture
 def model_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the packages in registry/fixtures importable."""
-    monkeypatch.syspath_prepend(Path(__file__).parent / "registry/fixtures")
+    """Makes the packages in the folders `fixtures` importable."""
+    for folder in ("registry", "schema"):
+        monkeypatch.syspath_prepend(Path(__file__).parent / folder / "fixtures")
 
 
 @pytest.fixture
@@ -126,3 +129,12 @@ async def readings(
     async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
         yield session
     await database.execute("DROP TABLE instrument_readings")
+
+
+@pytest.fixture
+async def engine(make_settings: MakeSettings, database: asyncpg.Connection) -> Engine:
+    """The migrations of a schema that has the service's own tables only."""
+    settings = make_settings()
+    await migrate(settings, MIGRATIONS)
+    await database.execute("DROP TABLE products")
+    return Engine(settings)
