@@ -8,6 +8,7 @@ from dataflow_service.records.errors import (
     TooManyRowsError,
 )
 from dataflow_service.registry.errors import NoSuchModelError
+from dataflow_service.schema import errors as schema
 from nexus_chassis.problems import Problem
 
 
@@ -38,6 +39,42 @@ def _invalid_row(error: InvalidRowError) -> Problem:
     return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults)
 
 
+def _migration_running(error: schema.MigrationRunningError) -> Problem:
+    return Problem(409, "migration-running", "A migration is running", str(error))
+
+
+def _checksum_mismatch(error: schema.ChecksumMismatchError) -> Problem:
+    return Problem(409, "checksum-mismatch", "The plan has changed", str(error), checksum=error.found)
+
+
+def _destructive_steps(error: schema.DestructiveStepsError) -> Problem:
+    return Problem(409, "destructive-steps", "Data would be lost", str(error), statements=list(error.statements))
+
+
+def _rows_lack_value(error: schema.RowsLackValueError) -> Problem:
+    return Problem(409, "rows-lack-value", "The rows that there are would lack a value", str(error))
+
+
+def _table_locked(error: schema.TableLockedError) -> Problem:
+    return Problem(409, "table-locked", "The table is in use", str(error))
+
+
+def _step_failed(error: schema.StepFailedError) -> Problem:
+    return Problem(409, "migration-step-failed", "PostgreSQL refuses a step", str(error))
+
+
+def _nothing_to_roll_back(error: schema.NothingToRollBackError) -> Problem:
+    return Problem(409, "nothing-to-roll-back", "There is nothing to roll back", str(error))
+
+
+def _irreversible(error: schema.IrreversibleError) -> Problem:
+    return Problem(409, "irreversible-migration", "The plan cannot be rolled back", str(error))
+
+
+def _rollback_unfinished(error: schema.RollbackUnfinishedError) -> Problem:
+    return Problem(409, "rollback-unfinished", "A rollback comes first", str(error))
+
+
 PROBLEMS = (
     (NoSuchModelError, _no_such_model),
     (NoSuchRowError, _no_such_row),
@@ -45,4 +82,13 @@ PROBLEMS = (
     (TooManyRowsError, _too_many_rows),
     (NotStorableError, _not_storable),
     (InvalidRowError, _invalid_row),
+    (schema.MigrationRunningError, _migration_running),
+    (schema.ChecksumMismatchError, _checksum_mismatch),
+    (schema.DestructiveStepsError, _destructive_steps),
+    (schema.RowsLackValueError, _rows_lack_value),
+    (schema.TableLockedError, _table_locked),
+    (schema.StepFailedError, _step_failed),
+    (schema.NothingToRollBackError, _nothing_to_roll_back),
+    (schema.IrreversibleError, _irreversible),
+    (schema.RollbackUnfinishedError, _rollback_unfinished),
 )
