@@ -13,3 +13,19 @@ CREATE TABLE model_migrations (
 );
 CREATE UNIQUE INDEX model_migrations_one_unfinished
     ON model_migrations ((true)) WHERE state IN ('applying', 'rolling back');
+
+-- The owner runs the steps that are written here, so nobody else may write them.
+DO $$
+DECLARE
+    other text;
+BEGIN
+    FOR other IN
+        SELECT DISTINCT rolname
+          FROM pg_class AS c, aclexplode(c.relacl) AS granted
+          JOIN pg_roles AS r ON r.oid = granted.grantee
+         WHERE c.oid = 'model_migrations'::regclass AND granted.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON model_migrations FROM %I', other);
+    END LOOP;
+END
+$$;

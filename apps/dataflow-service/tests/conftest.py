@@ -138,3 +138,17 @@ async def engine(make_settings: MakeSettings, database: asyncpg.Connection) -> E
     await migrate(settings, MIGRATIONS)
     await database.execute("DROP TABLE products")
     return Engine(settings)
+
+
+@pytest.fixture
+async def service_role(database: asyncpg.Connection, postgres_admin_url: str) -> AsyncIterator[str]:
+    """A role with the password `unit` that may read and write the tables, and not change them."""
+    owner = await database.fetchval("SELECT current_user")
+    role = f"{owner}_service"
+    admin = await asyncpg.connect(postgres_admin_url)
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'unit'; ALTER ROLE {role} SET search_path = {owner}")
+    await admin.execute(f"GRANT USAGE ON SCHEMA {owner} TO {role}")
+    await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {owner} TO {role}")
+    yield role
+    await admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    await admin.close()

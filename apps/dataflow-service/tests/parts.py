@@ -1,6 +1,9 @@
 """A table `parts`, as models would declare it, and an engine that migrates to what a test declares."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import asyncpg
 
 from dataflow_service.schema.migration import Migration
 from dataflow_service.schema.service import MigrationService, Plan, Status
@@ -38,3 +41,20 @@ class Engine:
 
     async def status(self, schema: Schema) -> Status:
         return await self.of(schema).status()
+
+
+async def indexes_of_parts(database: asyncpg.Connection) -> list[tuple[str, bool]]:
+    """The indexes of the table, by name, each with whether it is valid."""
+    found = await database.fetch(
+        "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'parts'::regclass ORDER BY 1"
+    )
+    return [tuple(row) for row in found]
+
+
+async def until(read: Callable[[], Awaitable[object]], expected: object) -> None:
+    """Wait until what is read is as expected."""
+    for _ in range(200):
+        if await read() == expected:
+            return
+        await asyncio.sleep(0.1)
+    assert await read() == expected

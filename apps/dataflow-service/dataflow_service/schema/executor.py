@@ -36,8 +36,10 @@ def forward(migration: Migration) -> list[Move]:
 
 
 def backward(migration: Migration) -> list[Move]:
-    """Return the moves that undo the steps in effect, the last one first."""
-    return [Move(migration.steps[number].undo, number) for number in reversed(range(migration.done))]
+    """Return the moves that undo the steps in effect, the last one first, and one that may be half done before them."""
+    rest = migration.steps[migration.done :]
+    half_done = bool(rest) and rest[0].transaction is Transaction.NONE
+    return [Move(migration.steps[number].undo, number) for number in reversed(range(migration.done + half_done))]
 
 
 async def run(connection: asyncpg.Connection, migration: Migration, moves: Sequence[Move]) -> None:
@@ -107,7 +109,7 @@ async def _fill(connection: asyncpg.Connection, step: Step) -> None:
 
 async def _create_index(connection: asyncpg.Connection, step: Step) -> None:
     """Make an index, unless it is there. It waits for the transactions of others, and blocks nobody while it does."""
-    valid = await repository.index_is_valid(connection, step.index)
+    valid = await repository.index_is_valid(connection, step.table, step.index)
     if valid:
         return
     if valid is False:
@@ -116,7 +118,7 @@ async def _create_index(connection: asyncpg.Connection, step: Step) -> None:
         async with _no_lock_timeout(connection):
             await connection.execute(step.statement, timeout=_STEP_SECONDS)
     except asyncpg.PostgresError:
-        if await repository.index_is_valid(connection, step.index) is False:
+        if await repository.index_is_valid(connection, step.table, step.index) is False:
             await _drop_invalid_index(connection, step)
         raise
 

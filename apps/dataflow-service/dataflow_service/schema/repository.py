@@ -124,10 +124,13 @@ async def has_rows(connection: asyncpg.Connection, table: str) -> bool:
     return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})"))  # noqa: S608 - quoted
 
 
-async def index_is_valid(connection: asyncpg.Connection, name: str) -> bool | None:
-    """Whether an index can be used; None where there is none."""
+async def index_is_valid(connection: asyncpg.Connection, table: str, name: str) -> bool | None:
+    """Whether an index of a table can be used; None where the table has no such index."""
     valid: bool | None = await connection.fetchval(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(quote_ident($1))", name
+        "SELECT indisvalid FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) "
+        "AND indexrelid = to_regclass(quote_ident($2))",
+        table,
+        name,
     )
     return valid
 

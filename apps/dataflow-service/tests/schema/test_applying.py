@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from parts import Engine, parts
+from conftest import MakeSettings
+from parts import Engine, indexes_of_parts, parts, until
 
 from dataflow_service.schema.errors import (
     ChecksumMismatchError,
@@ -19,6 +20,8 @@ from dataflow_service.schema.errors import (
 )
 from dataflow_service.schema.migration import Migration
 from dataflow_service.schema.tables import Column, Index
+from dataflow_service.settings import MIGRATIONS
+from nexus_chassis.postgres import migrate
 
 WEIGHT = Column("weight", "bigint", nullable=True)
 REQUIRED = Column("weight", "bigint", nullable=False)
@@ -40,13 +43,6 @@ async def other(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(postgres_url)
     yield connection
     await connection.close()
-
-
-async def _indexes(database: asyncpg.Connection) -> list[tuple[str, bool]]:
-    found = await database.fetch(
-        "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'parts'::regclass ORDER BY 1"
-    )
-    return [tuple(row) for row in found]
 
 
 async def _columns(database: asyncpg.Connection) -> list[str]:
@@ -142,7 +138,7 @@ async def test_a_unique_index_over_equal_values_fails_with_the_query_that_finds_
         '`CREATE UNIQUE INDEX CONCURRENTLY "parts_name_key" ON "parts" ("name")` failed: rows have the same "name"; '
         'find them by `SELECT "name" FROM "parts" GROUP BY "name" HAVING count(*) > 1`. Nothing was changed.'
     )
-    assert await _indexes(database) == [("parts_pkey", True)]
+    assert await indexes_of_parts(database) == [("parts_pkey", True)]
     assert await database.fetchval("SELECT count(*) FROM model_migrations") == 1
 
 
@@ -175,10 +171,10 @@ async def test_a_plan_that_failed_in_its_middle_can_be_rolled_back(rows: Engine,
 async def test_an_index_that_was_left_invalid_is_made_again(rows: Engine, database: asyncpg.Connection) -> None:
     with pytest.raises(asyncpg.UniqueViolationError):
         await database.execute("CREATE UNIQUE INDEX CONCURRENTLY parts_name_key ON parts (name)")
-    assert await _indexes(database) == [("parts_name_key", False), ("parts_pkey", True)]
+    assert await indexes_of_parts(database) == [("parts_name_key", False), ("parts_pkey", True)]
     await database.execute("UPDATE parts SET name = name || id")
     await rows.apply(parts(WEIGHT, indexes=[UNIQUE_NAME]))
-    assert await _indexes(database) == [("parts_name_key", True), ("parts_pkey", True)]
+    assert await indexes_of_parts(database) == [("parts_name_key", True), ("parts_pkey", True)]
 
 
 async def test_an_index_is_made_while_others_write(
@@ -192,6 +188,39 @@ async def test_an_index_is_made_while_others_write(
         await database.execute("INSERT INTO parts (name) VALUES ('meanwhile')", timeout=1)
         assert not applying.done()
     assert (await applying).state == "applied"
+
+
+async def test_an_index_that_was_not_finished_is_gone_after_rolling_back(
+    rows: Engine, database: asyncpg.Connection, other: asyncpg.Connection
+) -> None:
+    schema = parts(WEIGHT, indexes=[Index("parts_name_idx", ("name",), unique=False)])
+    async with other.transaction():
+        await other.execute("UPDATE parts SET name = name")
+        applying = asyncio.create_task(rows.apply(schema))
+        await until(lambda: indexes_of_parts(database), [("parts_name_idx", False), ("parts_pkey", True)])
+        applying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await applying
+    assert await indexes_of_parts(database) == [("parts_name_idx", False), ("parts_pkey", True)]
+    assert (await rows.rollback()).state == "rolled back"
+    assert await indexes_of_parts(database) == [("parts_pkey", True)]
+
+
+async def test_a_name_that_an_index_of_another_table_has_is_refused(rows: Engine, database: asyncpg.Connection) -> None:
+    await database.execute("CREATE TABLE by_hand (name text); CREATE INDEX parts_name_key ON by_hand (name)")
+    with pytest.raises(StepFailedError, match=r'failed: relation "parts_name_key" already exists\. Nothing'):
+        await rows.apply(parts(WEIGHT, indexes=[UNIQUE_NAME]))
+    assert await database.fetchval("SELECT to_regclass('parts_name_key') IS NOT NULL")
+
+
+async def test_a_wider_type_is_rolled_back_with_the_flag_only(rows: Engine, database: asyncpg.Connection) -> None:
+    before = await rows.plan(parts(WEIGHT))
+    await rows.apply(parts(Column("weight", "numeric", nullable=True)))
+    with pytest.raises(DestructiveStepsError):
+        await rows.rollback()
+    await database.execute("UPDATE parts SET weight = 1")
+    await rows.rollback(destructive=True)
+    assert (await rows.plan(parts(WEIGHT))).tables == before.tables
 
 
 async def test_rolling_back_makes_the_tables_what_they_were(rows: Engine, database: asyncpg.Connection) -> None:
@@ -258,3 +287,17 @@ async def test_tables_that_were_there_before_belong_to_the_models_once_a_plan_wa
     assert (await engine.status(parts())).unknown_columns == ["parts.weight"]
     await engine.apply(parts(WEIGHT))
     assert [step.action for step in (await engine.plan(parts())).steps] == ["drop column"]
+
+
+async def test_no_role_but_the_owner_can_use_the_ledger_whose_steps_the_owner_runs(
+    make_settings: MakeSettings, database: asyncpg.Connection, service_role: str
+) -> None:
+    settings = make_settings()
+    owner = service_role.removesuffix("_service")
+    grant = (
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {owner} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {service_role}"
+    )
+    await database.execute(grant)
+    await migrate(settings, MIGRATIONS)
+    allowed = "SELECT array_agg(has_table_privilege($1, name, 'UPDATE')) FROM unnest($2::text[]) AS name"
+    assert await database.fetchval(allowed, service_role, ["products", "model_migrations"]) == [True, False]

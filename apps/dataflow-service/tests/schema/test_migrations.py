@@ -1,6 +1,5 @@
 """/v1/migrations, and the same by the command line; interrupted by kill -9 too."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 from conftest import MakeSettings
-from parts import Engine
+from parts import Engine, indexes_of_parts, until
 
 from dataflow_service.app import create_app
 from dataflow_service.schema.steps import checksum
@@ -143,6 +142,34 @@ async def test_refusals_are_problems(admin: aiohttp.ClientSession, database: asy
     assert (status, answer["type"]) == (422, f"{problem}invalid-request")
 
 
+async def test_rows_are_lost_with_the_flag_only(admin: aiohttp.ClientSession, database: asyncpg.Connection) -> None:
+    await database.execute("DROP TABLE parts")
+    plan = (await _answer(await admin.post("/v1/migrations/plan")))[1]
+    assert (await admin.post("/v1/migrations/apply", json={"checksum": plan["checksum"]})).status == 200
+    await database.execute("INSERT INTO parts (name) VALUES ('kept')")
+    status, problem = await _answer(await admin.post("/v1/migrations/rollback", json={}))
+    assert (status, problem["type"], problem["statements"]) == (
+        409,
+        "urn:nexus:problem:destructive-steps",
+        ['DROP TABLE "parts"'],
+    )
+    assert await database.fetchval("SELECT count(*) FROM parts") == 1
+    assert (await admin.post("/v1/migrations/rollback", json={"destructive": True})).status == 200
+    assert await database.fetchval("SELECT to_regclass('parts')") is None
+
+
+@pytest.mark.usefixtures("engine")
+async def test_the_command_line_loses_rows_with_the_flag_only(run: Run, database: asyncpg.Connection) -> None:
+    digest = _ended(run("plan"))[1].splitlines()[-1].removeprefix("checksum: ")
+    assert _ended(run("apply", digest))[0] == 0
+    await database.execute("INSERT INTO parts (name) VALUES ('kept')")
+    status, output, error = _ended(run("rollback"))
+    assert (status, output) == (1, "")
+    assert error.startswith('These steps lose data: DROP TABLE "parts". Allow it with the flag `destructive`, ')
+    assert _ended(run("rollback", "--destructive"))[0] == 0
+    assert await database.fetchval("SELECT to_regclass('parts')") is None
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -191,26 +218,11 @@ async def test_without_the_tables_of_the_service_the_command_line_says_what_to_r
     assert await database.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()") == 0
 
 
-async def _indexes(database: asyncpg.Connection) -> list[tuple[str, bool]]:
-    found = await database.fetch(
-        "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'parts'::regclass ORDER BY 1"
-    )
-    return [tuple(row) for row in found]
-
-
 async def _statements(database: asyncpg.Connection) -> int:
     number: int = await database.fetchval(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND query LIKE 'CREATE UNIQUE INDEX%'"
     )
     return number
-
-
-async def _until(condition: Callable[[], Any], expected: object) -> None:
-    for _ in range(200):
-        if await condition() == expected:
-            return
-        await asyncio.sleep(0.1)
-    assert await condition() == expected
 
 
 async def test_a_process_that_is_killed_while_it_makes_an_index_is_gone_on_with(
@@ -221,7 +233,7 @@ async def test_a_process_that_is_killed_while_it_makes_an_index_is_gone_on_with(
     async with writer.transaction():
         await writer.execute("UPDATE parts SET name = name")  # the index waits for the end of this transaction
         process = run("apply", digest)
-        await _until(lambda: _indexes(database), [("parts_name_key", False), ("parts_pkey", True)])
+        await until(lambda: indexes_of_parts(database), [("parts_name_key", False), ("parts_pkey", True)])
         second = _ended(run("apply", digest))
         assert (second[0], second[2]) == (
             1,
@@ -229,29 +241,15 @@ async def test_a_process_that_is_killed_while_it_makes_an_index_is_gone_on_with(
         )
         process.kill()
         process.communicate()
-        await _until(lambda: _statements(database), 0)
+        await until(lambda: _statements(database), 0)
     await writer.close()
     (unfinished,) = (await table.status({})).migrations
     assert (unfinished.state, unfinished.done) == ("applying", 0)
-    assert await _indexes(database) == [("parts_name_key", False), ("parts_pkey", True)]
+    assert await indexes_of_parts(database) == [("parts_name_key", False), ("parts_pkey", True)]
     status, output, error = _ended(run("apply", digest))
     assert (status, output.split(" ")[:2], error) == (0, [digest, "applied"], "")
-    assert await _indexes(database) == [("parts_name_key", True), ("parts_pkey", True)]
+    assert await indexes_of_parts(database) == [("parts_name_key", True), ("parts_pkey", True)]
     assert _ended(run("plan"))[1] == f"The tables are as the models declare them.\nchecksum: {EMPTY}\n"
-
-
-@pytest.fixture
-async def service_role(database: asyncpg.Connection, postgres_admin_url: str) -> AsyncIterator[str]:
-    """A role with the password `unit` that may read and write the tables, and not change them."""
-    owner = await database.fetchval("SELECT current_user")
-    role = f"{owner}_service"
-    admin = await asyncpg.connect(postgres_admin_url)
-    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'unit'; ALTER ROLE {role} SET search_path = {owner}")
-    await admin.execute(f"GRANT USAGE ON SCHEMA {owner} TO {role}")
-    await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {owner} TO {role}")
-    yield role
-    await admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
-    await admin.close()
 
 
 @pytest.mark.usefixtures("table")
