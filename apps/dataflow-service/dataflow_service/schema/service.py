@@ -1,5 +1,6 @@
 """Plans what the tables of the models lack, applies it, and takes it back."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -56,12 +57,15 @@ class Status:
 class MigrationService:
     """The migrations of the tables of `desired`, as the owner of the schema.
 
-    Every method raises DatabaseUnavailableError while PostgreSQL is away or lacks the service's own tables.
+    Every method raises DatabaseUnavailableError while PostgreSQL is away or lacks the service's own tables. At most two
+    connections are open: one to read, for which callers take turns, and one to change tables.
     """
 
     def __init__(self, settings: PostgresSettings, desired: Schema) -> None:
         self._settings = settings
         self._desired = desired
+        self._reading = asyncio.Lock()
+        self._changing = asyncio.Lock()
 
     async def plan(self) -> Plan:
         """Return what is to be done; the rest of an unfinished plan comes first.
@@ -128,7 +132,10 @@ class MigrationService:
 
     @asynccontextmanager
     async def _session(self, *, exclusive: bool = False) -> AsyncIterator[asyncpg.Connection]:
-        async with connect_as_owner(self._settings) as connection:
+        if exclusive and self._changing.locked():
+            raise MigrationRunningError
+        turn = self._changing if exclusive else self._reading
+        async with turn, connect_as_owner(self._settings) as connection:
             await repository.begin_session(connection)
             if not await repository.has_ledger(connection):
                 raise DatabaseUnavailableError("The tables of the service itself are missing: run `migrate` first")

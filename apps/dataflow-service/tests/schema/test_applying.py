@@ -100,6 +100,20 @@ async def test_of_two_that_apply_at_once_one_does_and_the_other_is_refused(
     assert await database.fetchval("SELECT count(*) FROM model_migrations") == 1
 
 
+async def test_one_service_opens_one_connection_to_read_and_one_to_change(
+    engine: Engine, database: asyncpg.Connection
+) -> None:
+    service = engine.of(parts())
+    plan = await service.plan()
+    tries = [service.apply(plan.checksum, destructive=False) for _ in range(3)]
+    working = asyncio.gather(*(service.plan() for _ in range(20)), *tries, return_exceptions=True)
+    counts = []
+    while not working.done():
+        counts.append(await database.fetchval("SELECT count(*) - 1 FROM pg_stat_activity WHERE usename = current_user"))
+    assert max(counts) in {1, 2}
+    assert [type(one) for one in working.result()[-3:]] == [Migration, MigrationRunningError, MigrationRunningError]
+
+
 async def test_a_table_that_stays_in_use_is_reported_and_nothing_is_left(
     rows: Engine, database: asyncpg.Connection, other: asyncpg.Connection
 ) -> None:
