@@ -63,6 +63,10 @@ def _step_failed(error: schema.StepFailedError) -> Problem:
     return Problem(409, "migration-step-failed", "PostgreSQL refuses a step", str(error))
 
 
+def _step_too_slow(error: schema.StepTooSlowError) -> Problem:
+    return Problem(409, "migration-step-too-slow", "A step took too long", str(error))
+
+
 def _nothing_to_roll_back(error: schema.NothingToRollBackError) -> Problem:
     return Problem(409, "nothing-to-roll-back", "There is nothing to roll back", str(error))
 
@@ -88,6 +92,7 @@ PROBLEMS = (
     (schema.RowsLackValueError, _rows_lack_value),
     (schema.TableLockedError, _table_locked),
     (schema.StepFailedError, _step_failed),
+    (schema.StepTooSlowError, _step_too_slow),
     (schema.NothingToRollBackError, _nothing_to_roll_back),
     (schema.IrreversibleError, _irreversible),
     (schema.RollbackUnfinishedError, _rollback_unfinished),

@@ -66,6 +66,16 @@ class StepFailedError(MigrationError):
         super().__init__(f"`{step.statement}` failed: {reason}. {outcome}")
 
 
+class StepTooSlowError(MigrationError):
+    """A step was cancelled; what it left is removed when the plan goes on or is rolled back."""
+
+    def __init__(self, step: Step, seconds: float) -> None:
+        super().__init__(
+            f"`{step.statement}` was cancelled after {seconds:g} s. Look for long transactions, which an index waits for; "
+            "then apply the same plan again, or roll it back."
+        )
+
+
 class NothingToRollBackError(MigrationError):
     """No plan with steps is applied."""
 

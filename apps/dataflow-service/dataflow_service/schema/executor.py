@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from dataflow_service.schema import repository
-from dataflow_service.schema.errors import StepFailedError, TableLockedError
+from dataflow_service.schema.errors import StepFailedError, StepTooSlowError, TableLockedError
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.repository import LOCK_SECONDS
 from dataflow_service.schema.sql import quote
@@ -48,6 +48,7 @@ async def run(connection: asyncpg.Connection, migration: Migration, moves: Seque
     Raises:
         TableLockedError: A table is in use; the moves before this one and its neighbours stand.
         StepFailedError: PostgreSQL refuses a step; the same holds.
+        StepTooSlowError: A step was cancelled, and may be half done.
     """
     done = migration.done
     for group in _groups(moves):
@@ -97,8 +98,9 @@ async def _run_alone(connection: asyncpg.Connection, step: Step, outcome: str) -
                 await _fill(connection, step)
             case "create index":
                 await _create_index(connection, step)
-            case _:
-                await connection.execute(step.statement, timeout=_STEP_SECONDS)
+            case _:  # an index is dropped; it waits for others as the making of one does
+                async with _no_lock_timeout(connection):
+                    await connection.execute(step.statement, timeout=_STEP_SECONDS)
 
 
 async def _fill(connection: asyncpg.Connection, step: Step) -> None:
@@ -145,6 +147,8 @@ def _refusals(step: Step, outcome: str) -> Iterator[None]:
         yield
     except _AWAY:
         raise
+    except TimeoutError as error:
+        raise StepTooSlowError(step, _STEP_SECONDS) from error
     except asyncpg.LockNotAvailableError as error:
         raise TableLockedError(step, LOCK_SECONDS, outcome) from error
     except asyncpg.PostgresError as error:

@@ -19,6 +19,7 @@ from dataflow_service.schema.errors import (
     NothingToRollBackError,
     RollbackUnfinishedError,
     RowsLackValueError,
+    StepTooSlowError,
 )
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.steps import Steps
@@ -86,6 +87,7 @@ class MigrationService:
             MigrationRunningError: Another process changes tables now.
             TableLockedError: A table stayed in use.
             StepFailedError: PostgreSQL refuses a step.
+            StepTooSlowError: A step took longer than an hour.
         """
         async with self._session(exclusive=True) as connection:
             migrations = await repository.read_migrations(connection)
@@ -108,6 +110,7 @@ class MigrationService:
             MigrationRunningError: Another process changes tables now.
             TableLockedError: A table stayed in use.
             StepFailedError: PostgreSQL refuses a step.
+            StepTooSlowError: A step took longer than an hour.
         """
         async with self._session(exclusive=True) as connection:
             migration = _last_with_steps(await repository.read_migrations(connection))
@@ -167,6 +170,8 @@ class MigrationService:
     ) -> Migration:
         try:
             await executor.run(connection, migration, moves)
+        except StepTooSlowError:
+            raise
         except MigrationError:
             await repository.remove_unstarted(connection, migration)
             raise

@@ -8,6 +8,7 @@ import pytest
 from conftest import MakeSettings
 from parts import Engine, indexes_of_parts, parts, until
 
+from dataflow_service.schema import executor
 from dataflow_service.schema.errors import (
     ChecksumMismatchError,
     DestructiveStepsError,
@@ -16,11 +17,13 @@ from dataflow_service.schema.errors import (
     NothingToRollBackError,
     RollbackUnfinishedError,
     StepFailedError,
+    StepTooSlowError,
     TableLockedError,
 )
 from dataflow_service.schema.migration import Migration
 from dataflow_service.schema.tables import Column, Index
 from dataflow_service.settings import MIGRATIONS
+from nexus_chassis.errors import DatabaseUnavailableError
 from nexus_chassis.postgres import migrate
 
 WEIGHT = Column("weight", "bigint", nullable=True)
@@ -218,6 +221,59 @@ async def test_an_index_that_was_not_finished_is_gone_after_rolling_back(
     assert await indexes_of_parts(database) == [("parts_name_idx", False), ("parts_pkey", True)]
     assert (await rows.rollback()).state == "rolled back"
     assert await indexes_of_parts(database) == [("parts_pkey", True)]
+
+
+async def test_an_index_that_takes_too_long_is_made_once_the_cause_is_gone(
+    rows: Engine, database: asyncpg.Connection, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = parts(WEIGHT, indexes=[Index("parts_name_idx", ("name",), unique=False)])
+    async with other.transaction():
+        await other.execute("UPDATE parts SET name = name")
+        monkeypatch.setattr(executor, "_STEP_SECONDS", 1.0)
+        with pytest.raises(StepTooSlowError) as caught:
+            await rows.apply(schema)
+        monkeypatch.undo()
+    assert str(caught.value) == (
+        '`CREATE INDEX CONCURRENTLY "parts_name_idx" ON "parts" ("name")` was cancelled after 1 s. Look for long '
+        "transactions, which an index waits for; then apply the same plan again, or roll it back."
+    )
+    assert (await rows.plan(schema)).unfinished
+    await rows.apply(schema)
+    assert await indexes_of_parts(database) == [("parts_name_idx", True), ("parts_pkey", True)]
+
+
+async def test_an_index_is_dropped_while_others_write(
+    rows: Engine, database: asyncpg.Connection, other: asyncpg.Connection
+) -> None:
+    await rows.apply(parts(WEIGHT, indexes=[Index("parts_name_idx", ("name",), unique=False)]))
+    async with other.transaction():
+        await other.execute("UPDATE parts SET name = name")
+        applying = asyncio.create_task(rows.apply(parts(WEIGHT)))
+        await asyncio.sleep(3)  # longer than the time limit of locks
+        assert not applying.done()
+    await applying
+    assert await indexes_of_parts(database) == [("parts_pkey", True)]
+
+
+async def test_a_connection_that_is_lost_while_rows_are_filled_loses_nothing(
+    engine: Engine, database: asyncpg.Connection, other: asyncpg.Connection
+) -> None:
+    await engine.apply(parts(Column("weight", "bigint", nullable=True, default="'7'::bigint")))
+    await database.execute(
+        "INSERT INTO parts (name, weight) SELECT 'n', nullif(n % 2, 0) FROM generate_series(1, 100) AS n"
+    )
+    async with other.transaction():
+        await other.execute("SELECT FROM parts WHERE id = 100 FOR UPDATE")
+        applying = asyncio.create_task(engine.apply(parts(FILLED)))
+        waiting = "FROM pg_stat_activity WHERE usename = current_user AND wait_event_type = 'Lock'"
+        await until(lambda: database.fetchval(f"SELECT count(*) {waiting}"), 1)
+        await database.execute(f"SELECT pg_terminate_backend(pid) {waiting}")
+        with pytest.raises(DatabaseUnavailableError):
+            await applying
+    assert await database.fetchval("SELECT count(*) FROM parts WHERE weight IS NULL") == 50
+    assert (await engine.apply(parts(FILLED))).state == "applied"
+    found = await database.fetch("SELECT weight, count(*) FROM parts GROUP BY weight ORDER BY weight")
+    assert [tuple(row) for row in found] == [(1, 50), (7, 50)]
 
 
 async def test_a_name_that_an_index_of_another_table_has_is_refused(rows: Engine, database: asyncpg.Connection) -> None:
