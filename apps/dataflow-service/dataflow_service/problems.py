@@ -1,5 +1,7 @@
 """The answers (RFC 9457) to the errors of the services."""
 
+import asyncpg
+
 from dataflow_service.records.errors import (
     InvalidRowError,
     NoSuchRowError,
@@ -10,6 +12,8 @@ from dataflow_service.records.errors import (
 from dataflow_service.registry.errors import NoSuchModelError
 from dataflow_service.schema import errors as schema
 from nexus_chassis.problems import Problem
+
+_RETRY = {"Retry-After": "2"}
 
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
@@ -79,7 +83,25 @@ def _rollback_unfinished(error: schema.RollbackUnfinishedError) -> Problem:
     return Problem(409, "rollback-unfinished", "A rollback comes first", str(error))
 
 
+def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
+    return Problem(
+        503,
+        "not-migrated",
+        "The table is not migrated",
+        "The database lacks the table or a column of the model. Plan and apply the migration of the models.",
+        headers=_RETRY,
+    )
+
+
+def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
+    detail = "A migration changed the table under the request, which did nothing. Repeat it."
+    return Problem(503, "tables-changed", "The table has just changed", detail, headers=_RETRY)
+
+
 PROBLEMS = (
+    (asyncpg.UndefinedTableError, _not_migrated),
+    (asyncpg.UndefinedColumnError, _not_migrated),
+    (asyncpg.InvalidCachedStatementError, _tables_changed),
     (NoSuchModelError, _no_such_model),
     (NoSuchRowError, _no_such_row),
     (NotUniqueError, _not_unique),

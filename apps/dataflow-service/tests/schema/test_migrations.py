@@ -48,8 +48,8 @@ async def admin(
     table: Engine,  # noqa: ARG001 - needed for its effect
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Client of a service with the model of indexed_parts, with the scope of migrations."""
-    token = issuer.mint("dataflow-service", {"data:admin"})
+    """Client of a service with the model of indexed_parts, with the scopes of rows and migrations."""
+    token = issuer.mint("dataflow-service", {"data:admin", "data:read", "data:write"})
     app = create_app(make_settings(models="indexed_parts"))
     headers = {"Authorization": f"Bearer {token}"}
     async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
@@ -156,6 +156,37 @@ async def test_rows_are_lost_with_the_flag_only(admin: aiohttp.ClientSession, da
     assert await database.fetchval("SELECT count(*) FROM parts") == 1
     assert (await admin.post("/v1/migrations/rollback", json={"destructive": True})).status == 200
     assert await database.fetchval("SELECT to_regclass('parts')") is None
+
+
+async def _apply(admin: aiohttp.ClientSession) -> None:
+    plan = (await _answer(await admin.post("/v1/migrations/plan")))[1]
+    assert (await admin.post("/v1/migrations/apply", json={"checksum": plan["checksum"]})).status == 200
+
+
+@pytest.mark.parametrize("lacking", ["TABLE parts", "COLUMN name"])
+async def test_rows_are_served_once_their_table_is_migrated(
+    admin: aiohttp.ClientSession, database: asyncpg.Connection, lacking: str
+) -> None:
+    await database.execute("TRUNCATE parts")
+    await database.execute(f"DROP {lacking}" if lacking.startswith("TABLE") else f"ALTER TABLE parts DROP {lacking}")
+    for response in (await admin.get("/v1/indexedpart"), await admin.post("/v1/indexedpart", json={"name": "a"})):
+        status, problem = await _answer(response)
+        assert (status, problem["type"]) == (503, "urn:nexus:problem:not-migrated")
+    await _apply(admin)
+    assert (await admin.post("/v1/indexedpart", json={"name": "a"})).status == 201
+    assert (await admin.get("/v1/indexedpart")).status == 200
+
+
+async def test_a_request_that_meets_a_change_of_type_stores_nothing_and_can_be_repeated(
+    admin: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    await database.execute("TRUNCATE parts; ALTER TABLE parts ALTER COLUMN name TYPE varchar")
+    assert (await admin.post("/v1/indexedpart", json={"name": "before"})).status == 201
+    await _apply(admin)
+    status, problem = await _answer(await admin.post("/v1/indexedpart", json={"name": "meanwhile"}))
+    assert (status, problem["type"]) == (503, "urn:nexus:problem:tables-changed")
+    assert (await admin.post("/v1/indexedpart", json={"name": "after"})).status == 201
+    assert [name for (name,) in await database.fetch("SELECT name FROM parts ORDER BY id")] == ["before", "after"]
 
 
 @pytest.mark.usefixtures("engine")
