@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from dataflow_service.records.service import RecordService
     from dataflow_service.registry.model import Registry
+    from dataflow_service.schema.service import MigrationService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Context:
 
     registry: "Registry"
     records: "RecordService"
+    migrations: "MigrationService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

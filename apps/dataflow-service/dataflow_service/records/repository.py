@@ -1,12 +1,15 @@
 """Rows of any model in PostgreSQL, on the connection that is passed in."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
-from dataflow_service.records import sql
+from dataflow_service.records import query_sql, sql
+from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
+from dataflow_service.records.query import Filter, GroupQuery, Query
 from dataflow_service.registry.model import Model
 
 type Row = asyncpg.Record
@@ -40,20 +43,47 @@ async def delete(connection: asyncpg.Connection, model: Model, row_id: object) -
     return await connection.fetchval(sql.delete(model), row_id) is not None
 
 
-async def read_page(
-    connection: asyncpg.Connection, model: Model, *, after: object, limit: int, max_bytes: int, descending: bool
-) -> list[Row]:
-    """Return up to `limit` rows in the order of their ids: those beyond the id `after`, or the first for None.
+@asynccontextmanager
+async def reading(connection: asyncpg.Connection, seconds: float) -> AsyncIterator[None]:
+    """Context manager of a transaction that changes nothing, whose statements may run for `seconds` each.
 
-    A page with `max_bytes` or more ends there; `page_rows` of a row is how long it would have been.
+    Raises QueryTimeoutError for one that runs longer, NotComputableError for one that has no result.
     """
-    statement = sql.select_page(model, continued=after is not None, descending=descending)
-    return await connection.fetch(statement, limit, max_bytes, *([] if after is None else [after]))
+    await connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {round(seconds * 1000)}")
+    try:
+        yield
+    except asyncpg.QueryCanceledError as error:
+        await connection.execute("ROLLBACK")
+        raise QueryTimeoutError(seconds) from error
+    except asyncpg.NumericValueOutOfRangeError as error:
+        await connection.execute("ROLLBACK")
+        raise NotComputableError from error
+    await connection.execute("COMMIT")
 
 
-async def count(connection: asyncpg.Connection, model: Model) -> int:
-    """Return the number of rows of a model."""
-    number: int = await connection.fetchval(sql.count(model))
+async def read_page(
+    connection: asyncpg.Connection, model: Model, query: Query, *, limit: int, max_bytes: int
+) -> list[Row]:
+    """Return up to `limit` rows of a query, with its fields and those of its order.
+
+    A page with `max_bytes` or more ends there; "page rows" of a row is how long it would have been.
+    """
+    statement = query_sql.select_page(model, query, limit=limit, max_bytes=max_bytes)
+    return await connection.fetch(statement.text, *statement.values)
+
+
+async def read_groups(
+    connection: asyncpg.Connection, model: Model, query: GroupQuery, *, limit: int, max_bytes: int
+) -> list[Row]:
+    """Return up to `limit` groups of a query, with a column for each aggregate, and limits as `read_page`."""
+    statement = query_sql.select_groups(model, query, limit=limit, max_bytes=max_bytes)
+    return await connection.fetch(statement.text, *statement.values)
+
+
+async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) -> int:
+    """Return the number of rows of a filter."""
+    statement = query_sql.count(model, wanted)
+    number: int = await connection.fetchval(statement.text, *statement.values)
     return number
 
 
