@@ -11,6 +11,7 @@ from answers import problem
 from conftest import MakeSettings
 
 from dataflow_service.app import create_app
+from dataflow_service.records import repository
 from nexus_testkit import serving
 
 READS = [("GET", "/v1/product"), ("GET", "/v1/product/count"), ("POST", "/v1/product/query")]
@@ -81,3 +82,11 @@ async def test_a_client_that_leaves_ends_its_statement(
         request.cancel()
         await _until(database, 0)  # long before the time of reads is over
     assert (await client.get("/v1/product")).status == 200
+
+
+async def test_what_runs_in_a_read_cannot_write(service: str, database: asyncpg.Connection) -> None:
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        async with repository.reading(database, 10):
+            await database.execute("INSERT INTO products (name) VALUES ('x')")
+    await database.execute("ROLLBACK")
+    assert await database.fetchval("SELECT count(*) FROM products") == 0, service
