@@ -66,7 +66,8 @@ async def run(connection: asyncpg.Connection, migration: Migration, moves: Seque
 
 def _outcome(migration: Migration, done: int) -> str:
     if migration.state is State.APPLYING and done == 0:
-        return "Nothing was changed."
+        filling = migration.steps[:1] and migration.steps[0].action == "backfill"
+        return "Rows that were filled keep their values." if filling else "Nothing was changed."
     again = "roll back again" if migration.state is State.ROLLING_BACK else "apply the same plan again, or roll it back"
     return f"{done} of {len(migration.steps)} steps are in effect: remove the cause, then {again}."
 
