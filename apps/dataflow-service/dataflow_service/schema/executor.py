@@ -52,20 +52,22 @@ async def run(connection: asyncpg.Connection, migration: Migration, moves: Seque
     """
     done = migration.done
     for group in _groups(moves):
-        if _is_shared(group[0]) or (step := group[0].step) is None or step.transaction is Transaction.OWN:
+        step, outcome = group[0].step, _outcome(migration, done)
+        if step is not None and step.transaction is Transaction.NONE:
+            await _run_alone(connection, step, outcome)
+            await repository.set_done(connection, migration, group[-1].done)
+        else:
             async with connection.transaction():
                 for move in group:
-                    await _run_step(connection, move.step, _outcome(migration, done))
+                    await _run_step(connection, move.step, outcome)
                 await repository.set_done(connection, migration, group[-1].done)
-        else:
-            await _run_alone(connection, step, _outcome(migration, done))
-            await repository.set_done(connection, migration, group[-1].done)
         done = group[-1].done
 
 
 def _outcome(migration: Migration, done: int) -> str:
     if migration.state is State.APPLYING and done == 0:
-        return "Nothing was changed."
+        filling = migration.steps[:1] and migration.steps[0].action == "backfill"
+        return "Rows that were filled keep their values." if filling else "Nothing was changed."
     again = "roll back again" if migration.state is State.ROLLING_BACK else "apply the same plan again, or roll it back"
     return f"{done} of {len(migration.steps)} steps are in effect: remove the cause, then {again}."
 

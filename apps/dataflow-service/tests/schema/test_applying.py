@@ -264,6 +264,8 @@ async def test_a_connection_that_is_lost_while_rows_are_filled_loses_nothing(
     )
     async with other.transaction():
         await other.execute("SELECT FROM parts WHERE id = 100 FOR UPDATE")
+        with pytest.raises(TableLockedError, match=r"Rows that were filled keep their values\.$"):
+            await engine.apply(parts(FILLED))
         applying = asyncio.create_task(engine.apply(parts(FILLED)))
         waiting = "FROM pg_stat_activity WHERE usename = current_user AND wait_event_type = 'Lock'"
         await until(lambda: database.fetchval(f"SELECT count(*) {waiting}"), 1)
