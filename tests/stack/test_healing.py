@@ -9,6 +9,7 @@ import httpx
 import pytest
 from harness import engine
 from harness.figures import Figures
+from harness.proofs import STACK_INPUTS, proof
 from harness.stack import HEAL_SECONDS, Stack, login
 
 from nexusctl.workspace import Service, load
@@ -20,7 +21,10 @@ CODES = {"ok": 200, "degraded": 200, "unavailable": 503}
 SERVICES = pytest.mark.parametrize("victim", load().services, ids=lambda service: service.name)
 
 # How the images were built makes no difference here.
-pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
+pytestmark = [
+    proof("healing", *STACK_INPUTS),
+    pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
+]
 
 
 @pytest.fixture(scope="module")

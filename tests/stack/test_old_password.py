@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from harness import engine
 from harness.clone import Outcome, run
+from harness.proofs import STACK_INPUTS, proof
 from harness.stack import compose, settings
 
 from nexusctl import secrets
@@ -20,6 +21,7 @@ FORMER, LATTER = "the-former-password", "the-latter-password"
 LIMIT_SECONDS = 60
 
 pytestmark = [
+    proof("old password", *STACK_INPUTS),
     pytest.mark.usefixtures("tag"),
     pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session"),
 ]

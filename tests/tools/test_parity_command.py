@@ -69,6 +69,36 @@ def parity(*arguments: str, **env: str) -> Outcome:
     return run([sys.executable, "-m", "nexusctl", "parity", *arguments], ROOT, settings)
 
 
+IGNORE_SIGTERM = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def deaf() -> Iterator[list[behaviour.Side]]:
+    """Two compose projects whose service `shop` ignores SIGTERM."""
+    sides = [behaviour.Side(f"nexus-deaf-{name}", (), {}) for name in ("left", "right")]
+    containers = []
+    for side in sides:
+        labels = {"com.docker.compose.project": side.project, "com.docker.compose.service": "shop"}
+        options = [f"--label={name}={value}" for name, value in labels.items()]
+        command = ("nexus/build", "python3", "-c", IGNORE_SIGTERM)
+        containers.append(engine.docker("run", "--detach", "--stop-timeout=1", *options, *command).strip())
+    for container in containers:
+        while "ready" not in engine.docker("logs", container):
+            time.sleep(0.05)
+    yield sides
+    engine.docker("rm", "--force", *containers)
+
+
+@pytest.mark.usefixtures("bases")
+def test_containers_that_both_had_to_be_killed_differ(deaf: list[behaviour.Side]) -> None:
+    assert [behaviour.stop(side, "shop") for side in deaf] == [
+        {"exit on SIGTERM": {"killed in nexus-deaf-left": ""}},
+        {"exit on SIGTERM": {"killed in nexus-deaf-right": ""}},
+    ]
+
+
 def test_report_has_a_row_per_point_reasons_and_differences(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

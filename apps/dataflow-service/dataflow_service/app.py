@@ -15,6 +15,9 @@ from dataflow_service.records import endpoints as records
 from dataflow_service.records.service import RecordService
 from dataflow_service.registry import endpoints as registry
 from dataflow_service.registry import loader
+from dataflow_service.schema import endpoints as schema
+from dataflow_service.schema.desired import desired_schema
+from dataflow_service.schema.service import MigrationService
 from dataflow_service.settings import MIGRATIONS, Settings
 from nexus_chassis import redis
 from nexus_chassis.app import Lifespan, build_app
@@ -39,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, nodes.router, records.router],
+        routers=[registry.router, schema.router, nodes.router, records.router],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -50,6 +53,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models = loader.load(settings.models)
+        migrations = MigrationService(settings, desired_schema(models))
         async with (
             open_database(settings, MIGRATIONS, workers=settings.workers) as database,
             redis.create_redis(settings) as messages,
@@ -59,8 +63,10 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.add("redis", lambda: redis.check(messages), critical=False)
             health.wait_for(lambda: database.opened)
             publisher = ChangePublisher(messages)
-            rows = RecordService(database, publisher.publish)
-            app.state.context = Context(registry=models, records=rows, nodes=NodeService(models, rows))
+            rows = RecordService(database, publisher.publish, read_seconds=settings.read_seconds)
+            app.state.context = Context(
+                registry=models, records=rows, nodes=NodeService(models, rows), migrations=migrations
+            )
             yield
 
     return lifespan

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dataflow_service.nodes.service import NodeService
     from dataflow_service.records.service import RecordService
     from dataflow_service.registry.model import Registry
+    from dataflow_service.schema.service import MigrationService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Context:
     registry: "Registry"
     records: "RecordService"
     nodes: "NodeService"
+    migrations: "MigrationService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

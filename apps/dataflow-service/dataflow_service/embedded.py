@@ -17,5 +17,5 @@ async def open_nodes(settings: Settings) -> AsyncIterator[NodeService]:
     """Context manager of the nodes of all models, on a migrated database; changes are published as the service does."""
     registry = loader.load(settings.models)
     async with open_database(settings, MIGRATIONS) as database, redis.create_redis(settings) as messages:
-        records = RecordService(database, ChangePublisher(messages).publish)
+        records = RecordService(database, ChangePublisher(messages).publish, read_seconds=settings.read_seconds)
         yield NodeService(registry, records)

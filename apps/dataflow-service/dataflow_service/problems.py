@@ -1,17 +1,27 @@
 """The answers (RFC 9457) to the errors of the services."""
 
+from collections.abc import Iterable
+
+import asyncpg
+
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
+    InvalidQueryError,
     InvalidRowError,
     NoSuchRowError,
+    NotComputableError,
     NotStorableError,
     NotUniqueError,
+    QueryTimeoutError,
     TooManyMatchesError,
     TooManyRowsError,
 )
 from dataflow_service.registry.errors import NoSuchModelError
+from dataflow_service.schema import errors as schema
 from nexus_chassis.challenges import forbidden
 from nexus_chassis.problems import Problem
+
+_RETRY = {"Retry-After": "2"}
 
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
@@ -47,13 +57,84 @@ def _not_storable(error: NotStorableError) -> Problem:
     return Problem(422, "not-storable", "The database refuses the value", str(error))
 
 
-def _invalid_row(error: InvalidRowError) -> Problem:
-    faults = [{"pointer": "/" + "/".join(map(str, fault.place)), "detail": fault.text} for fault in error.faults]
+def _query_timeout(error: QueryTimeoutError) -> Problem:
+    return Problem(503, "query-timeout", "The query takes too long", str(error))
+
+
+def _not_computable(error: NotComputableError) -> Problem:
+    return Problem(422, "not-computable", "The result cannot be computed", str(error))
+
+
+def _invalid_request(error: InvalidRowError | InvalidQueryError) -> Problem:
+    faults = [{"pointer": _pointer(fault.place), "detail": fault.text} for fault in error.faults]
     detail = "; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults)
     return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults)
 
 
+def _pointer(place: Iterable[str | int]) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def _migration_running(error: schema.MigrationRunningError) -> Problem:
+    return Problem(409, "migration-running", "A migration is running", str(error))
+
+
+def _checksum_mismatch(error: schema.ChecksumMismatchError) -> Problem:
+    return Problem(409, "checksum-mismatch", "The plan has changed", str(error), checksum=error.found)
+
+
+def _destructive_steps(error: schema.DestructiveStepsError) -> Problem:
+    return Problem(409, "destructive-steps", "Data would be lost", str(error), statements=list(error.statements))
+
+
+def _rows_lack_value(error: schema.RowsLackValueError) -> Problem:
+    return Problem(409, "rows-lack-value", "The rows that there are would lack a value", str(error))
+
+
+def _table_locked(error: schema.TableLockedError) -> Problem:
+    return Problem(409, "table-locked", "The table is in use", str(error))
+
+
+def _step_failed(error: schema.StepFailedError) -> Problem:
+    return Problem(409, "migration-step-failed", "PostgreSQL refuses a step", str(error))
+
+
+def _step_too_slow(error: schema.StepTooSlowError) -> Problem:
+    return Problem(409, "migration-step-too-slow", "A step took too long", str(error))
+
+
+def _nothing_to_roll_back(error: schema.NothingToRollBackError) -> Problem:
+    return Problem(409, "nothing-to-roll-back", "There is nothing to roll back", str(error))
+
+
+def _irreversible(error: schema.IrreversibleError) -> Problem:
+    return Problem(409, "irreversible-migration", "The plan cannot be rolled back", str(error))
+
+
+def _rollback_unfinished(error: schema.RollbackUnfinishedError) -> Problem:
+    return Problem(409, "rollback-unfinished", "A rollback comes first", str(error))
+
+
+def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
+    return Problem(
+        503,
+        "not-migrated",
+        "The table is not migrated",
+        "The database lacks the table or a column of the model. Plan and apply the migration of the models.",
+        headers=_RETRY,
+    )
+
+
+def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
+    detail = "A migration changed the table under the request, which did nothing. Repeat it."
+    return Problem(503, "tables-changed", "The table has just changed", detail, headers=_RETRY)
+
+
 PROBLEMS = (
+    (asyncpg.UndefinedTableError, _not_migrated),
+    (asyncpg.UndefinedColumnError, _not_migrated),
+    (asyncpg.InvalidCachedStatementError, _tables_changed),
     (NoSuchModelError, _no_such_model),
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),
@@ -62,5 +143,18 @@ PROBLEMS = (
     (TooManyRowsError, _too_many_rows),
     (TooManyMatchesError, _too_many_matches),
     (NotStorableError, _not_storable),
-    (InvalidRowError, _invalid_row),
+    (QueryTimeoutError, _query_timeout),
+    (NotComputableError, _not_computable),
+    (InvalidRowError, _invalid_request),
+    (InvalidQueryError, _invalid_request),
+    (schema.MigrationRunningError, _migration_running),
+    (schema.ChecksumMismatchError, _checksum_mismatch),
+    (schema.DestructiveStepsError, _destructive_steps),
+    (schema.RowsLackValueError, _rows_lack_value),
+    (schema.TableLockedError, _table_locked),
+    (schema.StepFailedError, _step_failed),
+    (schema.StepTooSlowError, _step_too_slow),
+    (schema.NothingToRollBackError, _nothing_to_roll_back),
+    (schema.IrreversibleError, _irreversible),
+    (schema.RollbackUnfinishedError, _rollback_unfinished),
 )

@@ -42,3 +42,10 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
         validation_alias="DATAFLOW_MODELS",
         description="package whose modules hold the models",
     )
+    read_seconds: float = Field(
+        10.0,
+        validation_alias="DATAFLOW_READ_SECONDS",
+        ge=0.1,
+        le=25,
+        description="seconds that PostgreSQL may work on one list, count or aggregate",
+    )

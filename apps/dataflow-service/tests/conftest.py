@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 import pytest
+import samples
+from parts import Engine
 from readings import TABLE
 from tcp_proxy import Proxy
 
 import dataflow_service
 from dataflow_service.app import create_app
-from dataflow_service.settings import Settings
+from dataflow_service.settings import MIGRATIONS, Settings
+from nexus_chassis.postgres import migrate
 from nexus_testkit import Issuer, serving
 
 ROOT = Path(dataflow_service.__file__).parent.parent
@@ -108,8 +111,9 @@ async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSessio
 
 @pytest.fixture
 def model_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the packages in registry/fixtures importable."""
-    monkeypatch.syspath_prepend(Path(__file__).parent / "registry/fixtures")
+    """Makes the packages in the folders `fixtures` importable."""
+    for folder in ("registry", "schema"):
+        monkeypatch.syspath_prepend(Path(__file__).parent / folder / "fixtures")
 
 
 @pytest.fixture
@@ -126,3 +130,42 @@ async def readings(
     async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
         yield session
     await database.execute("DROP TABLE instrument_readings")
+
+
+@pytest.fixture
+async def sample_rows(
+    make_settings: MakeSettings,
+    database: asyncpg.Connection,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package nullable_types, and the rows of `samples`."""
+    await database.execute(samples.TABLE)
+    await samples.insert(database, samples.samples(samples.ROWS))
+    app = create_app(make_settings(models="nullable_types"))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        yield session
+
+
+@pytest.fixture
+async def engine(make_settings: MakeSettings, database: asyncpg.Connection) -> Engine:
+    """The migrations of a schema that has the service's own tables only."""
+    settings = make_settings()
+    await migrate(settings, MIGRATIONS)
+    await database.execute("DROP TABLE products")
+    return Engine(settings)
+
+
+@pytest.fixture
+async def service_role(database: asyncpg.Connection, postgres_admin_url: str) -> AsyncIterator[str]:
+    """A role with the password `unit` that may read and write the tables, and not change them."""
+    owner = await database.fetchval("SELECT current_user")
+    role = f"{owner}_service"
+    admin = await asyncpg.connect(postgres_admin_url)
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'unit'; ALTER ROLE {role} SET search_path = {owner}")
+    await admin.execute(f"GRANT USAGE ON SCHEMA {owner} TO {role}")
+    await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {owner} TO {role}")
+    yield role
+    await admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    await admin.close()

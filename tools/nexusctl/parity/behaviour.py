@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ _HEALTHY_SECONDS = 60
 _SETTLE_SECONDS = 10
 _POLL_SECONDS = 0.1
 _LOG_LINES = 20
+_KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,14 @@ def start(side: Side, service: str) -> Start:
 
 
 def stop(side: Side, service: str) -> Facts:
-    """Stop a service's running container by SIGTERM and return how it ended."""
+    """Stop a service's running container by SIGTERM and return how it ended; one that was killed equals no other."""
     container = side.container(service)
     if _state(container)["Status"] != "running":
         return {}
     shell.capture(["docker", "stop", container])
-    return {"exit on SIGTERM": {f"status {_state(container)['ExitCode']}": ""}}
+    status = _state(container)["ExitCode"]
+    ended = f"killed in {side.project}" if status == _KILLED else f"status {status}"
+    return {"exit on SIGTERM": {ended: ""}}
 
 
 def _probe(container: str, task: str, seconds: float) -> dict[str, Any] | None:

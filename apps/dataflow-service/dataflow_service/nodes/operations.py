@@ -7,16 +7,11 @@ from dataflow_service.nodes import outcomes, parsing
 from dataflow_service.nodes.outcomes import Outcome
 from dataflow_service.nodes.parsing import PARAMETERS, Parameters
 from dataflow_service.records import parsing as rows
+from dataflow_service.records import query_parsing
 from dataflow_service.records.errors import Fault, InvalidRowError
 from dataflow_service.records.service import RecordService
 from dataflow_service.registry.model import Model
 from nexus_chassis.principal import Principal
-
-MAX_LIMIT = 1000
-"""Rows in one page."""
-
-_DEFAULT_LIMIT = 100
-_ORDERS = {"id": False, "-id": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +50,9 @@ async def delete(call: Call) -> Outcome:
 
 
 async def list_rows(call: Call) -> Outcome:
-    """Return a page of the rows of a filter."""
-    page = await call.records.read_page(
-        call.model,
-        parsing.wanted(call.model, call.parameters),
-        after=_after(call),
-        limit=_limit(call.parameters.get("limit", _DEFAULT_LIMIT)),
-        descending=_descending(call.parameters.get("order_by", ["id"])),
-    )
-    return outcomes.PageOutcome(call.model, page)
+    """Return a page of rows: those of a filter, with the fields and in the order asked for."""
+    query = query_parsing.of_parameters(call.model, call.parameters, PARAMETERS)
+    return outcomes.PageOutcome(await call.records.read_page(call.model, query))
 
 
 async def count(call: Call) -> Outcome:
@@ -136,28 +125,3 @@ OPERATIONS: Mapping[str, Callable[[Call], Awaitable[Outcome]]] = {
     "bulk_upsert": bulk_upsert,
 }
 """By Kailash's names."""
-
-
-def _after(call: Call) -> object:
-    after = call.parameters.get("after")
-    if after is None:
-        return None
-    place = (*PARAMETERS, "after")
-    if not isinstance(after, str):
-        raise InvalidRowError([Fault(place, "should be the `next` of a page, a string")])
-    try:
-        return call.model.identifier(after)
-    except ValueError as error:
-        raise InvalidRowError([Fault(place, str(error))]) from None
-
-
-def _limit(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_LIMIT:
-        raise InvalidRowError([Fault((*PARAMETERS, "limit"), f"should be an integer from 1 to {MAX_LIMIT}")])
-    return value
-
-
-def _descending(value: object) -> bool:
-    if not isinstance(value, list) or len(value) != 1 or value[0] not in _ORDERS:
-        raise InvalidRowError([Fault((*PARAMETERS, "order_by"), 'should be ["id"] or ["-id"]')])
-    return _ORDERS[value[0]]

@@ -35,7 +35,7 @@ class RowOutcome:
 
     def values(self) -> dict[str, Any]:
         """Return the fields of the row."""
-        return encoding.row_values(self.model, self.row)
+        return encoding.row_values(self.model.fields, self.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +52,23 @@ class UpsertOutcome:
 
     def values(self) -> dict[str, Any]:
         """Return `created` and `record`."""
-        return {"created": self.created, "record": encoding.row_values(self.model, self.row)}
+        return {"created": self.created, "record": encoding.row_values(self.model.fields, self.row)}
 
 
 @dataclass(frozen=True, slots=True)
 class PageOutcome:
     """A page of rows."""
 
-    model: Model
     page: Page
 
     def json(self) -> bytes:
         """Return `items` and `next`."""
-        return encoding.page_json(self.model, self.page)
+        return encoding.page_json(self.page)
 
     def values(self) -> dict[str, Any]:
         """Return `items` and `next`."""
-        return {"items": [encoding.row_values(self.model, row) for row in self.page.rows], "next": self.page.next}
+        items = [encoding.row_values(self.page.fields, row) for row in self.page.rows]
+        return {"items": items, "next": self.page.next}
 
 
 @dataclass(frozen=True, slots=True)

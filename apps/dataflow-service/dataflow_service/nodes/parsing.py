@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from dataflow_service.records import equality, parsing
-from dataflow_service.records.equality import Wanted
+from dataflow_service.records import parsing
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidRowError
+from dataflow_service.records.filters import parse_filter
 from dataflow_service.records.parsing import Place, Values
+from dataflow_service.records.query import Filter, compares
 from dataflow_service.registry.kailash_adapter import GeneratedNode
 from dataflow_service.registry.model import Model
 
@@ -102,19 +103,24 @@ def row_id(model: Model, parameters: Parameters) -> Any:  # noqa: ANN401 - model
     return parsing.sent_id(model, value["id"], (*place, "id"))
 
 
-def wanted(model: Model, parameters: Parameters) -> Wanted:
-    """Return what `filter` selects, which is every row where there is none."""
-    return equality.wanted(model, parameters.get("filter", {}), (*PARAMETERS, "filter"))
-
-
-def some(model: Model, parameters: Parameters) -> Wanted:
-    """Return what `filter` selects of the rows that are changed or deleted together.
+def wanted(model: Model, parameters: Parameters) -> Filter:
+    """Return the filter in `filter`, which is true for every row where there is none.
 
     Raises:
-        InvalidRowError: There is no condition, so that every row would be.
+        InvalidQueryError: It is no filter for the rows of the model.
+    """
+    return parse_filter(model, parameters.get("filter", {}), (*PARAMETERS, "filter"))
+
+
+def some(model: Model, parameters: Parameters) -> Filter:
+    """Return the filter of the rows that are changed or deleted together.
+
+    Raises:
+        InvalidQueryError: It is no filter for the rows of the model.
+        InvalidRowError: It compares nothing, so that every row would be.
     """
     found = wanted(model, parameters)
-    if not found:
+    if not compares(found):
         raise InvalidRowError([Fault((*PARAMETERS, "filter"), "should have a condition; without one it is every row")])
     return found
 

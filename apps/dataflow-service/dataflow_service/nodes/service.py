@@ -26,9 +26,14 @@ class ServedNode:
     model: Model
 
     @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.node.operation in _READING
+
+    @property
     def scope(self) -> str:
         """The scope that a principal needs."""
-        return "data:read" if self.node.operation in _READING else "data:write"
+        return "data:read" if self.reads else "data:write"
 
 
 class NodeService:

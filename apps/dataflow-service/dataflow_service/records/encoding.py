@@ -3,46 +3,78 @@
 import json
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
 from pydantic_core import to_json, to_jsonable_python
 
+from dataflow_service.records.query import Aggregate
 from dataflow_service.records.repository import Row
-from dataflow_service.records.service import Page
-from dataflow_service.registry.model import Model
+from dataflow_service.records.service import Groups, Page
+from dataflow_service.registry.model import Field, Model
 
 type _Part = Callable[[Row], bytes]
 
 
 def row_json(model: Model, row: Row) -> bytes:
     """Return a row as a JSON object, with the fields in the order of the model."""
-    return b"{" + b",".join([part(row) for part in _parts(model)]) + b"}"
+    return _object(_parts_of_model(model), row)
 
 
-def row_values(model: Model, row: Row) -> dict[str, Any]:
-    """Return a row as the values of its JSON, with the fractions in JSON fields as Decimal."""
-    plain = {field.name: row[field.name] for field in model.fields if field.sql_type != "jsonb"}
-    values: dict[str, Any] = to_jsonable_python(plain)
-    documents = {field.name: row[field.name] for field in model.fields if field.sql_type == "jsonb"}
+def row_values(fields: Sequence[Field], row: Row) -> dict[str, Any]:
+    """Return fields of a row as the values of its JSON, with the fractions in JSON fields as Decimal."""
+    plain = {field.name: row[field.name] for field in fields if field.sql_type != "jsonb"}
+    values: dict[str, Any] = to_jsonable_python(plain, inf_nan_mode="strings")
+    documents = {field.name: row[field.name] for field in fields if field.sql_type == "jsonb"}
     values |= {
         name: None if text is None else json.loads(text, parse_float=Decimal) for name, text in documents.items()
     }
-    return {field.name: values[field.name] for field in model.fields}
+    return {field.name: values[field.name] for field in fields}
 
 
-def page_json(model: Model, page: Page) -> bytes:
+def page_json(page: Page) -> bytes:
     """Return a page as a JSON object with `items` and `next`."""
-    items = b",".join([row_json(model, row) for row in page.rows])
-    return b'{"items":[%b],"next":%b}' % (items, to_json(page.next))
+    parts = _parts(tuple(page.fields))
+    return _page([_object(parts, row) for row in page.rows], page.next)
+
+
+def groups_json(groups: Groups) -> bytes:
+    """Return groups as a JSON object with `items` and `next`."""
+    fields, aggregates = tuple(groups.fields), groups.aggregates
+    parts = _parts(fields) if fields else ()
+    items = [b'{"group":%b,%b' % (_object(parts, row), _values(aggregates, row)[1:]) for row in groups.rows]
+    return _page(items, groups.next)
+
+
+def _object(parts: Sequence[_Part], row: Row) -> bytes:
+    return b"{" + b",".join([part(row) for part in parts]) + b"}"
+
+
+def _page(items: Sequence[bytes], following: str | None) -> bytes:
+    return b'{"items":[%b],"next":%b}' % (b",".join(items), to_json(following))
+
+
+def _values(aggregates: Sequence[Aggregate], row: Row) -> bytes:
+    """Return the values of the aggregates by their function and field."""
+    found: dict[str, dict[str, object]] = {}
+    for aggregate in aggregates:
+        value = row[aggregate.name]
+        whole = aggregate.is_integer and value is not None  # a sum is text, as decimal numbers are
+        found.setdefault(aggregate.function, {})[aggregate.argument] = int(value) if whole else value
+    return to_json(found, inf_nan_mode="strings")
 
 
 @cache
-def _parts(model: Model) -> Sequence[_Part]:
+def _parts_of_model(model: Model) -> Sequence[_Part]:
+    return _parts(tuple(model.fields))
+
+
+@lru_cache(maxsize=1024)  # callers choose the fields
+def _parts(fields: Sequence[Field]) -> Sequence[_Part]:
     """Return an encoder for each JSON field and for each run of other fields."""
-    runs = groupby(model.fields, key=lambda field: field.sql_type == "jsonb")
-    return [part for is_json, fields in runs for part in _encoders([field.name for field in fields], is_json=is_json)]
+    runs = groupby(fields, key=lambda field: field.sql_type == "jsonb")
+    return [part for is_json, run in runs for part in _encoders([field.name for field in run], is_json=is_json)]
 
 
 def _encoders(names: list[str], *, is_json: bool) -> list[_Part]:

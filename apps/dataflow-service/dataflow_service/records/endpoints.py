@@ -1,13 +1,28 @@
 """/v1/{model} and below: rows."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 from pydantic_core import to_json
 
-from dataflow_service.records import encoding, parsing
+from dataflow_service.records import encoding, parsing, query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
-from dataflow_service.records.schemas import ROW_BODY, ROWS_BODY, CreatedRows, Row, RowCount, RowPage
+from dataflow_service.records.query import GroupQuery
+from dataflow_service.records.schemas import (
+    QUERY_BODY,
+    ROW_BODY,
+    ROWS_BODY,
+    AfterParameter,
+    CreatedRows,
+    FieldsParameter,
+    FilterParameter,
+    GroupPage,
+    OrderParameter,
+    Row,
+    RowCount,
+    RowPage,
+)
+from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
 from nexus_chassis.tokens import require
@@ -24,16 +39,32 @@ _reading = [Depends(require("data:read"))]
 
 @router.get("", dependencies=_reading, response_model=RowPage)
 async def list_rows(
+    request: Request,
     model: ModelAtPath,
     records: Records,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: str | None = None,
-    order: Literal["id", "-id"] = "id",
+    *,
+    filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    fields: FieldsParameter = None,
+    order: OrderParameter = None,
+    after: AfterParameter = None,
+    limit: Annotated[int, Query(ge=1, le=query_parsing.MAX_LIMIT)] = query_parsing.DEFAULT_LIMIT,
 ) -> Response:
-    """List rows by id, ascending or (`-id`) descending; `after` is the `next` of the page before."""
-    start = None if after is None else parsing.page_start(model, after)
-    page = await records.read_page(model, after=start, limit=limit, descending=order == "-id")
-    return _json(encoding.page_json(model, page))
+    """List rows: those of a filter, with the fields and in the order asked for, page by page."""
+    query_parsing.check_encoding(request.scope["query_string"])
+    query = query_parsing.of_address(model, filter_text=filter, fields=fields, order=order, after=after, limit=limit)
+    page = await cancel_on_disconnect(request, records.read_page(model, query))
+    return _json(encoding.page_json(page))
+
+
+@router.post("/query", dependencies=_reading, openapi_extra=QUERY_BODY, response_model=RowPage | GroupPage)
+async def query_rows(request: Request, model: ModelAtPath, records: Records) -> Response:
+    """List rows as GET does, or groups of rows with aggregates."""
+    query = query_parsing.of_body(model, await _read(request, MAX_BODY_BYTES))
+    if isinstance(query, GroupQuery):
+        groups = await cancel_on_disconnect(request, records.read_groups(model, query))
+        return _json(encoding.groups_json(groups))
+    page = await cancel_on_disconnect(request, records.read_page(model, query))
+    return _json(encoding.page_json(page))
 
 
 @router.post("", status_code=201, openapi_extra=ROW_BODY, response_model=Row)
@@ -54,9 +85,16 @@ async def create_rows(request: Request, principal: Writer, model: ModelAtPath, r
 
 
 @router.get("/count", dependencies=_reading, response_model=RowCount)
-async def count_rows(model: ModelAtPath, records: Records) -> Response:
-    """Count the rows of a model."""
-    return _json(to_json({"count": await records.count(model)}))
+async def count_rows(
+    request: Request,
+    model: ModelAtPath,
+    records: Records,
+    filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+) -> Response:
+    """Count the rows of a filter, or all."""
+    query_parsing.check_encoding(request.scope["query_string"])
+    wanted = query_parsing.filter_of_address(model, filter)
+    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(model, wanted))}))
 
 
 @router.get("/{row_id}", dependencies=_reading, response_model=Row)

@@ -23,6 +23,35 @@ class InvalidRowError(Exception):
         self.faults = tuple(faults)
 
 
+class InvalidQueryError(Exception):
+    """What was asked for cannot be asked of the model; `faults` has at most `MAX_FAULTS` of the reasons."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(f"{'/'.join(map(str, fault.place))} {fault.text}" for fault in faults))
+        self.faults = tuple(faults)
+
+
+class QueryTimeoutError(Exception):
+    """PostgreSQL ended a query, which may run for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"PostgreSQL ended the query: it may run for {seconds:g} s. Narrow it with a filter on an indexed field, "
+            "order it by such a field, or try again when there is less to do."
+        )
+        self.seconds = seconds
+
+
+class NotComputableError(Exception):
+    """A sum or an average has no value."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A sum or an average is beyond the range of its type, double precision. Leave it out, or narrow the query "
+            "with a filter."
+        )
+
+
 class TooManyRowsError(Exception):
     """One request has more rows than it may have."""
 

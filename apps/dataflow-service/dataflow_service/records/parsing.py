@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidRowError, NoSuchRowError, TooManyRowsError
 from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.validation import reason
 
 MAX_ROWS = 1000
 """Rows in one request; a channel keeps as many events."""
@@ -115,18 +116,6 @@ def sent_id(model: Model, value: object, place: Place) -> Any:  # noqa: ANN401 -
         raise InvalidRowError([Fault(place, str(error))]) from None
 
 
-def page_start(model: Model, after: str) -> Any:  # noqa: ANN401 - models choose the type of their id
-    """Return the id that the query parameter `after` names.
-
-    Raises:
-        InvalidRowError: It is not the spelling of an id of this model.
-    """
-    try:
-        return model.identifier(after)
-    except ValueError as error:
-        raise InvalidRowError([Fault(("query", "after"), str(error))]) from None
-
-
 def _new_row(model: Model, document: object, place: Place) -> Values:
     return _values(model.written, _validated(model, model.create, document, place), place)
 
@@ -158,14 +147,7 @@ def _why_unknown(model: Model, *, is_service_field: bool) -> str:
 
 
 def _fault(place: Place, item: ErrorDetails) -> Fault:
-    match item["type"]:
-        case "missing":
-            text = "is missing"
-        case "value_error":
-            text = str(item["ctx"]["error"])
-        case _:
-            text = item["msg"]
-    return Fault((*place, *item["loc"]), text)
+    return Fault((*place, *item["loc"]), reason(item))
 
 
 def _values(fields: list[Field], row: BaseModel, place: Place) -> Values:

@@ -1,13 +1,16 @@
 """Rows of any model in PostgreSQL, on the connection that is passed in."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
-from dataflow_service.records import sql
-from dataflow_service.records.equality import Wanted, arguments, where
+from dataflow_service.records import query_sql, sql
+from dataflow_service.records.conditions import Parameters, condition
+from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
+from dataflow_service.records.query import Filter, GroupQuery, Query
 from dataflow_service.registry.model import Model
 
 type Row = asyncpg.Record
@@ -54,17 +57,20 @@ async def change_each(
 
 
 async def change_where(
-    connection: asyncpg.Connection, model: Model, wanted: Wanted, values: Values, limit: int
+    connection: asyncpg.Connection, model: Model, wanted: Filter, values: Values, limit: int
 ) -> list[Any]:
-    """Set fields of at most `limit` rows of a condition, and return their ids."""
-    statement = sql.update_where(model, tuple(values), where(wanted), limit)
-    return [row["id"] for row in await connection.fetch(statement, *arguments(wanted), *values.values())]
+    """Set fields of at most `limit` rows of a filter, and return their ids."""
+    parameters = Parameters()
+    where = condition(wanted, parameters)
+    statement = sql.update_where(model, list(values), where, limit, first=len(parameters.values) + 1)
+    return [row["id"] for row in await connection.fetch(statement, *parameters.values, *values.values())]
 
 
-async def delete_where(connection: asyncpg.Connection, model: Model, wanted: Wanted, limit: int) -> list[Any]:
-    """Delete at most `limit` rows of a condition, and return their ids."""
-    statement = sql.delete_where(model, where(wanted), limit)
-    return [row["id"] for row in await connection.fetch(statement, *arguments(wanted))]
+async def delete_where(connection: asyncpg.Connection, model: Model, wanted: Filter, limit: int) -> list[Any]:
+    """Delete at most `limit` rows of a filter, and return their ids."""
+    parameters = Parameters()
+    statement = sql.delete_where(model, condition(wanted, parameters), limit)
+    return [row["id"] for row in await connection.fetch(statement, *parameters.values)]
 
 
 async def read(connection: asyncpg.Connection, model: Model, row_id: object) -> Row | None:
@@ -82,29 +88,47 @@ async def delete(connection: asyncpg.Connection, model: Model, row_id: object) -
     return await connection.fetchval(sql.delete(model), row_id) is not None
 
 
-async def read_page(
-    connection: asyncpg.Connection,
-    model: Model,
-    wanted: Wanted,
-    *,
-    after: object,
-    limit: int,
-    max_bytes: int,
-    descending: bool,
-) -> list[Row]:
-    """Return up to `limit` rows in the order of their ids: those beyond the id `after`, or the first for None.
+@asynccontextmanager
+async def reading(connection: asyncpg.Connection, seconds: float) -> AsyncIterator[None]:
+    """Context manager of a transaction that changes nothing, whose statements may run for `seconds` each.
 
-    A page with `max_bytes` or more ends there; `page_rows` of a row is how long it would have been.
+    Raises QueryTimeoutError for one that runs longer, NotComputableError for one that has no result.
     """
-    fixed = [limit, max_bytes, *([] if after is None else [after])]
-    condition = where(wanted, len(fixed) + 1)
-    statement = sql.select_page(model, continued=after is not None, descending=descending, where=condition)
-    return await connection.fetch(statement, *fixed, *arguments(wanted))
+    await connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {round(seconds * 1000)}")
+    try:
+        yield
+    except asyncpg.QueryCanceledError as error:
+        await connection.execute("ROLLBACK")
+        raise QueryTimeoutError(seconds) from error
+    except asyncpg.NumericValueOutOfRangeError as error:
+        await connection.execute("ROLLBACK")
+        raise NotComputableError from error
+    await connection.execute("COMMIT")
 
 
-async def count(connection: asyncpg.Connection, model: Model, wanted: Wanted) -> int:
-    """Return the number of rows of a condition."""
-    number: int = await connection.fetchval(sql.count(model, where(wanted)), *arguments(wanted))
+async def read_page(
+    connection: asyncpg.Connection, model: Model, query: Query, *, limit: int, max_bytes: int
+) -> list[Row]:
+    """Return up to `limit` rows of a query, with its fields and those of its order.
+
+    A page with `max_bytes` or more ends there; "page rows" of a row is how long it would have been.
+    """
+    statement = query_sql.select_page(model, query, limit=limit, max_bytes=max_bytes)
+    return await connection.fetch(statement.text, *statement.values)
+
+
+async def read_groups(
+    connection: asyncpg.Connection, model: Model, query: GroupQuery, *, limit: int, max_bytes: int
+) -> list[Row]:
+    """Return up to `limit` groups of a query, with a column for each aggregate, and limits as `read_page`."""
+    statement = query_sql.select_groups(model, query, limit=limit, max_bytes=max_bytes)
+    return await connection.fetch(statement.text, *statement.values)
+
+
+async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) -> int:
+    """Return the number of rows of a filter."""
+    statement = query_sql.count(model, wanted)
+    number: int = await connection.fetchval(statement.text, *statement.values)
     return number
 
 

@@ -1,8 +1,9 @@
 """How rows and the answers about them look in the OpenAPI document; which fields a row has, its model's JSON Schema says."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
 
 ROW_BODY = {
     "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Row"}}}, "required": True}
@@ -17,6 +18,33 @@ ROWS_BODY = {
         "required": True,
     }
 }
+_FILTER = (
+    "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
+    "$and, $or and $not combine filters"
+)
+_AFTER = "the `next` of the page before, in the same order"
+
+FilterParameter = Annotated[str | None, Query(description=_FILTER)]
+FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
+OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
+AfterParameter = Annotated[str | None, Query(description=_AFTER)]
+
+
+class RowQuery(BaseModel):
+    """A query of rows, or with `aggregates` of groups of rows."""
+
+    filter: dict[str, Any] = Field({}, description=_FILTER)
+    fields: list[str] | str = Field([], description="fields to answer")
+    order: list[str] | str = Field([], description="fields to order by; `-` in front: descending")
+    after: str | None = Field(None, description=_AFTER)
+    limit: int = Field(100, ge=1, le=1000, description="rows or groups in a page")
+    aggregates: dict[str, list[str] | str] = Field({}, description="fields of each function: count sum min max avg")
+    group_by: list[str] | str = Field([], description="fields that the rows of a group share")
+
+
+QUERY_BODY = {
+    "requestBody": {"content": {"application/json": {"schema": RowQuery.model_json_schema()}}, "required": True}
+}
 
 
 class Row(BaseModel):
@@ -26,9 +54,24 @@ class Row(BaseModel):
 
 
 class RowPage(BaseModel):
-    """Rows by id; `next` is the `after` of the page after this one, null on the last."""
+    """Rows in the order asked for; `next` is the `after` of the page after this one, null on the last."""
 
     items: list[Row]
+    next: str | None
+
+
+class Group(BaseModel):
+    """Rows that have the values of `group` in common: what each function makes of a field of theirs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    group: dict[str, Any]
+
+
+class GroupPage(BaseModel):
+    """Groups of rows; `next` is the `after` of the page after this one, null on the last."""
+
+    items: list[Group]
     next: str | None
 
 

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from dataflow_service.records import repository
-from dataflow_service.records.equality import Wanted
+from dataflow_service.records import cursor, repository
 from dataflow_service.records.errors import NoSuchRowError, NotStorableError, NotUniqueError, TooManyMatchesError
 from dataflow_service.records.parsing import MAX_ROWS, Values
+from dataflow_service.records.query import EVERY_ROW, Aggregate, Filter, GroupQuery, OrderKey, Query, is_by_id
 from dataflow_service.records.repository import Row
-from dataflow_service.registry.model import Model
+from dataflow_service.registry.model import Field, Model
 from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
 
@@ -34,18 +34,33 @@ class PublishChanges(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in the order of their ids; `next` is the `after` of the following page, None at the end."""
+    """Rows with `fields`, in the order asked for; `next` is the `after` of the following page, None at the end."""
 
+    fields: Sequence[Field]
+    rows: Sequence[Row]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Groups of rows that have the same values of `fields`, with a value of each aggregate; `next` as of a page."""
+
+    fields: Sequence[Field]
+    aggregates: Sequence[Aggregate]
     rows: Sequence[Row]
     next: str | None
 
 
 class RecordService:
-    """Rows of any model. Column values and ids come checked from `records.parsing`."""
+    """Rows of any model. Column values and ids come checked from `records.parsing`, queries from `records.query_parsing`.
 
-    def __init__(self, database: Database, publish: PublishChanges) -> None:
+    A statement that reads many rows may run for `read_seconds`.
+    """
+
+    def __init__(self, database: Database, publish: PublishChanges, *, read_seconds: float) -> None:
         self._database = database
         self._publish = publish
+        self._read_seconds = read_seconds
 
     async def create(self, principal: Principal, model: Model, values: Values) -> Row:
         """Create a row and return it."""
@@ -113,8 +128,8 @@ class RecordService:
             await self._publish(principal.tenant, model.path, "update", [row_id for row_id, _ in same], names)
         return [row_id for row_id, _ in changes]
 
-    async def change_many(self, principal: Principal, model: Model, wanted: Wanted, values: Values) -> list[Any]:
-        """Set the same fields of all rows of a condition, all or none, and return their ids in order."""
+    async def change_many(self, principal: Principal, model: Model, wanted: Filter, values: Values) -> list[Any]:
+        """Set the same fields of all rows of a filter, all or none, and return their ids in order."""
         async with self._database.unit_of_work(principal) as work:
             with _refusals(model, values):
                 ids = await repository.change_where(work.connection, model, wanted, values, MAX_ROWS + 1)
@@ -123,8 +138,8 @@ class RecordService:
             await self._publish(principal.tenant, model.path, "update", sorted(ids), list(values))
         return sorted(ids)
 
-    async def delete_many(self, principal: Principal, model: Model, wanted: Wanted) -> list[Any]:
-        """Delete all rows of a condition, all or none, and return their ids in order."""
+    async def delete_many(self, principal: Principal, model: Model, wanted: Filter) -> list[Any]:
+        """Delete all rows of a filter, all or none, and return their ids in order."""
         async with self._database.unit_of_work(principal) as work:
             with _refusals(model, {}):
                 ids = await repository.delete_where(work.connection, model, wanted, MAX_ROWS + 1)
@@ -157,22 +172,33 @@ class RecordService:
             raise NoSuchRowError(model.path, str(row_id))
         await self._publish(principal.tenant, model.path, "delete", [row_id], [])
 
-    async def read_page(
-        self, model: Model, wanted: Wanted = (), *, after: object, limit: int, descending: bool
-    ) -> Page:
-        """Return up to `limit` rows of a condition beyond the id `after`; fewer when they have `MAX_PAGE_BYTES`."""
-        async with self._database.read() as connection:
-            rows = await repository.read_page(
-                connection, model, wanted, after=after, limit=limit + 1, max_bytes=MAX_PAGE_BYTES, descending=descending
-            )
-        page = rows[:limit]
-        more = bool(page) and page[-1]["page_rows"] > len(page)
-        return Page(page, str(page[-1]["id"]) if more else None)
+    async def read_page(self, model: Model, query: Query) -> Page:
+        """Return the rows of a query; fewer than its limit when they have `MAX_PAGE_BYTES`."""
+        async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
+            rows = await repository.read_page(connection, model, query, limit=query.limit + 1, max_bytes=MAX_PAGE_BYTES)
+        page = rows[: query.limit]
+        return Page(query.fields, page, _next(query.order, page))
 
-    async def count(self, model: Model, wanted: Wanted = ()) -> int:
-        """Return the number of rows of a condition."""
-        async with self._database.read() as connection:
+    async def read_groups(self, model: Model, query: GroupQuery) -> Groups:
+        """Return the groups of a query; fewer than its limit when they have `MAX_PAGE_BYTES`."""
+        async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
+            rows = await repository.read_groups(
+                connection, model, query, limit=query.limit + 1, max_bytes=MAX_PAGE_BYTES
+            )
+        page = rows[: query.limit]
+        return Groups([key.field for key in query.order], query.aggregates, page, _next(query.order, page))
+
+    async def count(self, model: Model, wanted: Filter = EVERY_ROW) -> int:
+        """Return the number of rows of a filter."""
+        async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
             return await repository.count(connection, model, wanted)
+
+
+def _next(order: Sequence[OrderKey], page: Sequence[Row]) -> str | None:
+    """Return the place behind the last row of a page, None where no more rows are."""
+    if not page or page[-1]["page rows"] <= len(page):
+        return None
+    return str(page[-1]["id"]) if is_by_id(order) else cursor.encode(order, dict(page[-1]))
 
 
 def _check_number(ids: Sequence[Any]) -> None:

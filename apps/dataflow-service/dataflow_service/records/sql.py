@@ -1,4 +1,4 @@
-"""The SQL of rows, built once per model. Names in it come from the registry only; values are always parameters."""
+"""The SQL that reads one row and writes rows, built once per model. Names in it come from the registry only; values are always parameters."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
@@ -6,14 +6,10 @@ from functools import cache, lru_cache
 from dataflow_service.registry.model import Field, Model
 
 TABLE = '"row"'
-"""What statements with a condition call the table."""
+"""What statements with a condition call the table, so that its columns are not taken for those of the result."""
 
 WAS_CREATED = '"was created"'
 """The column of upserts that is true for a new row; no field has a name with a space."""
-
-_SIZED = frozenset({"text", "jsonb"})
-_ROW_OVERHEAD = 128
-"""About what the other columns of a row take in an answer."""
 
 
 @cache
@@ -70,10 +66,8 @@ def update_each(model: Model, names: tuple[str, ...]) -> str:
     )
 
 
-@lru_cache(maxsize=1024)  # callers choose which fields they change
-def update_where(model: Model, names: tuple[str, ...], where: str, limit: int) -> str:
-    """Set the fields `names` of at most `limit` rows to the parameters behind those of `where`; returns the ids."""
-    first = where.count("$") + 1
+def update_where(model: Model, names: Sequence[str], where: str, limit: int, *, first: int) -> str:
+    """Set the fields `names` of at most `limit` rows to the parameters from number `first` on; returns the ids."""
     settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, first))
     return (
         f"{_matched(model, where, limit)} "  # noqa: S608
@@ -82,7 +76,6 @@ def update_where(model: Model, names: tuple[str, ...], where: str, limit: int) -
     )
 
 
-@lru_cache(maxsize=1024)
 def delete_where(model: Model, where: str, limit: int) -> str:
     """Delete at most `limit` rows; returns their ids."""
     return (
@@ -96,27 +89,6 @@ def delete_where(model: Model, where: str, limit: int) -> str:
 def select_one(model: Model) -> str:
     """Return the row whose id is $1."""
     return f'SELECT {_columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
-
-
-@lru_cache(maxsize=1024)
-def select_page(model: Model, *, continued: bool, descending: bool, where: str = "TRUE") -> str:
-    """Return up to $1 rows in the order of their ids, in all cases the first, then while those before have less than $2 bytes.
-
-    `continued`: those beyond the id $3. Those of the condition `where`, whose parameters come behind.
-    Each has in `page_rows` how many rows there would be without $2.
-    """
-    beyond, direction = ("<", "DESC") if descending else (">", "ASC")
-    condition = f'WHERE {where} AND "id" {beyond} $3 ' if continued else f"WHERE {where} "
-    page = (
-        f"SELECT {_columns(model, json_as_text=True)} FROM {quote(model.table)} AS {TABLE} "  # noqa: S608
-        f'{condition}ORDER BY "id" {direction} LIMIT $1'
-    )
-    before = f'sum({_size(model)}) OVER (ORDER BY "id" {direction} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)'
-    return (
-        f"SELECT {_names(model.fields)}, page_rows FROM "  # noqa: S608
-        f"(SELECT *, count(*) OVER () AS page_rows, {before} AS bytes_before FROM ({page}) AS page) AS measured "
-        f'WHERE coalesce(bytes_before, 0) < $2 ORDER BY "id" {direction}'
-    )
 
 
 @lru_cache(maxsize=1024)  # callers choose which fields they change
@@ -133,12 +105,6 @@ def update(model: Model, names: tuple[str, ...]) -> str:
 def delete(model: Model) -> str:
     """Delete the row whose id is $1; returns its id."""
     return f'DELETE FROM {quote(model.table)} WHERE "id" = $1 RETURNING "id"'  # noqa: S608
-
-
-@lru_cache(maxsize=1024)
-def count(model: Model, where: str = "TRUE") -> str:
-    """Return the number of rows of a condition."""
-    return f"SELECT count(*) FROM {quote(model.table)} AS {TABLE} WHERE {where}"  # noqa: S608
 
 
 def _insert_arrays(model: Model) -> str:
@@ -164,19 +130,13 @@ def _matched(model: Model, where: str, limit: int) -> str:
     )
 
 
-def _columns(model: Model, *, json_as_text: bool = False) -> str:
-    as_text = {"numeric", "jsonb"} if json_as_text else {"numeric"}  # PostgreSQL writes decimals without an exponent
-    return ", ".join(_column(field, as_text=field.sql_type in as_text) for field in model.fields)
+def _columns(model: Model) -> str:
+    return ", ".join(_column(field) for field in model.fields)
 
 
-def _column(field: Field, *, as_text: bool) -> str:
+def _column(field: Field) -> str:
     name = quote(field.name)
-    return f"{name}::text AS {name}" if as_text else name
-
-
-def _size(model: Model) -> str:
-    sized = [f"coalesce(octet_length({quote(field.name)}), 0)" for field in model.fields if field.sql_type in _SIZED]
-    return " + ".join([str(_ROW_OVERHEAD), *sized])
+    return f"{name}::text AS {name}" if field.sql_type == "numeric" else name  # PostgreSQL writes no exponent
 
 
 def _names(fields: Iterable[Field]) -> str:

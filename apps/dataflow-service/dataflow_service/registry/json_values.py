@@ -125,6 +125,11 @@ def to_json_text(value: object, check: Callable[[Any], Any]) -> str | None:
     return None if checked is None else _text(checked, 1)
 
 
+def json_text(value: object) -> str:
+    """Return the text of a JSON value."""
+    return _text(value, 1)
+
+
 def _text(value: object, depth: int) -> str:
     if isinstance(value, (dict, list)):
         return _container(value, depth)

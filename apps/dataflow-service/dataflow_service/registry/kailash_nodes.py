@@ -27,7 +27,7 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
     "read": ("id", "record_id", "conditions"),
     "update": ("id", "record_id", "filter", "conditions", "fields", "updates"),
     "delete": ("id", "record_id", "filter", "conditions"),
-    "list": ("filter", "order_by", "limit", "after"),
+    "list": ("filter", "fields", "order_by", "limit", "after"),
     "count": ("filter",),
     "upsert": ("where", "update", "create", "conflict_on"),
     "bulk_create": ("data",),
@@ -35,12 +35,16 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
     "bulk_delete": ("filter", "conditions"),
     "bulk_upsert": ("data", "conflict_on"),
 }
-"""What the nodes of an operation take, of what Kailash declares; `after`, and `conflict_on` of many rows, are our own."""
+"""What the nodes of an operation take, of what Kailash declares.
+
+`after` and `fields` of a list, and `conflict_on` of many rows, are our own.
+"""
 
 _WITH_FIELDS = frozenset({"create", "update"})
 _NEVER_WRITTEN = frozenset({"id", "created_at", "updated_at"})
 _OWN = {
     "after": NodeParameter(name="after", type=str, required=False, description="`next` of the page before"),
+    "fields": NodeParameter(name="fields", type=list, required=False, description="Fields of the rows"),
     "conflict_on": NodeParameter(name="conflict_on", type=list, required=False, description="Fields of a unique index"),
 }
 _FROM_RUNTIME = frozenset({"resource_registry"})

@@ -8,7 +8,7 @@ from dataflow_service.registry.identifiers import identifier
 from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
 from nexus_chassis.errors import ConfigurationError
 
-_RESERVED = frozenset({"models", "nodes"})
+_RESERVED = frozenset({"migrations", "models", "nodes"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 

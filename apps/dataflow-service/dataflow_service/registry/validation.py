@@ -11,7 +11,17 @@ from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WrapValidator, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    create_model,
+)
+from pydantic_core import ErrorDetails
 
 from dataflow_service.registry import json_values
 from nexus_chassis.errors import ConfigurationError
@@ -40,6 +50,11 @@ _VALIDATORS: Mapping[type, object] = {
 }
 
 _CONFIG = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def _storable(annotation: Any) -> Any:  # noqa: ANN401 - an annotation is any object
+    validator = _VALIDATORS.get(plain_type(annotation))
+    return annotation if validator is None else Annotated[annotation, validator]
 
 
 def sql_type(model: str, field: str, annotation: Any) -> str:  # noqa: ANN401 - an annotation is any object
@@ -87,10 +102,35 @@ def plain_type(annotation: Any) -> type:  # noqa: ANN401 - an annotation is any 
     return plain
 
 
-def _storable(annotation: Any) -> Any:  # noqa: ANN401 - an annotation is any object
-    validator = _VALIDATORS.get(plain_type(annotation))
-    return annotation if validator is None else Annotated[annotation, validator]
-
-
 def _without_metadata(annotation: Any) -> Any:  # noqa: ANN401 - an annotation is any object
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+_VALUES: Mapping[str, TypeAdapter[Any]] = {
+    name: TypeAdapter(_storable(kind), config=ConfigDict(strict=True, allow_inf_nan=False))
+    for kind, name in SQL_TYPES.items()
+}
+
+
+def check_value(sql_type: str, value: object) -> Any:  # noqa: ANN401 - what PostgreSQL gets for the type
+    """Return what PostgreSQL gets for a value that a field of this type is compared with.
+
+    It follows the rules of the field's type, and not those that a model adds for its rows, such as a pattern.
+
+    Raises:
+        ValueError: The type has no such value; the text continues the sentence that begins with the field's name.
+    """
+    try:
+        return _VALUES[sql_type].validate_python(value)
+    except ValidationError as error:
+        raise ValueError(reason(error.errors(include_url=False, include_input=False)[0])) from None
+
+
+def reason(item: ErrorDetails) -> str:
+    """Return what is wrong with a value."""
+    match item["type"]:
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(item["ctx"]["error"])
+    return item["msg"]

@@ -66,6 +66,39 @@ async def test_rows_are_listed_and_counted(client: aiohttp.ClientSession, run: R
     assert await run("Count", filter={"supplier": "s", "name": "b"}) == (200, {"count": 1})
 
 
+async def test_a_list_has_the_filters_fields_and_orders_of_queries(client: aiohttp.ClientSession, run: Run) -> None:
+    rows = [
+        {"name": name, "attributes": {"thread": thread}} for name, thread in zip("bacd", (8, 8, 8, 10), strict=True)
+    ]
+    await client.post("/v1/product/bulk", json=rows)
+    query = {"filter": {"attributes.thread": 8}, "fields": ["name", "id"], "limit": 2}
+    sent = {**query, "order": ["-name"]}
+    first = await (await client.post("/v1/product/query", json=sent)).json()
+    assert first["items"] == [{"id": 3, "name": "c"}, {"id": 1, "name": "b"}]
+    assert await run("List", **query, order_by=["-name"]) == (200, first)
+    assert await run("List", **query, order_by=["-name"], after=first["next"]) == (
+        200,
+        {"items": [{"id": 2, "name": "a"}], "next": None},
+    )
+    assert await run("Count", filter={"$or": [{"name": {"$like": "a%"}}, {"id": {"$gt": 3}}]}) == (200, {"count": 2})
+
+
+async def test_the_rows_of_a_filter_are_changed_and_no_others(
+    run: Run,
+    database: asyncpg.Connection,
+) -> None:
+    await run("BulkCreate", data=[{"name": name, "attributes": {"n": number}} for number, name in enumerate("abcde")])
+    either = {"$or": [{"attributes.n": 0}, {"name": {"$gte": "c", "$ne": "d"}}]}
+    assert await run("BulkUpdate", filter=either, fields={"sku": None, "supplier": "s"}) == (
+        200,
+        {"updated": 3, "ids": [1, 3, 5]},
+    )
+    stored = await database.fetch("SELECT name, supplier FROM products ORDER BY id")
+    assert stored == [("a", "s"), ("b", None), ("c", "s"), ("d", None), ("e", "s")]
+    assert await run("BulkDelete", filter={"$not": {"supplier": "s"}}) == (200, {"deleted": 2, "ids": [2, 4]})
+    assert await database.fetchval("SELECT array_agg(name ORDER BY id) FROM products") == ["a", "c", "e"]
+
+
 async def test_many_rows_are_created_updated_and_deleted(client: aiohttp.ClientSession, run: Run) -> None:
     assert await run("BulkCreate", data=[{"name": "a"}, {"name": "b"}, {"name": "c"}]) == (
         200,
@@ -115,6 +148,7 @@ async def test_bulk_upsert_sets_the_fields_that_are_sent_and_leaves_the_others(
 PARAMETERS = "/body/parameters"
 NO_ID = "should have the id of one row, as id or as filter"
 WRITTEN = "name, description, sku, supplier, unspsc_code, etim_class, attributes"
+EVERY_FIELD = f"id, {WRITTEN}, created_at, updated_at"
 
 
 @pytest.mark.parametrize(
@@ -144,16 +178,48 @@ WRITTEN = "name, description, sku, supplier, unspsc_code, etim_class, attributes
             {"filter": {"name": "x"}, "fields": {"name": "y"}},
             ("filter", 'should be an object with the id of one row, such as {"id": 1}'),
         ),
-        ("List", {"limit": 1001}, ("limit", "should be an integer from 1 to 1000")),
-        ("List", {"order_by": ["name"]}, ("order_by", 'should be ["id"] or ["-id"]')),
+        ("List", {"limit": 1001}, ("limit", "should be a whole number from 1 to 1000")),
+        (
+            "List",
+            {"order_by": ["-attributes"]},
+            ("order_by", "has 'attributes', a JSON field, which has no order; leave it out"),
+        ),
+        (
+            "List",
+            {"order_by": [{"name": 1}]},
+            ("order_by", "should be an array with names of fields, or a string with commas between them"),
+        ),
+        (
+            "List",
+            {"fields": ["colour"]},
+            ("fields", f"has 'colour', which is no field of Product; its fields are {EVERY_FIELD}"),
+        ),
         ("List", {"after": 5}, ("after", "should be the `next` of a page, a string")),
-        ("List", {"filter": {"colour": "red"}}, ("filter/colour", f"is no field of Product; its fields are {WRITTEN}")),
+        (
+            "List",
+            {"filter": {"colour": "red"}},
+            ("filter/colour", f"is no field of Product; its fields are {EVERY_FIELD}"),
+        ),
         (
             "Count",
-            {"filter": {"name": {"$like": "x"}}},
-            ("filter/name", "should be a value to be equal to; other conditions are not known here"),
+            {"filter": {"name": {"$regex": "x"}}},
+            (
+                "filter/name/$regex",
+                "is no operator of a field; they are $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $like, $ilike, $null",
+            ),
         ),
         ("BulkUpdate", {"fields": {"name": "x"}}, ("filter", "should have a condition; without one it is every row")),
+        (
+            "BulkDelete",
+            {"filter": {"colour": "red"}},
+            ("filter/colour", f"is no field of Product; its fields are {EVERY_FIELD}"),
+        ),
+        (
+            "BulkDelete",
+            {"filter": {"$not": {"$or": [{}]}}},
+            ("filter", "should have a condition; without one it is every row"),
+        ),
+        ("BulkDelete", {"filter": {"$and": [{}]}}, ("filter", "should have a condition; without one it is every row")),
         ("BulkDelete", {}, ("filter", "should have a condition; without one it is every row")),
         (
             "BulkUpdate",
@@ -303,6 +369,7 @@ async def test_a_row_has_the_same_bytes_by_node_and_by_endpoint(readings: aiohtt
     assert [created, read, listed] == [row, row, page]
     assert b'"exact":"12345678901234567890.0123456789"' in row
     assert b"[1.10, 1000, 12345678901234567890.123456789]" in row
-    by_value = {"parameters": {"filter": {**READING, "id": {"$in": [row_id]}, "document": {"a": [1]}}}}
-    other = await (await readings.post("/v1/nodes/ReadingCountNode/execute", json=by_value)).json()
-    assert other == {"count": 0}
+    for document_filter, number in (({"$eq": {"a": [1]}}, 0), ({"$null": False}, 1)):
+        by_value = {"parameters": {"filter": {**READING, "id": {"$in": [row_id]}, "document": document_filter}}}
+        counted = await readings.post("/v1/nodes/ReadingCountNode/execute", json=by_value)
+        assert await counted.json() == {"count": number}

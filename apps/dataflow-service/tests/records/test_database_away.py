@@ -20,11 +20,13 @@ CALLS = [
     ("POST", "/v1/product"),
     ("POST", "/v1/product/bulk"),
     ("GET", "/v1/product/count"),
+    ("POST", "/v1/product/query"),
     ("GET", "/v1/product/1"),
     ("PATCH", "/v1/product/1"),
     ("PUT", "/v1/product/1"),
     ("DELETE", "/v1/product/1"),
 ]
+BODIES: dict[str, object] = {"/v1/product/bulk": [{"name": "lost"}], "/v1/product/query": {}}
 
 
 async def _health(client: aiohttp.ClientSession, path: str = "/health") -> tuple[int, str]:
@@ -40,9 +42,7 @@ async def test_without_postgresql_every_endpoint_of_rows_is_503_and_the_service_
 
     await postgres_proxy.cut()
     for method, path in CALLS:
-        response = await client.request(
-            method, path, json=[{"name": "lost"}] if path.endswith("bulk") else {"name": "lost"}
-        )
+        response = await client.request(method, path, json=BODIES.get(path, {"name": "lost"}))
         answer = (response.status, response.headers["Retry-After"], await response.json(content_type=None))
         assert answer == (503, "2", AWAY), (method, path)
     await asyncio.sleep(1.1)  # longer than the answer is cached

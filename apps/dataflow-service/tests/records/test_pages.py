@@ -51,7 +51,6 @@ async def test_a_row_larger_than_a_page_is_a_page(client: aiohttp.ClientSession,
 @pytest.mark.parametrize(
     ("query", "fault"),
     [
-        ("order=name;DROP TABLE products", ("/query/order", "Input should be 'id' or '-id'")),
         ("limit=0", ("/query/limit", "Input should be greater than or equal to 1")),
         ("limit=1001", ("/query/limit", "Input should be less than or equal to 1000")),
         (
@@ -77,14 +76,14 @@ async def test_a_page_is_asked_for_in_known_terms(
     assert await problem(await client.get(f"/v1/product?{query}")) == invalid(fault)
 
 
-UNKNOWN = "There is no query parameter {}. Known are: after, limit, order."
+UNKNOWN = "There is no query parameter {}. Known are: after, fields, filter, limit, order."
 
 
 @pytest.mark.parametrize(
     ("query", "slug", "title", "detail"),
     [
         ("sku=NOPE", "unknown-parameter", "A query parameter is unknown", UNKNOWN.format("'sku'")),
-        ("filter=", "unknown-parameter", "A query parameter is unknown", UNKNOWN.format("'filter'")),
+        ("filters={}", "unknown-parameter", "A query parameter is unknown", UNKNOWN.format("'filters'")),
         ("Limit=1", "unknown-parameter", "A query parameter is unknown", UNKNOWN.format("'Limit'")),
         (
             "limit=1&limit=2",

@@ -6,7 +6,10 @@ import aiohttp
 import pytest
 from answers import JSON, problem
 
-BODIES = [("POST", "/v1/product"), ("POST", "/v1/product/bulk"), ("PATCH", "/v1/product/1"), ("PUT", "/v1/product/1")]
+BODIES = [
+    *(("POST", "/v1/product"), ("POST", "/v1/product/bulk"), ("POST", "/v1/product/query")),
+    *(("PATCH", "/v1/product/1"), ("PUT", "/v1/product/1")),
+]
 
 
 ROW = b'{"name": "x"}'

@@ -138,6 +138,7 @@ async def test_values_of_the_wrong_type_are_refused(
             "The field Measurement.id is annotated <class 'float'>. Use one of int, UUID, str.",
         ),
         ("hides_a_path", "The model Nodes would hide /v1/nodes. Rename the class."),
+        ("hides_migrations", "The model Migrations would hide /v1/migrations. Rename the class."),
         (
             "no_models",
             "The package 'no_models' has no model. Put a file with a class decorated by @db.model into it.",

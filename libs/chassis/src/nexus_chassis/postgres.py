@@ -121,15 +121,25 @@ async def migrate(settings: PostgresSettings, directory: Path) -> list[str]:
 
     Raises ConfigurationError for wrong settings or migrations, DatabaseUnavailableError while PostgreSQL is away.
     """
+    async with connect_as_owner(settings) as connection:
+        return await apply_migrations(connection, directory)
+
+
+@asynccontextmanager
+async def connect_as_owner(settings: PostgresSettings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the role that owns the schema, which is the service's own role where no owner is set.
+
+    Raises ConfigurationError for wrong settings, DatabaseUnavailableError while PostgreSQL is away.
+    """
     with translate_database_errors():
-        connection = await _connect_as_owner(settings)
+        connection = await _connect_owner(settings)
         try:
-            return await apply_migrations(connection, directory)
+            yield connection
         finally:
             await connection.close(timeout=_CONNECT_SECONDS)
 
 
-async def _connect_as_owner(settings: PostgresSettings) -> asyncpg.Connection:
+async def _connect_owner(settings: PostgresSettings) -> asyncpg.Connection:
     if settings.postgres_owner_url is None or settings.postgres_owner_password_file is None:
         return await _connect(settings.postgres_url, settings.postgres_password_file, "NEXUS_POSTGRES_PASSWORD_FILE")
     return await _connect(

@@ -1,0 +1,125 @@
+"""The SQL of queries: pages of rows, groups of rows and their number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dataflow_service.records.conditions import Parameters, beyond, column, condition
+from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
+from dataflow_service.records.sql import TABLE, quote
+from dataflow_service.registry.model import Field, Model
+
+_SIZED = frozenset({"text", "jsonb"})
+_ROW_OVERHEAD = 128
+"""About what the other columns of a row take in an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and its parameters."""
+
+    text: str
+    values: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of a result. JSON is text in it from the start, decimal numbers at the end: ordering is by number."""
+
+    name: str
+    sql_type: str
+    expression: str
+
+
+def select_page(model: Model, query: Query, *, limit: int, max_bytes: int) -> Statement:
+    """Return the rows of a page, and the values of its order; see `_within` for limits."""
+    parameters = Parameters()
+    keys = [key.field for key in query.order]
+    fields = [*query.fields, *(field for field in keys if field not in query.fields)]
+    columns = [_Column(field.name, field.sql_type, _expression(field)) for field in fields]
+    source = _source(model, query, columns, parameters)
+    return _within(
+        f"{source}{_order(query.order, TABLE)}",
+        columns,
+        query.order,
+        limit=limit,
+        max_bytes=max_bytes,
+        parameters=parameters,
+    )
+
+
+def select_groups(model: Model, query: GroupQuery, *, limit: int, max_bytes: int) -> Statement:
+    """Return the groups of a page, with a column for each aggregate; see `_within` for limits."""
+    parameters = Parameters()
+    keys = [key.field for key in query.order]
+    columns = [
+        *(_Column(field.name, field.sql_type, column(field)) for field in keys),
+        *(_Column(aggregate.name, aggregate.sql_type, _call(aggregate)) for aggregate in query.aggregates),
+    ]
+    source = _source(model, query, columns, parameters)
+    groups = f" GROUP BY {', '.join(map(column, keys))}" if keys else ""
+    inner = f"{source}{groups}{_order(query.order, TABLE)}"
+    return _within(inner, columns, query.order, limit=limit, max_bytes=max_bytes, parameters=parameters)
+
+
+def count(model: Model, wanted: Filter) -> Statement:
+    """Return the number of rows of a filter."""
+    parameters = Parameters()
+    where = condition(wanted, parameters)
+    return Statement(f"SELECT count(*) FROM {quote(model.table)} AS {TABLE} WHERE {where}", parameters.values)  # noqa: S608
+
+
+def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column], parameters: Parameters) -> str:
+    chosen = ", ".join(f"{item.expression} AS {quote(item.name)}" for item in columns)
+    where = condition(query.filter, parameters)
+    if query.after:
+        where = f"{where} AND {beyond(query.order, query.after, parameters)}"
+    return f"SELECT {chosen} FROM {quote(model.table)} AS {TABLE} WHERE {where}"  # noqa: S608
+
+
+def _within(
+    source: str,
+    columns: Sequence[_Column],
+    order: Sequence[OrderKey],
+    *,
+    limit: int,
+    max_bytes: int,
+    parameters: Parameters,
+) -> Statement:
+    """Return up to `limit` rows of `source`: in all cases the first, then while those before have less than `max_bytes`.
+
+    Each has in the column "page rows" how many there would be without `max_bytes`.
+    """
+    names = ", ".join(_result(item) for item in columns)
+    page = f"{source} LIMIT {parameters.add(limit, 'bigint')}"
+    window = f"({_order(order, 'page')} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+    before = f'sum({_size(columns)}) OVER {window} AS "bytes before"'
+    measured = f'SELECT *, count(*) OVER () AS "page rows", {before} FROM ({page}) AS page'  # noqa: S608
+    text = (
+        f'SELECT {names}, "page rows" FROM ({measured}) AS measured '  # noqa: S608
+        f'WHERE coalesce("bytes before", 0) < {parameters.add(max_bytes, "bigint")}{_order(order, "measured")}'
+    )
+    return Statement(text, parameters.values)
+
+
+def _expression(field: Field) -> str:
+    return f"{column(field)}::text" if field.sql_type == "jsonb" else column(field)
+
+
+def _call(aggregate: Aggregate) -> str:
+    return f"{aggregate.function}({'*' if aggregate.field is None else column(aggregate.field)})"
+
+
+def _order(order: Sequence[OrderKey], table: str) -> str:
+    keys = ", ".join(f"{table}.{quote(key.field.name)}{' DESC' if key.descending else ''}" for key in order)
+    return f" ORDER BY {keys}" if keys else ""
+
+
+def _result(item: _Column) -> str:
+    name = f"measured.{quote(item.name)}"
+    return f"{name}::text AS {quote(item.name)}" if item.sql_type == "numeric" else name
+
+
+def _size(columns: Sequence[_Column]) -> str:
+    sized = [f"coalesce(octet_length(page.{quote(item.name)}), 0)" for item in columns if item.sql_type in _SIZED]
+    return " + ".join([str(_ROW_OVERHEAD), *sized])

@@ -1,0 +1,133 @@
+"""From what the database has to what the models declare: the steps between, in an order that is safe while rows are used.
+
+What is added comes first, and what may fail on rows comes outside the transaction of what may not. What neither the
+models nor an earlier plan knows is left alone, whatever it is.
+"""
+
+from collections.abc import Iterator
+
+from dataflow_service.schema import sql
+from dataflow_service.schema.steps import Step, Steps
+from dataflow_service.schema.tables import Column, Declared, Schema, Table
+
+type _Pairs = list[tuple[Table, Table]]
+"""Tables as they are, and as the models declare them."""
+
+_NUMBERS = frozenset({"smallint", "integer", "bigint", "numeric"})
+_LOSSLESS: dict[str, frozenset[str]] = {
+    "bigint": frozenset({"smallint", "integer"}),
+    "numeric": _NUMBERS,
+    "double precision": frozenset({"smallint", "integer", "real"}),
+    "text": _NUMBERS | {"character varying", "uuid", "boolean", "date"},
+}
+"""To which types, from which, each value is converted without loss."""
+
+_SAME_BYTES = frozenset({("character varying", "text"), ("numeric", "numeric")})
+
+
+def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
+    """Return the steps from `actual` to `desired`; `known` is what the last plan that was applied declared."""
+    pairs = [(actual[name], desired[name]) for name in sorted(desired.keys() & actual.keys())]
+    return (
+        *_new_tables(actual, desired),
+        *(sql.add_column(table.name, column) for table, column in new_columns(actual, desired)),
+        *_defaults(pairs),
+        *(
+            sql.drop_not_null(to.name, now.name)
+            for _, to, now, then in _changed(pairs)
+            if then.nullable and not now.nullable
+        ),
+        *(_type_change(to, now, then) for _, to, now, then in _changed(pairs) if now.type != then.type),
+        *(
+            step
+            for _, to, now, then in _changed(pairs)
+            if now.nullable and not then.nullable
+            for step in _requirement(to, then)
+        ),
+        *_old_indexes(pairs, known),
+        *_new_indexes(pairs),
+        *_old_columns(pairs, known),
+        *(sql.drop_table(name) for name in sorted(actual.keys() & known.tables.keys() - desired.keys())),
+    )
+
+
+def new_columns(actual: Schema, desired: Schema) -> Iterator[tuple[Table, Column]]:
+    """Yield the columns that tables lack which the database has."""
+    for name in sorted(desired.keys() & actual.keys()):
+        for column in desired[name].columns.values():
+            if column.name not in actual[name].columns:
+                yield desired[name], column
+
+
+def _new_tables(actual: Schema, desired: Schema) -> Iterator[Step]:
+    for name in sorted(desired.keys() - actual.keys()):
+        table = desired[name]
+        yield sql.create_table(table)
+        for index in sorted(table.indexes):
+            yield sql.create_index(name, table.indexes[index], concurrently=False)
+
+
+def _changed(pairs: _Pairs) -> Iterator[tuple[Table, Table, Column, Column]]:
+    for now, then in pairs:
+        for column in then.columns.values():
+            if column.name in now.columns and now.columns[column.name] != column:
+                yield now, then, now.columns[column.name], column
+
+
+def _defaults(pairs: _Pairs) -> Iterator[Step]:
+    for _, table, now, then in _changed(pairs):
+        if now.default != then.default and now.type == then.type and then.name != "id":
+            yield sql.set_default(table.name, then, now.default)
+
+
+def _type_change(table: Table, now: Column, then: Column) -> Step:
+    old = now.type.partition("(")[0]
+    lossless = old in _LOSSLESS.get(then.type, ())
+    return sql.change_type(table.name, then, now, lossless=lossless, rewrites=(old, then.type) not in _SAME_BYTES)
+
+
+def _requirement(table: Table, column: Column) -> Iterator[Step]:
+    """The rows are filled before the check, which would refuse changes of rows with nulls, and once more behind it."""
+    fill = [] if column.default is None else [sql.backfill(table.name, column)]
+    yield from fill
+    yield sql.require_value(table.name, column.name)
+    yield from fill
+    yield sql.validate(table.name, column.name)
+    yield from sql.set_not_null(table.name, column.name)
+
+
+def _old_indexes(pairs: _Pairs, known: Declared) -> Iterator[Step]:
+    for now, then in pairs:
+        for name in sorted(now.indexes):
+            changed = name in then.indexes and now.indexes[name] != then.indexes[name]
+            if changed or (name not in then.indexes and name in known.indexes):
+                yield sql.drop_index(now.name, now.indexes[name])
+
+
+def _new_indexes(pairs: _Pairs) -> Iterator[Step]:
+    for now, then in pairs:
+        for name in sorted(then.indexes):
+            if now.indexes.get(name) != then.indexes[name]:
+                yield sql.create_index(then.name, then.indexes[name], concurrently=True)
+
+
+def _old_columns(pairs: _Pairs, known: Declared) -> Iterator[Step]:
+    for now, then in pairs:
+        for name in now.columns:
+            if name not in then.columns and name in known.tables.get(now.name, ()):
+                yield sql.drop_column(now.name, name)
+
+
+def unknown_tables(actual: Schema, desired: Schema, known: Declared) -> list[str]:
+    """Return the tables that neither the models nor the last plan declares."""
+    return sorted(actual.keys() - desired.keys() - known.tables.keys())
+
+
+def unknown_columns(actual: Schema, desired: Schema, known: Declared) -> list[str]:
+    """Return the columns `table.column` that neither the models nor the last plan declares, of tables that one does."""
+    return [
+        f"{name}.{column}"
+        for name in sorted(actual.keys() & (desired.keys() | known.tables.keys()))
+        for column in actual[name].columns
+        if column not in known.tables.get(name, ()) and (name not in desired or column not in desired[name].columns)
+    ]

@@ -1,0 +1,196 @@
+"""The catalogue of the service's own schema, and the ledger of plans."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+import asyncpg
+from pydantic import TypeAdapter
+
+from dataflow_service.schema import steps as steps_of
+from dataflow_service.schema.migration import Migration, State
+from dataflow_service.schema.steps import Steps
+from dataflow_service.schema.tables import SERVICE_TABLES, Column, Declared, Index, Schema, Table
+
+LOCK_SECONDS = 2.0
+"""How long a step waits for its lock: as long, others who want the table wait behind it."""
+
+_DECLARED = TypeAdapter(Declared)
+_CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+|true|false|-?[0-9]+(\.[0-9]+)?")
+
+
+async def begin_session(connection: asyncpg.Connection) -> None:
+    """Make the session see its own schema alone, wait briefly for locks, and end when the client has died."""
+    await connection.execute(_SESSION)
+
+
+_SESSION = f"""
+SELECT set_config('search_path', quote_ident(current_schema()), false),
+       set_config('lock_timeout', '{LOCK_SECONDS:g}s', false),
+       set_config('client_connection_check_interval', '1s', false),
+       set_config('timezone', 'UTC', false)
+"""
+
+
+async def lock(connection: asyncpg.Connection) -> bool:
+    """Take the lock of those who change tables until the connection is closed; returns whether it was free.
+
+    It never waits: CREATE INDEX CONCURRENTLY waits for the statements of others, and so for one that waits for this lock.
+    """
+    return bool(await connection.fetchval(_LOCK))
+
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtext('migrate the models of ' || current_schema()))"
+
+
+async def has_ledger(connection: asyncpg.Connection) -> bool:
+    """Whether the service's own tables are there."""
+    return bool(await connection.fetchval("SELECT to_regclass('model_migrations') IS NOT NULL"))
+
+
+async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema:
+    """Return the tables of the schema; a default that equals the desired one is spelled like it."""
+    columns, indexes = await _columns(connection, desired), await _indexes(connection)
+    return {
+        row["name"]: Table(row["name"], columns[row["name"]], indexes[row["name"]], row["rows"], row["size"])
+        for row in await connection.fetch(_TABLES)
+        if row["name"] not in SERVICE_TABLES
+    }
+
+
+async def _columns(connection: asyncpg.Connection, desired: Schema) -> Mapping[str, dict[str, Column]]:
+    found: dict[str, dict[str, Column]] = defaultdict(dict)
+    for row in await connection.fetch(_COLUMNS):
+        wanted = desired[row["table_name"]].columns.get(row["name"]) if row["table_name"] in desired else None
+        default = await _default(connection, row["default"], wanted)
+        found[row["table_name"]][row["name"]] = Column(row["name"], row["type"], row["nullable"], default)
+    return found
+
+
+async def _default(connection: asyncpg.Connection, default: str | None, wanted: Column | None) -> str | None:
+    if wanted is None or default is None or wanted.default is None or default == wanted.default:
+        return default
+    if not (_CONSTANT.fullmatch(default) and _CONSTANT.fullmatch(wanted.default)):
+        return default
+    try:
+        same = await connection.fetchval(f"SELECT ({default})::{wanted.type}::text = ({wanted.default})::text")
+    except (asyncpg.DataError, asyncpg.SyntaxOrAccessError):
+        same = False
+    return wanted.default if same else default
+
+
+async def _indexes(connection: asyncpg.Connection) -> Mapping[str, dict[str, Index]]:
+    found: dict[str, dict[str, Index]] = defaultdict(dict)
+    for row in await connection.fetch(_INDEXES):
+        columns = tuple(row["columns"]) if row["plain"] else ()
+        index = Index(row["name"], columns, row["is_unique"], row["definition"], constraint=row["is_constraint"])
+        found[row["table_name"]][index.name] = index
+    return found
+
+
+_OWN = "c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relkind IN ('r', 'p')"
+_TABLES = f"""
+SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size
+  FROM pg_class AS c WHERE {_OWN} ORDER BY c.relname
+"""  # noqa: S608 - text of this file
+_COLUMNS = f"""
+SELECT c.relname AS table_name, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS default
+  FROM pg_class AS c
+  JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+ WHERE {_OWN} ORDER BY c.relname, a.attnum
+"""  # noqa: S608 - text of this file
+_INDEXES = f"""
+SELECT c.relname AS table_name, i.relname AS name, x.indisunique AS is_unique,
+       pg_get_indexdef(x.indexrelid, 0, true) AS definition,
+       x.indexprs IS NULL AND x.indpred IS NULL AND x.indnatts = x.indnkeyatts AND m.amname = 'btree' AS plain,
+       EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = x.indexrelid AND k.contype = 'u') AS is_constraint,
+       ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY AS part (number, place)
+               JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = part.number ORDER BY place) AS columns
+  FROM pg_class AS c
+  JOIN pg_index AS x ON x.indrelid = c.oid AND NOT x.indisprimary AND x.indisvalid
+  JOIN pg_class AS i ON i.oid = x.indexrelid
+  JOIN pg_am AS m ON m.oid = i.relam
+ WHERE {_OWN} ORDER BY c.relname, i.relname
+"""  # noqa: S608 - text of this file
+
+
+async def has_rows(connection: asyncpg.Connection, table: str) -> bool:
+    """Whether a table of the schema has rows; False where there is no such table."""
+    if not await connection.fetchval("SELECT to_regclass(quote_ident($1)) IS NOT NULL", table):
+        return False
+    name = await connection.fetchval("SELECT quote_ident($1)", table)
+    return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})"))  # noqa: S608 - quoted
+
+
+async def index_is_valid(connection: asyncpg.Connection, table: str, name: str) -> bool | None:
+    """Whether an index of a table can be used; None where the table has no such index."""
+    valid: bool | None = await connection.fetchval(
+        "SELECT indisvalid FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) "
+        "AND indexrelid = to_regclass(quote_ident($2))",
+        table,
+        name,
+    )
+    return valid
+
+
+async def pages(connection: asyncpg.Connection, table: str) -> int:
+    """Return how many pages a table has now."""
+    number: int = await connection.fetchval(
+        "SELECT pg_relation_size(quote_ident($1)::regclass) / current_setting('block_size')::int", table
+    )
+    return number
+
+
+async def read_migrations(connection: asyncpg.Connection) -> list[Migration]:
+    """Return the plans of the ledger, the last one first."""
+    return [_migration(row) for row in await connection.fetch("SELECT * FROM model_migrations ORDER BY id DESC")]
+
+
+def _migration(row: asyncpg.Record) -> Migration:
+    parsed = {
+        "steps": steps_of.load(row["steps"]),
+        "declared": _DECLARED.validate_json(row["declared"]),
+        "state": State(row["state"]),
+    }
+    return Migration(**{**dict(row), **parsed})
+
+
+async def add_migration(connection: asyncpg.Connection, steps: Steps, declared: Declared) -> Migration:
+    """Write a plan into the ledger, before its first step."""
+    (row,) = await connection.fetch(
+        "INSERT INTO model_migrations (checksum, text, steps, declared, state) VALUES ($1, $2, $3, $4, $5) RETURNING *",
+        steps_of.checksum(steps),
+        steps_of.text(steps),
+        steps_of.dump(steps),
+        _DECLARED.dump_json(declared).decode(),
+        State.APPLYING,
+    )
+    return _migration(row)
+
+
+async def set_done(connection: asyncpg.Connection, migration: Migration, done: int) -> None:
+    """Write down how many steps of a plan are in effect."""
+    await connection.execute("UPDATE model_migrations SET done = $2 WHERE id = $1", migration.id, done)
+
+
+async def set_state(connection: asyncpg.Connection, migration: Migration, state: State) -> Migration:
+    """Write down how far a plan is, with the time where it has ended."""
+    (row,) = await connection.fetch(_SET_STATE, migration.id, state)
+    return _migration(row)
+
+
+_SET_STATE = """
+UPDATE model_migrations
+   SET state = $2,
+       applied_at = CASE WHEN $2 = 'applied' THEN clock_timestamp() ELSE applied_at END,
+       rolled_back_at = CASE WHEN $2 = 'rolled back' THEN clock_timestamp() ELSE rolled_back_at END
+ WHERE id = $1 RETURNING *
+"""
+
+
+async def remove_unstarted(connection: asyncpg.Connection, migration: Migration) -> None:
+    """Remove a plan that failed before any step took effect."""
+    unstarted = "DELETE FROM model_migrations WHERE id = $1 AND done = 0 AND state = 'applying'"
+    await connection.execute(unstarted, migration.id)

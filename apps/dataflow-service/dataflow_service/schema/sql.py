@@ -1,0 +1,207 @@
+"""The steps of plans, each with its SQL, its lock and the way back. Names come from the registry and the catalogue only."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+from dataflow_service.schema.steps import Step, Transaction, Work
+from dataflow_service.schema.tables import Column, Index, Table
+
+_EXCLUSIVE = "ACCESS EXCLUSIVE"
+_MAX_NAME_BYTES = 63
+
+
+def quote(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def create_table(table: Table) -> Step:
+    """Make a table, without its indexes."""
+    columns = ", ".join(
+        _primary_key(column) if column.name == "id" else _column(column) for column in table.columns.values()
+    )
+    return Step(
+        action="create table",
+        table=table.name,
+        statement=f"CREATE TABLE {quote(table.name)} ({columns})",
+        lock="none",
+        undo=drop_table(table.name),
+    )
+
+
+def drop_table(name: str) -> Step:
+    """Drop a table with its rows."""
+    return Step(
+        action="drop table", table=name, statement=f"DROP TABLE {quote(name)}", lock=_EXCLUSIVE, destructive=True
+    )
+
+
+def _primary_key(column: Column) -> str:
+    if column.type == "bigint":
+        return f"{quote(column.name)} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
+    return f"{quote(column.name)} {column.type}{_default(column)} PRIMARY KEY"
+
+
+def _column(column: Column) -> str:
+    return f"{quote(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}{_default(column)}"
+
+
+def _default(column: Column) -> str:
+    return "" if column.default is None else f" DEFAULT {column.default}"
+
+
+def add_column(table: str, column: Column) -> Step:
+    """Add a column. A default that does not differ between rows is stored once, and no row is written (PostgreSQL 11)."""
+    statement = f"{_alter(table)} ADD COLUMN {_column(column)}"
+    step = _altering("add column", table, statement, undo=drop_column(table, column.name))
+    return replace(step, columns=(column.name,))
+
+
+def drop_column(table: str, name: str) -> Step:
+    """Drop a column with its values."""
+    statement = f"{_alter(table)} DROP COLUMN {quote(name)}"
+    return replace(_altering("drop column", table, statement), destructive=True)
+
+
+def set_default(table: str, column: Column, before: str | None) -> Step:
+    """Give a column another default, or none."""
+    statement, back = (_default_clause(table, column.name, default) for default in (column.default, before))
+    return _altering("set default", table, statement, undo=_altering("set default", table, back))
+
+
+def _default_clause(table: str, name: str, default: str | None) -> str:
+    change = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
+    return f"{_alter(table)} ALTER COLUMN {quote(name)} {change}"
+
+
+def drop_not_null(table: str, name: str) -> Step:
+    """Let a column be null."""
+    change = f"{_alter(table)} ALTER COLUMN {quote(name)}"
+    back = replace(_altering("set not null", table, f"{change} SET NOT NULL"), work=Work.SCAN, columns=(name,))
+    return _altering("drop not null", table, f"{change} DROP NOT NULL", undo=back)
+
+
+def change_type(table: str, column: Column, before: Column, *, lossless: bool, rewrites: bool) -> Step:
+    """Change the type of a column; PostgreSQL converts its values and rebuilds its indexes."""
+    back = _type_step(table, column, before, rewrites=True)
+    step = _type_step(table, before, column, rewrites=rewrites)
+    return replace(step, destructive=not lossless, undo=replace(back, destructive=True))
+
+
+def _type_step(table: str, old: Column, new: Column, *, rewrites: bool) -> Step:
+    name = quote(new.name)
+    changes = [
+        *([f"ALTER COLUMN {name} DROP DEFAULT"] if old.default is not None else []),
+        f"ALTER COLUMN {name} TYPE {new.type} USING {name}::{new.type}",
+        *([f"ALTER COLUMN {name} SET DEFAULT {new.default}"] if new.default is not None else []),
+    ]
+    return replace(
+        _altering("change type", table, f"{_alter(table)} {', '.join(changes)}", rewrites=rewrites),
+        columns=(new.name,),
+        transaction=Transaction.OWN,
+    )
+
+
+def backfill(table: str, column: Column) -> Step:
+    """Set a column to its default where it is null: one statement for each range of pages, $1 to before $2."""
+    name = quote(column.name)
+    return Step(
+        action="backfill",
+        table=table,
+        statement=f"UPDATE {quote(table)} SET {name} = {column.default} WHERE {name} IS NULL AND ctid >= $1 AND ctid < $2",  # noqa: S608
+        lock="ROW EXCLUSIVE",
+        transaction=Transaction.NONE,
+        work=Work.REWRITE,
+    )
+
+
+def require_value(table: str, name: str) -> Step:
+    """Refuse nulls in new versions of rows; those that are there are not read."""
+    constraint = quote(_constraint(name))
+    statement = f"{_alter(table)} ADD CONSTRAINT {constraint} CHECK ({quote(name)} IS NOT NULL) NOT VALID"
+    back = _altering("drop check", table, f"{_alter(table)} DROP CONSTRAINT IF EXISTS {constraint}")
+    return _altering("add check", table, statement, undo=back)
+
+
+def validate(table: str, name: str) -> Step:
+    """Check the rows that are there, while others read and write them."""
+    return Step(
+        action="validate check",
+        table=table,
+        columns=(name,),
+        statement=f"{_alter(table)} VALIDATE CONSTRAINT {quote(_constraint(name))}",
+        lock="SHARE UPDATE EXCLUSIVE",
+        transaction=Transaction.OWN,
+        work=Work.SCAN,
+    )
+
+
+def set_not_null(table: str, name: str) -> list[Step]:
+    """Refuse nulls without reading the rows: the validated check proves that there are none.
+
+    The check is dropped by a statement of its own; in the same one it would go first, and the rows would be read.
+    """
+    change = f"{_alter(table)} ALTER COLUMN {quote(name)}"
+    back = _altering("drop not null", table, f"{change} DROP NOT NULL")
+    drop = f"{_alter(table)} DROP CONSTRAINT {quote(_constraint(name))}"
+    return [
+        _altering("set not null", table, f"{change} SET NOT NULL", undo=back),
+        _altering("drop check", table, drop),
+    ]
+
+
+def create_index(table: str, index: Index, *, concurrently: bool) -> Step:
+    """Make an index: while others write the rows of a table that exists, at once in a new table."""
+    columns = ", ".join(map(quote, index.columns))
+    unique = "UNIQUE " if index.unique else ""
+    mode = "CONCURRENTLY " if concurrently else ""
+    statement = f"CREATE {unique}INDEX {mode}{quote(index.name)} ON {quote(table)} ({columns})"
+    step = _index_step("create index", table, index, statement, concurrently=concurrently)
+    return replace(step, undo=_drop_plain_index(table, index, concurrently=concurrently))
+
+
+def drop_index(table: str, index: Index) -> Step:
+    """Drop an index, or the unique constraint that it belongs to. Its undo makes an index of the same columns."""
+    if index.constraint:
+        statement = f"{_alter(table)} DROP CONSTRAINT {quote(index.name)}"
+        step = _altering("drop unique constraint", table, statement)
+    else:
+        step = _drop_plain_index(table, index, concurrently=True)
+    definition = index.definition.replace("INDEX", "INDEX CONCURRENTLY", 1)
+    return replace(step, undo=_index_step("create index", table, index, definition, concurrently=True))
+
+
+def _drop_plain_index(table: str, index: Index, *, concurrently: bool) -> Step:
+    mode = "CONCURRENTLY " if concurrently else ""
+    statement = f"DROP INDEX {mode}IF EXISTS {quote(index.name)}"
+    step = _index_step("drop index", table, index, statement, concurrently=concurrently)
+    return replace(step, work=Work.CATALOGUE)
+
+
+def _index_step(action: str, table: str, index: Index, statement: str, *, concurrently: bool) -> Step:
+    return Step(
+        action=action,
+        table=table,
+        index=index.name,
+        columns=index.columns,
+        statement=statement,
+        lock="SHARE UPDATE EXCLUSIVE" if concurrently else "SHARE",
+        transaction=Transaction.NONE if concurrently else Transaction.SHARED,
+        work=Work.SCAN if concurrently else Work.CATALOGUE,
+    )
+
+
+def _altering(action: str, table: str, statement: str, *, undo: Step | None = None, rewrites: bool = False) -> Step:
+    work = Work.REWRITE if rewrites else Work.CATALOGUE
+    return Step(action=action, table=table, statement=statement, lock=_EXCLUSIVE, work=work, undo=undo)
+
+
+def _alter(table: str) -> str:
+    return f"ALTER TABLE {quote(table)}"
+
+
+def _constraint(column: str) -> str:
+    name = f"{column}_not_null"
+    if len(name.encode()) <= _MAX_NAME_BYTES:
+        return name
+    return f"{sha256(column.encode()).hexdigest()[:16]}_not_null"
