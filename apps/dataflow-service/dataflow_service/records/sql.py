@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.quoting import quote
 
 
 @cache
@@ -65,8 +66,3 @@ def _names(fields: Iterable[Field]) -> str:
 
 def _parameters(fields: Sequence[Field]) -> str:
     return ", ".join(f"${place}" for place in range(1, len(fields) + 1))
-
-
-def quote(name: str) -> str:
-    """Return a name as an identifier."""
-    return '"' + name.replace('"', '""') + '"'
