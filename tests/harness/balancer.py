@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import count
+from typing import Any
 
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 1.0
@@ -33,8 +34,8 @@ class Balancer:
         watch = asyncio.create_task(self._watch())
         started.set()
         await stop.wait()
-        watch.cancel()
         server.close()
+        await _end({watch, *asyncio.all_tasks()} - {asyncio.current_task()})
 
     async def _watch(self) -> None:
         while True:
@@ -61,6 +62,14 @@ class Balancer:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     return await asyncio.open_connection(*replica)
         return None
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel what forwards and watches, which closes its connections."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    await asyncio.sleep(0.1)  # in which the event loop closes the sockets
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

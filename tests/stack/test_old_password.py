@@ -80,6 +80,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path)
     project.set_password(FORMER)
     project.set_password(FORMER, OWNER)
+    project.compose("down", "--volumes")  # left by an interrupted run
     try:
         project.start("postgres")
         project.wait_until_healthy("postgres")

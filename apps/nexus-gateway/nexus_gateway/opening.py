@@ -188,6 +188,7 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
 
 def _read_signing(settings: Settings, scopes: Mapping[str, frozenset[str]]) -> _Signing:
     ring, revocations = KeyRing(KeyEncryption(SigningKey.load(settings.signing_key_file))), Revocations()
+    revocations.on_withdrawal(ring.withdraw)
     secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
     called = frozenset(scopes) - {settings.client_id}
     client = service_client(settings.client_id, secret, called)

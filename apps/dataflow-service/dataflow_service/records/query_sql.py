@@ -6,8 +6,9 @@ from typing import Any
 
 from dataflow_service.records.conditions import Parameters, beyond, column, condition
 from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
-from dataflow_service.records.sql import TABLE, quote
+from dataflow_service.records.sql import TABLE
 from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.quoting import quote
 
 _SIZED = frozenset({"text", "jsonb"})
 _ROW_OVERHEAD = 128

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.quoting import quote
 
 TABLE = '"row"'
 """What statements with a condition call the table, so that its columns are not taken for those of the result."""
@@ -145,8 +146,3 @@ def _names(fields: Iterable[Field]) -> str:
 
 def _parameters(fields: Sequence[Field]) -> str:
     return ", ".join(f"${place}" for place in range(1, len(fields) + 1))
-
-
-def quote(name: str) -> str:
-    """Return a name as an identifier."""
-    return '"' + name.replace('"', '""') + '"'

@@ -1,6 +1,7 @@
 """Makes the registry from a package of model files."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, get_type_hints
 
 from dataflow_service.registry import kailash_adapter, validation
@@ -8,7 +9,9 @@ from dataflow_service.registry.identifiers import identifier
 from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
 from nexus_chassis.errors import ConfigurationError
 
-_RESERVED = frozenset({"migrations", "models", "nodes"})
+_RESERVED = frozenset(
+    {"audit", "bulk", "changes", "count", "migrations", "models", "nodes", "query", "transactions", "upsert"}
+)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -28,7 +31,9 @@ def load(package: str) -> Registry:
         raise ConfigurationError(
             f"The package {package!r} has no model. Put a file with a class decorated by @db.model into it."
         )
-    return Registry([_model(model) for model in found])
+    models = [_model(model) for model in found]
+    _refuse_shared_paths(models)
+    return Registry(models)
 
 
 def _model(model: type) -> Model:
@@ -65,6 +70,15 @@ def _refuse_unservable(model: type, annotations: dict[str, Any]) -> None:
         raise ConfigurationError(
             f"The model {model.__name__} would hide /v1/{model.__name__.lower()}. Rename the class."
         )
+
+
+def _refuse_shared_paths(models: Sequence[Model]) -> None:
+    by_path: dict[str, str] = {}
+    for model in models:
+        if (other := by_path.setdefault(model.path, model.name)) != model.name:
+            raise ConfigurationError(
+                f"The models {other} and {model.name} would both be at /v1/{model.path}. Rename one of the classes."
+            )
 
 
 def _field(model: type, name: str, annotation: Any, create: Any) -> Field:  # noqa: ANN401 - an annotation is any object

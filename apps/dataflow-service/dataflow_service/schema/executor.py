@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from dataflow_service.registry.quoting import quote
 from dataflow_service.schema import repository
 from dataflow_service.schema.errors import StepFailedError, StepTooSlowError, TableLockedError
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.repository import LOCK_SECONDS
-from dataflow_service.schema.sql import quote
 from dataflow_service.schema.steps import Step, Transaction
 
 _STEP_SECONDS = 3600.0

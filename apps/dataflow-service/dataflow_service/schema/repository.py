@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import asyncpg
 from pydantic import TypeAdapter
 
+from dataflow_service.registry.quoting import quote
 from dataflow_service.schema import steps as steps_of
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.steps import Steps
@@ -120,8 +121,7 @@ async def has_rows(connection: asyncpg.Connection, table: str) -> bool:
     """Whether a table of the schema has rows; False where there is no such table."""
     if not await connection.fetchval("SELECT to_regclass(quote_ident($1)) IS NOT NULL", table):
         return False
-    name = await connection.fetchval("SELECT quote_ident($1)", table)
-    return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {name})"))  # noqa: S608 - quoted
+    return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {quote(table)})"))  # noqa: S608 - quoted
 
 
 async def index_is_valid(connection: asyncpg.Connection, table: str, name: str) -> bool | None:

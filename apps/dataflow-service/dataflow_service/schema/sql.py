@@ -3,16 +3,12 @@
 from dataclasses import replace
 from hashlib import sha256
 
+from dataflow_service.registry.quoting import quote
 from dataflow_service.schema.steps import Step, Transaction, Work
 from dataflow_service.schema.tables import Column, Index, Table
 
 _EXCLUSIVE = "ACCESS EXCLUSIVE"
 _MAX_NAME_BYTES = 63
-
-
-def quote(name: str) -> str:
-    """Return a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def create_table(table: Table) -> Step:

@@ -138,6 +138,11 @@ async def test_values_of_the_wrong_type_are_refused(
             "The field Measurement.id is annotated <class 'float'>. Use one of int, UUID, str.",
         ),
         ("hides_a_path", "The model Nodes would hide /v1/nodes. Rename the class."),
+        ("hides_query", "The model Query would hide /v1/query. Rename the class."),
+        (
+            "share_a_path",
+            "The models SAMPLE2 and Sample2 would both be at /v1/sample2. Rename one of the classes.",
+        ),
         ("hides_migrations", "The model Migrations would hide /v1/migrations. Rename the class."),
         (
             "no_models",

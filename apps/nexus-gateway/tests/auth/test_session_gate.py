@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from silent_server import silent_server
 
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_chassis.tokens import Principal
@@ -156,22 +157,13 @@ async def _load_and_say_nothing_more(reader: asyncio.StreamReader, writer: async
 async def test_checks_at_once_all_fail_as_soon_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """While Redis hangs, nobody waits until those before have waited."""
     monkeypatch.setattr(shared_script, "_SILENCE_SECONDS", 0.2)
-    server = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with Redis(port=port) as silent:
+    async with silent_server() as port, Redis(port=port) as silent:
         gate = SessionGate(silent)
         async with asyncio.timeout(1):
             answers = await asyncio.gather(*(gate.check(principal()) for _ in range(50)), return_exceptions=True)
         await gate.close()
-    server.close()
 
     assert [type(answer) for answer in answers] == [RedisUnavailableError] * 50
-
-
-async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while await reader.read(65536):
-        pass
-    writer.close()
 
 
 async def test_a_check_that_is_cancelled_leaves_the_connection_to_the_others(redis: Redis) -> None:

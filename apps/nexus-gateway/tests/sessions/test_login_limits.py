@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from conftest import PASSWORD, sign_in
 from redis.asyncio import Redis
+from silent_server import silent_server
 
 from nexus_chassis.errors import RedisUnavailableError
 from nexus_gateway.auth import shared_script
@@ -133,19 +134,11 @@ async def test_the_addresses_of_an_ipv6_network_count_together(redis_url: str) -
 async def test_a_crowd_does_not_wait_one_after_the_other_while_redis_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_script, "_SILENCE_SECONDS", 0.2)
     monkeypatch.setattr(login_limiter, "_PATIENCE_SECONDS", 0.3)
-    server = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
-    async with Redis(port=server.sockets[0].getsockname()[1]) as silent:
+    async with silent_server() as port, Redis(port=port) as silent:
         limiter = login_limiter.LoginLimiter(silent, lambda: True)
         async with asyncio.timeout(2):
             crowd = (limiter.begin(f"user{number}", "192.0.2.1") for number in range(100))
             outcomes = await asyncio.gather(*crowd, return_exceptions=True)
         await limiter.close()
-    server.close()
 
     assert {type(outcome) for outcome in outcomes} == {RedisUnavailableError, PasswordQueueFullError}
-
-
-async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while await reader.read(65536):
-        pass
-    writer.close()

@@ -74,8 +74,10 @@ class KeyRing:
         raise InvalidTokenError("it is signed with a key that the issuer does not publish")
 
     def withdraw(self, key_id: str) -> None:
-        """Verify by this key no longer."""
+        """Neither verify nor sign by this key any longer: the next one signs until the keys are read again."""
         self._verifying.pop(key_id, None)
+        if self._keys is not None and self._signing is not None and self._signing.kid == key_id:
+            self._choose(self._keys.only(KeyState.NEXT))
 
     @property
     def jwks(self) -> dict[str, Any]:

@@ -174,6 +174,15 @@ class TestSchedule:
 
 
 class TestWithdrawal:
+    async def test_a_worker_that_is_told_signs_with_the_next_key_before_it_reads_the_keys(
+        self, replica: Replica
+    ) -> None:
+        current, upcoming = await replica.kid("current"), await replica.kid("next")
+        replica.ring.withdraw(current)
+
+        assert replica.ring.signing_kid == upcoming
+        assert await replica.accepts(replica.sign()) == "alice"
+
     async def test_of_the_current_key_ends_its_tokens_at_once_and_the_next_one_signs(self, replica: Replica) -> None:
         current, upcoming, token = await replica.kid("current"), await replica.kid("next"), replica.sign()
         assert await replica.accepts(token) == "alice"
