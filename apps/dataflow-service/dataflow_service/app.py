@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
 from dataflow_service import __version__
-from dataflow_service.changes.service import ChangePublisher
+from dataflow_service.changes import endpoints as changes
+from dataflow_service.changes.relay import ChangeRelay, relaying
+from dataflow_service.changes.service import ChangeFeed
 from dataflow_service.context import Context
 from dataflow_service.nodes import endpoints as nodes
 from dataflow_service.nodes.service import NodeService
@@ -42,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, schema.router, nodes.router, records.router],
+        routers=[registry.router, schema.router, nodes.router, changes.router, records.router],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -62,11 +65,16 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.add("postgres", database.check, critical=True)
             health.add("redis", lambda: redis.check(messages), critical=False)
             health.wait_for(lambda: database.opened)
-            publisher = ChangePublisher(messages)
-            rows = RecordService(database, publisher.publish, read_seconds=settings.read_seconds)
+            relay = ChangeRelay(database, messages, models, kept=timedelta(days=settings.changes_days))
+            rows = RecordService(database, relay.announce, read_seconds=settings.read_seconds)
             app.state.context = Context(
-                registry=models, records=rows, nodes=NodeService(models, rows), migrations=migrations
+                registry=models,
+                records=rows,
+                nodes=NodeService(models, rows),
+                changes=ChangeFeed(database, models, settings.read_seconds),
+                migrations=migrations,
             )
-            yield
+            async with relaying(relay):
+                yield
 
     return lifespan

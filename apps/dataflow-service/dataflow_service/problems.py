@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     InvalidQueryError,
@@ -34,6 +35,10 @@ def _no_such_node(error: NoSuchNodeError) -> Problem:
 
 def _missing_scope(error: MissingScopeError) -> Problem:
     return forbidden({error.scope})
+
+
+def _changes_deleted(error: ChangesDeletedError) -> Problem:
+    return Problem(410, "changes-deleted", "The changes are no longer kept", str(error), oldest=str(error.oldest))
 
 
 def _no_such_row(error: NoSuchRowError) -> Problem:
@@ -138,6 +143,7 @@ PROBLEMS = (
     (NoSuchModelError, _no_such_model),
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),
+    (ChangesDeletedError, _changes_deleted),
     (NoSuchRowError, _no_such_row),
     (NotUniqueError, _not_unique),
     (TooManyRowsError, _too_many_rows),

@@ -59,7 +59,8 @@ class NodeService:
 
     async def run(self, principal: Principal, served: ServedNode, parameters: Mapping[str, Any]) -> Outcome:
         """Run a node with parameters in their JSON form, numbers with a fraction as Decimal or float."""
-        call = Call(self._records, principal, served.model, parsing.named(served.node, parameters))
+        named = parsing.named(served.node, parameters)
+        call = Call(self._records, lambda: self._records.writing(principal), served.model, named)
         return await OPERATIONS[served.node.operation](call)
 
     @contextmanager

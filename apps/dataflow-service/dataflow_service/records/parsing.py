@@ -107,9 +107,9 @@ def sent_id(model: Model, value: object, place: Place) -> Any:  # noqa: ANN401 -
     Raises:
         InvalidRowError: It is not the id of a row of this model.
     """
-    is_number = next(field.sql_type == "bigint" for field in model.fields if field.name == "id")
-    if not isinstance(value, int if is_number else str) or isinstance(value, bool):
-        raise InvalidRowError([Fault(place, f"should be {'an integer' if is_number else 'a string'}, the id of a row")])
+    if not isinstance(value, int if model.has_numbers else str) or isinstance(value, bool):
+        kind = "an integer" if model.has_numbers else "a string"
+        raise InvalidRowError([Fault(place, f"should be {kind}, the id of a row")])
     try:
         return model.identifier(str(value))
     except ValueError as error:
