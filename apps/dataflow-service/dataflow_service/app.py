@@ -13,6 +13,8 @@ from dataflow_service.changes.service import ChangeFeed
 from dataflow_service.context import Context
 from dataflow_service.nodes import endpoints as nodes
 from dataflow_service.nodes.service import NodeService
+from dataflow_service.openapi import endpoints as openapi
+from dataflow_service.openapi.service import Document
 from dataflow_service.problems import PROBLEMS
 from dataflow_service.records import endpoints as records
 from dataflow_service.records.service import RecordService
@@ -45,10 +47,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, schema.router, nodes.router, changes.router, records.router],
+        routers=[registry.router, schema.router, nodes.router, changes.router, openapi.router, records.router],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
+        openapi_url=None,
     )
 
 
@@ -73,6 +76,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
                 migrations=migrations,
+                document=Document(app, models),
             )
             async with relaying(relay):
                 yield

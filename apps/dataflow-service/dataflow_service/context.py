@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from dataflow_service.changes.service import ChangeFeed
     from dataflow_service.nodes.service import NodeService
+    from dataflow_service.openapi.service import Document
     from dataflow_service.records.service import RecordService
     from dataflow_service.registry.model import Registry
     from dataflow_service.schema.service import MigrationService
@@ -23,6 +24,7 @@ class Context:
     nodes: "NodeService"
     changes: "ChangeFeed"
     migrations: "MigrationService"
+    document: "Document"
 
 
 async def get_context(connection: HTTPConnection) -> Context:
