@@ -50,7 +50,7 @@ def _operation(method: str, operation: Schema, model: Model) -> Schema:
     bodies = {"Row": f"{model.name}{_BODIES.get(method, '')}"}
     written = {
         **_renamed(operation, answers),
-        "operationId": operation["operationId"].replace("_path_", f"_{model.path}_"),
+        "operationId": f"{model.path}_{operation['operationId']}",
         "tags": [model.name],
         "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
     }
