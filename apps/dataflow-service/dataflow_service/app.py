@@ -2,12 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
 from dataflow_service import __version__
-from dataflow_service.changes.service import ChangePublisher
+from dataflow_service.changes import endpoints as changes
+from dataflow_service.changes.relay import ChangeRelay, relaying
+from dataflow_service.changes.service import ChangeFeed
 from dataflow_service.context import Context
+from dataflow_service.nodes import endpoints as nodes
+from dataflow_service.nodes.service import NodeService
+from dataflow_service.openapi import endpoints as openapi
+from dataflow_service.openapi.service import Document
 from dataflow_service.problems import PROBLEMS
 from dataflow_service.records import endpoints as records
 from dataflow_service.records.service import RecordService
@@ -40,10 +47,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, schema.router, records.router],
+        routers=[registry.router, schema.router, nodes.router, changes.router, openapi.router, records.router],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
+        openapi_url=None,
     )
 
 
@@ -60,9 +68,17 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.add("postgres", database.check, critical=True)
             health.add("redis", lambda: redis.check(messages), critical=False)
             health.wait_for(lambda: database.opened)
-            publisher = ChangePublisher(messages)
-            records_service = RecordService(database, publisher.publish, read_seconds=settings.read_seconds)
-            app.state.context = Context(registry=models, records=records_service, migrations=migrations)
-            yield
+            relay = ChangeRelay(database, messages, models, kept=timedelta(days=settings.changes_days))
+            rows = RecordService(database, relay.announce, read_seconds=settings.read_seconds)
+            app.state.context = Context(
+                registry=models,
+                records=rows,
+                nodes=NodeService(models, rows),
+                changes=ChangeFeed(database, models, settings.read_seconds),
+                migrations=migrations,
+                document=Document(app, models),
+            )
+            async with relaying(relay):
+                yield
 
     return lifespan

@@ -7,6 +7,9 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from dataflow_service.changes.service import ChangeFeed
+    from dataflow_service.nodes.service import NodeService
+    from dataflow_service.openapi.service import Document
     from dataflow_service.records.service import RecordService
     from dataflow_service.registry.model import Registry
     from dataflow_service.schema.service import MigrationService
@@ -18,7 +21,10 @@ class Context:
 
     registry: "Registry"
     records: "RecordService"
+    nodes: "NodeService"
+    changes: "ChangeFeed"
     migrations: "MigrationService"
+    document: "Document"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from dataflow_service.changes.errors import ChangesDeletedError
+from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     InvalidQueryError,
     InvalidRowError,
@@ -12,10 +14,12 @@ from dataflow_service.records.errors import (
     NotStorableError,
     NotUniqueError,
     QueryTimeoutError,
+    TooManyMatchesError,
     TooManyRowsError,
 )
 from dataflow_service.registry.errors import NoSuchModelError
 from dataflow_service.schema import errors as schema
+from nexus_chassis.challenges import forbidden
 from nexus_chassis.problems import Problem
 
 _RETRY = {"Retry-After": "2"}
@@ -23,6 +27,18 @@ _RETRY = {"Retry-After": "2"}
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
     return Problem(404, "no-such-model", "There is no such model", str(error))
+
+
+def _no_such_node(error: NoSuchNodeError) -> Problem:
+    return Problem(404, "no-such-node", "There is no such node", str(error))
+
+
+def _missing_scope(error: MissingScopeError) -> Problem:
+    return forbidden({error.scope})
+
+
+def _changes_deleted(error: ChangesDeletedError) -> Problem:
+    return Problem(410, "changes-deleted", "The changes are no longer kept", str(error), oldest=str(error.oldest))
 
 
 def _no_such_row(error: NoSuchRowError) -> Problem:
@@ -36,6 +52,10 @@ def _not_unique(error: NotUniqueError) -> Problem:
 def _too_many_rows(error: TooManyRowsError) -> Problem:
     title = "There are too many rows in one request"
     return Problem(413, "too-many-rows", title, str(error), limit=error.limit)
+
+
+def _too_many_matches(error: TooManyMatchesError) -> Problem:
+    return Problem(422, "too-many-matches", "The filter selects too many rows", str(error), limit=error.limit)
 
 
 def _not_storable(error: NotStorableError) -> Problem:
@@ -121,9 +141,13 @@ PROBLEMS = (
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (NoSuchModelError, _no_such_model),
+    (NoSuchNodeError, _no_such_node),
+    (MissingScopeError, _missing_scope),
+    (ChangesDeletedError, _changes_deleted),
     (NoSuchRowError, _no_such_row),
     (NotUniqueError, _not_unique),
     (TooManyRowsError, _too_many_rows),
+    (TooManyMatchesError, _too_many_matches),
     (NotStorableError, _not_storable),
     (QueryTimeoutError, _query_timeout),
     (NotComputableError, _not_computable),

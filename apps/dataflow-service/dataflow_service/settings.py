@@ -49,3 +49,10 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
         le=25,
         description="seconds that PostgreSQL may work on one list, count or aggregate",
     )
+    changes_days: float = Field(
+        7.0,
+        validation_alias="DATAFLOW_CHANGES_DAYS",
+        gt=0,
+        le=3650,
+        description="days that the feed keeps changes",
+    )

@@ -50,10 +50,12 @@ def _migrate(environment: dict[str, str], folder: Path) -> tuple[int, str, str]:
 async def test_migrate_brings_the_schema_up_to_date_and_is_idempotent(
     environment: dict[str, str], empty_folder: Path, database: asyncpg.Connection
 ) -> None:
-    await database.execute("DROP TABLE IF EXISTS products, model_migrations, schema_migrations")
+    await database.execute(
+        "DROP TABLE IF EXISTS products, changes, change_sets, change_positions, model_migrations, schema_migrations"
+    )
     assert _migrate(environment, empty_folder) == (
         0,
-        "applied 0001_product.sql\napplied 0002_model_migrations.sql\nThe schema is up to date: 2 migrations applied.\n",
+        "applied 0001_product.sql\napplied 0002_model_migrations.sql\napplied 0003_changes.sql\nThe schema is up to date: 3 migrations applied.\n",
         "",
     )
     assert _migrate(environment, empty_folder) == (0, "The schema is up to date: 0 migrations applied.\n", "")

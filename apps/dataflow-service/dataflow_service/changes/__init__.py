@@ -1,1 +1,1 @@
-"""Publishing of committed changes."""
+"""The feed of committed changes, and its publication to channels."""

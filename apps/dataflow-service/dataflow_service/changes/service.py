@@ -1,54 +1,77 @@
-"""Publishes committed changes to the channel of their model."""
+"""The feed of committed changes."""
 
-import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from prometheus_client import Counter
-from redis.asyncio import Redis
+import asyncpg
 
-from nexus_chassis import channels
-from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
-from nexus_chassis.redis_errors import translate_redis_errors
+from dataflow_service.changes import repository
+from dataflow_service.changes.encoding import feed_json
+from dataflow_service.changes.errors import ChangesDeletedError
+from dataflow_service.changes.position import START, Position
+from dataflow_service.changes.repository import Change
+from dataflow_service.records.encoding import row_json
+from dataflow_service.records.repository import reading
+from dataflow_service.records.service import MAX_PAGE_BYTES
+from dataflow_service.registry.model import Model, Registry
+from nexus_chassis.unit_of_work import Database
 
-_PUBLISH_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
-PUBLISHED = Counter("dataflow_changes_published", "Changes published to a channel", ["channel"])
-MISSED = Counter("dataflow_changes_missed", "Changes committed but not published, because Redis was away", ["channel"])
 
+@dataclass(frozen=True, slots=True)
+class ChangeFeed:
+    """The changes of all models, in the order of their transactions. A page may take PostgreSQL `read_seconds`."""
 
-class ChangePublisher:
-    """Publishes to the channels `data:<model>` of a tenant, one event per row."""
+    database: Database
+    registry: Registry
+    read_seconds: float
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    async def page(self, after: Position | None, limit: int) -> bytes:
+        """Return the page of changes after a position, or of the oldest that are kept, as JSON.
 
-    async def publish(
-        self, tenant: str | None, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]
-    ) -> None:
-        """Publish the changes of one request to rows of the model at `path`, all in one round trip.
-
-        `tenant` is that of the principal, None for one without.
-
-        A change that cannot be published stands: it is logged and counted.
+        Raises:
+            ChangesDeletedError: Changes after the position are no longer kept.
         """
-        channel = channels.Channel.parse(f"data:{path}", tenant)
-        label = str(channel)
-        events = [_event(operation, row_id, changed) for row_id in ids]
-        try:
-            async with asyncio.timeout(_PUBLISH_SECONDS):
-                with translate_redis_errors():
-                    await channels.publish_all(self._redis, channel, events)
-        except (RedisUnavailableError, PoolExhaustedError, TimeoutError) as error:
-            reason = str(error) or f"Redis did not answer within {_PUBLISH_SECONDS:g} s"
-            _log.warning("%d changes were not published to %s: %s", len(ids), label, reason)
-            MISSED.labels(label).inc(len(ids))
-        else:
-            PUBLISHED.labels(label).inc(len(ids))
+        models = {model.path: model for model in self.registry.models}
+        async with self.database.read() as connection, reading(connection, self.read_seconds):
+            changes = await repository.read_page(connection, after or START, limit=limit, max_bytes=MAX_PAGE_BYTES)
+            oldest = await repository.read_position(connection, "deleted")
+            rows = await _read_rows(connection, changes, models)
+        if after is not None and after < oldest:
+            raise ChangesDeletedError(after, oldest)
+        return feed_json(changes, rows, models, changes[-1].position if changes else after or oldest)
+
+    async def latest(self) -> bytes:
+        """Return an empty page, whose `next` is after all changes so far, as JSON."""
+        async with self.database.read() as connection:
+            return feed_json([], {}, {}, await repository.read_latest(connection))
 
 
-def _event(operation: str, row_id: object, changed: Sequence[str]) -> dict[str, object]:
-    identity = row_id if isinstance(row_id, int) else str(row_id)
-    return {"op": operation, "id": identity, "changed": list(changed)}
+async def _read_rows(
+    connection: asyncpg.Connection, changes: Sequence[Change], models: Mapping[str, Model]
+) -> dict[Position, bytes]:
+    by_model: dict[str, dict[Position, str]] = defaultdict(dict)
+    for change in changes:
+        if change.document is not None:
+            by_model[change.model][change.position] = change.document
+    rows: dict[Position, bytes] = {}
+    for path, documents in by_model.items():
+        encoded = await _encode(connection, models.get(path), list(documents.values()))
+        rows |= zip(documents, encoded, strict=True)
+    return rows
+
+
+async def _encode(connection: asyncpg.Connection, model: Model | None, documents: Sequence[str]) -> list[bytes]:
+    """Return rows as their model encodes them; as they were kept where the model is gone or has other types now."""
+    if model is None:
+        return [document.encode() for document in documents]
+    await connection.execute("SAVEPOINT rows")
+    try:
+        return [row_json(model, row) for row in await repository.read_rows(connection, model, documents)]
+    except (asyncpg.DataError, asyncpg.UndefinedTableError) as error:
+        await connection.execute("ROLLBACK TO SAVEPOINT rows")
+        _log.warning("changes of %s are sent as they were kept: %s", model.name, error)
+        return [document.encode() for document in documents]

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dataflow_service.records.query import AllOf, AnyOf, Comparison, Filter, Not, Operator, OrderKey
+from dataflow_service.records.sql import TABLE
 from dataflow_service.registry.model import Field
 from dataflow_service.registry.quoting import quote
-
-TABLE = '"row"'
-"""What statements call the table, so that its columns are not taken for those of the result."""
 
 _COMPARISONS: Mapping[Operator, str] = {
     "$eq": "{column} = {value}",

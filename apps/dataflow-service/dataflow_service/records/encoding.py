@@ -1,10 +1,13 @@
 """The JSON of rows. JSON fields are copied as the text that PostgreSQL writes, so that every digit stays."""
 
+import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import groupby
+from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from dataflow_service.records.query import Aggregate
 from dataflow_service.records.repository import Row
@@ -17,6 +20,17 @@ type _Part = Callable[[Row], bytes]
 def row_json(model: Model, row: Row) -> bytes:
     """Return a row as a JSON object, with the fields in the order of the model."""
     return _object(_parts_of_model(model), row)
+
+
+def row_values(fields: Sequence[Field], row: Row) -> dict[str, Any]:
+    """Return fields of a row as the values of its JSON, with the fractions in JSON fields as Decimal."""
+    plain = {field.name: row[field.name] for field in fields if field.sql_type != "jsonb"}
+    values: dict[str, Any] = to_jsonable_python(plain, inf_nan_mode="strings")
+    documents = {field.name: row[field.name] for field in fields if field.sql_type == "jsonb"}
+    values |= {
+        name: None if text is None else json.loads(text, parse_float=Decimal) for name, text in documents.items()
+    }
+    return {field.name: values[field.name] for field in fields}
 
 
 def page_json(page: Page) -> bytes:

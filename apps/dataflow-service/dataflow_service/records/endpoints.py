@@ -71,7 +71,8 @@ async def query_rows(request: Request, model: ModelAtPath, records: Records) -> 
 async def create_row(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row."""
     values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
-    row = await records.create(principal, model, values)
+    async with records.writing(principal) as rows:
+        row = await rows.create(model, values)
     location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
     return _json(encoding.row_json(model, row), 201, {"Location": location})
 
@@ -79,8 +80,9 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
 @router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY, response_model=CreatedRows)
 async def create_rows(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row from each object of a JSON array, all or none."""
-    rows = parsing.new_rows(model, await _read(request, MAX_BULK_BYTES))
-    ids = await records.create_many(principal, model, rows)
+    values = parsing.new_rows(model, await _read(request, MAX_BULK_BYTES))
+    async with records.writing(principal) as rows:
+        ids = await rows.create_many(model, values)
     return _json(to_json({"created": len(ids), "ids": ids}), 201)
 
 
@@ -110,7 +112,9 @@ async def change_row(
     """Set the fields that are sent, and leave the others."""
     identity = parsing.row_id(model, row_id)
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
-    return _json(encoding.row_json(model, await records.change(principal, model, identity, values)))
+    async with records.writing(principal) as rows:
+        row = await rows.change(model, identity, values)
+    return _json(encoding.row_json(model, row))
 
 
 @router.put("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
@@ -120,13 +124,17 @@ async def replace_row(
     """Set all fields; those that are not sent get their defaults."""
     identity = parsing.row_id(model, row_id)
     values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
-    return _json(encoding.row_json(model, await records.change(principal, model, identity, values)))
+    async with records.writing(principal) as rows:
+        row = await rows.change(model, identity, values)
+    return _json(encoding.row_json(model, row))
 
 
 @router.delete("/{row_id}", status_code=204)
 async def delete_row(principal: Writer, model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Delete a row."""
-    await records.delete(principal, model, parsing.row_id(model, row_id))
+    identity = parsing.row_id(model, row_id)
+    async with records.writing(principal) as rows:
+        await rows.delete(model, identity)
     return Response(status_code=204)
 
 

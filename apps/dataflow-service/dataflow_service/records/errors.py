@@ -61,6 +61,14 @@ class TooManyRowsError(Exception):
         self.limit = limit
 
 
+class TooManyMatchesError(Exception):
+    """A filter selects more rows than one request may change; none was changed."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The filter selects more than {limit} rows; one request changes {limit}. Narrow the filter.")
+        self.limit = limit
+
+
 class NoSuchRowError(Exception):
     """No row of the model at `path` has the id."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidQueryError
+from dataflow_service.records.parsing import Place
 from dataflow_service.records.query import AllOf, AnyOf, Comparison, Filter, Not, Operator
 from dataflow_service.registry.json_values import MAX_DEPTH as MAX_PATH
 from dataflow_service.registry.json_values import check_text, json_text
@@ -22,8 +23,6 @@ _OF_JSON = frozenset({"$eq", "$ne", "$null"})
 _PATTERNS = frozenset({"$like", "$ilike"})
 _LISTS = frozenset({"$in", "$nin"})
 _NULL_OF: Mapping[str, bool] = {"$eq": True, "$ne": False}
-
-type Place = tuple[str | int, ...]
 
 
 def parse_filter(model: Model, document: object, place: Place) -> Filter:

@@ -4,7 +4,7 @@ Unknown fields are counted before anything else is checked, and rows are checked
 refusal costs does not depend on how wrong the body is.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Any
 
@@ -26,56 +26,67 @@ _MAX_NAME_LENGTH = 100
 type Values = dict[str, Any]
 """Column values by field name."""
 
-type _Place = tuple[str | int, ...]
+type Place = tuple[str | int, ...]
+"""Where in a request something is; it begins with the part of the request."""
 
-_BODY: _Place = ("body",)
+BODY: Place = ("body",)
 
 
-def new_row(model: Model, document: object) -> Values:
+def new_row(model: Model, document: object, place: Place = BODY) -> Values:
     """Return the column values of a new row; what the object does not name gets its default.
 
     Raises:
         InvalidRowError: It is no object, or no row of the model.
     """
-    return _new_row(model, document, _BODY)
+    return _new_row(model, document, place)
 
 
-def new_rows(model: Model, documents: object) -> list[Values]:
+def new_rows(model: Model, documents: object, place: Place = BODY) -> list[Values]:
     """Return the column values of each new row of an array.
 
     Raises:
         InvalidRowError: It is no array, or an item is no row; each fault is named with its place in the array.
         TooManyRowsError: There are more than `MAX_ROWS`.
     """
+    return each(documents, lambda document, its_place: _new_row(model, document, its_place), place)
+
+
+def each[T](documents: object, parse: Callable[[object, Place], T], place: Place = BODY) -> list[T]:
+    """Return what `parse` makes of each item of an array and its place.
+
+    Raises:
+        InvalidRowError: It is no array, or `parse` refuses items; each fault is named with its place in the array.
+        TooManyRowsError: There are more than `MAX_ROWS`.
+    """
     if not isinstance(documents, list):
-        raise InvalidRowError([Fault(_BODY, "should be an array of objects")])
+        raise InvalidRowError([Fault(place, "should be an array of objects")])
     if len(documents) > MAX_ROWS:
         raise TooManyRowsError(len(documents), MAX_ROWS)
-    rows: list[Values] = []
+    parsed: list[T] = []
     faults: list[Fault] = []
-    for place, document in enumerate(documents):
+    for number, document in enumerate(documents):
         try:
-            rows.append(_new_row(model, document, ("body", place)))
+            parsed.append(parse(document, (*place, number)))
         except InvalidRowError as error:
             faults.extend(error.faults)
         if len(faults) >= MAX_FAULTS:
             break
     if faults:
         raise InvalidRowError(faults[:MAX_FAULTS])
-    return rows
+    return parsed
 
 
-def change(model: Model, document: object) -> Values:
+def change(model: Model, document: object, place: Place = BODY) -> Values:
     """Return the column values that an object names.
 
     Raises:
         InvalidRowError: It is no object, names no field or an unknown one, or a value is not valid.
     """
-    row = _validated(model, model.change, document, _BODY)
+    row = _validated(model, model.change, document, place)
     sent = [field for field in model.written if field.name in row.model_fields_set]
     if not sent:
-        raise InvalidRowError([Fault(_BODY, f"names no field; name at least one of {_names(model)}")])
-    return _values(sent, row, _BODY)
+        raise InvalidRowError([Fault(place, f"names no field; name at least one of {_names(model)}")])
+    return _values(sent, row, place)
 
 
 def row_id(model: Model, text: str) -> Any:  # noqa: ANN401 - models choose the type of their id
@@ -90,11 +101,26 @@ def row_id(model: Model, text: str) -> Any:  # noqa: ANN401 - models choose the 
         raise NoSuchRowError(model.path, text) from None
 
 
-def _new_row(model: Model, document: object, place: _Place) -> Values:
+def sent_id(model: Model, value: object, place: Place) -> Any:  # noqa: ANN401 - models choose the type of their id
+    """Return the id that a JSON value names: a number for a model with numbers, a string for others.
+
+    Raises:
+        InvalidRowError: It is not the id of a row of this model.
+    """
+    if not isinstance(value, int if model.has_numbers else str) or isinstance(value, bool):
+        kind = "an integer" if model.has_numbers else "a string"
+        raise InvalidRowError([Fault(place, f"should be {kind}, the id of a row")])
+    try:
+        return model.identifier(str(value))
+    except ValueError as error:
+        raise InvalidRowError([Fault(place, str(error))]) from None
+
+
+def _new_row(model: Model, document: object, place: Place) -> Values:
     return _values(model.written, _validated(model, model.create, document, place), place)
 
 
-def _validated(model: Model, validator: type[BaseModel], document: object, place: _Place) -> BaseModel:
+def _validated(model: Model, validator: type[BaseModel], document: object, place: Place) -> BaseModel:
     if not isinstance(document, dict):
         raise InvalidRowError([Fault(place, "should be an object")])
     if unknown := document.keys() - model.names:
@@ -106,7 +132,7 @@ def _validated(model: Model, validator: type[BaseModel], document: object, place
         raise InvalidRowError([_fault(place, item) for item in found[:MAX_FAULTS]]) from None
 
 
-def _unknown_fields(model: Model, sent: Iterable[str], unknown: Collection[str], place: _Place) -> list[Fault]:
+def _unknown_fields(model: Model, sent: Iterable[str], unknown: Collection[str], place: Place) -> list[Fault]:
     service_fields = {field.name for field in model.fields} - model.names
     return [
         Fault((*place, name[:_MAX_NAME_LENGTH]), _why_unknown(model, is_service_field=name in service_fields))
@@ -120,11 +146,11 @@ def _why_unknown(model: Model, *, is_service_field: bool) -> str:
     return f"is no field of {model.name}; its fields are {_names(model)}"
 
 
-def _fault(place: _Place, item: ErrorDetails) -> Fault:
+def _fault(place: Place, item: ErrorDetails) -> Fault:
     return Fault((*place, *item["loc"]), reason(item))
 
 
-def _values(fields: list[Field], row: BaseModel, place: _Place) -> Values:
+def _values(fields: list[Field], row: BaseModel, place: Place) -> Values:
     values = {field.name: getattr(row, field.name) for field in fields}
     size = sum(len(value.encode()) for value in values.values() if isinstance(value, str))
     if size > MAX_ROW_BYTES:

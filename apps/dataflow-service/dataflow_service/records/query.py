@@ -118,6 +118,17 @@ class GroupQuery:
     after: Sequence[Any] | None = None
 
 
+def compares(wanted: Filter) -> bool:
+    """Whether there is a comparison in a filter; all rows are the same to one without."""
+    match wanted:
+        case Comparison():
+            return True
+        case Not():
+            return compares(wanted.filter)
+        case AllOf() | AnyOf():
+            return any(map(compares, wanted.filters))
+
+
 def by_id(model: Model, *, descending: bool = False) -> OrderKey:
     """Return the order by id."""
     return OrderKey(next(field for field in model.fields if field.name == "id"), descending)

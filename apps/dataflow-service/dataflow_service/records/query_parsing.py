@@ -7,7 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from dataflow_service.records import cursor
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidQueryError
-from dataflow_service.records.filters import Place, parse_filter
+from dataflow_service.records.filters import parse_filter
+from dataflow_service.records.parsing import Place
 from dataflow_service.records.query import (
     EVERY_ROW,
     Aggregate,
@@ -83,12 +84,26 @@ def of_body(model: Model, document: object) -> Query | GroupQuery:
     return reader.page(checked_filter, document.get("fields"), order, after, limit)
 
 
+def of_parameters(model: Model, parameters: Mapping[str, Any], place: Place) -> Query:
+    """Return the query of a page that parameters describe: the parts of a body, with the order in `order_by`.
+
+    Raises:
+        InvalidQueryError: They are none for the rows of the model; faults are named within `place`.
+    """
+    reader = _Reader(model, place, order="order_by")
+    checked_filter = reader.filter(parameters.get("filter", {}))
+    limit = reader.limit(parameters.get("limit", DEFAULT_LIMIT))
+    fields, order, after = (parameters.get(name) for name in ("fields", "order_by", "after"))
+    return reader.page(checked_filter, fields, order, after, limit)
+
+
 class _Reader:
     """Reads the parts of one query; `finish` raises for all that is wrong with them."""
 
-    def __init__(self, model: Model, part: Place) -> None:
+    def __init__(self, model: Model, part: Place, order: str = "order") -> None:
         self._model = model
         self._part = part
+        self._place_of_order = (order,)
         self._fields = {field.name: field for field in model.fields}
         self._faults: list[Fault] = []
 
@@ -139,7 +154,10 @@ class _Reader:
         shared = self._shared(group_by)
         keys = [] if order is None else self._order(order)
         if strange := [key.field.name for key in keys if key.field not in shared]:
-            self.fault(("order",), f"has {strange[0]!r}, which is not in group_by; groups are ordered by what is there")
+            self.fault(
+                self._place_of_order,
+                f"has {strange[0]!r}, which is not in group_by; groups are ordered by what is there",
+            )
         keys += [OrderKey(field) for field in shared if field not in [key.field for key in keys]]
         start = self._after(keys, after)
         self.finish()
@@ -151,11 +169,11 @@ class _Reader:
         return self._comparable(self._named(group_by, ("group_by",)), ("group_by",))
 
     def _order(self, value: object) -> list[OrderKey]:
-        names = self._names(value, ("order",))
-        fields = self._known([name.removeprefix("-") for name in names], ("order",))
+        names = self._names(value, self._place_of_order)
+        fields = self._known([name.removeprefix("-") for name in names], self._place_of_order)
         if len(fields) < len(names):
             return []
-        self._comparable(fields, ("order",))
+        self._comparable(fields, self._place_of_order)
         return [OrderKey(field, name.startswith("-")) for field, name in zip(fields, names, strict=True)]
 
     def _named(self, value: object, place: Place) -> list[Field]:

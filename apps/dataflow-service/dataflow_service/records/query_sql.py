@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataflow_service.records.conditions import TABLE, Parameters, beyond, column, condition
+from dataflow_service.records.conditions import Parameters, beyond, column, condition
 from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
+from dataflow_service.records.sql import TABLE
 from dataflow_service.registry.model import Field, Model
 from dataflow_service.registry.quoting import quote
 

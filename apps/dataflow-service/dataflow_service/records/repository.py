@@ -1,4 +1,4 @@
-"""Rows of any model in PostgreSQL, on the connection that is passed in."""
+"""Rows of any model in PostgreSQL, on the connection that is passed in. What is written is logged with its author."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 
 from dataflow_service.records import query_sql, sql
+from dataflow_service.records.author import Author
+from dataflow_service.records.conditions import Parameters, condition
 from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
 from dataflow_service.records.query import Filter, GroupQuery, Query
@@ -16,16 +18,84 @@ type Row = asyncpg.Record
 """A row with the columns of its model. JSON fields and decimal numbers are text, as PostgreSQL writes them."""
 
 
-async def create(connection: asyncpg.Connection, model: Model, values: Values) -> Row:
+async def create(connection: asyncpg.Connection, author: Author, model: Model, values: Values) -> Row:
     """Insert one row and return it with what the database added."""
-    (row,) = await connection.fetch(sql.insert(model), *_arguments(model, values))
+    (row,) = await connection.fetch(sql.insert(model), *_arguments(model, values), *author.parameters)
     return row
 
 
-async def create_many(connection: asyncpg.Connection, model: Model, rows: Sequence[Values]) -> list[Any]:
+async def create_many(
+    connection: asyncpg.Connection, author: Author, model: Model, rows: Sequence[Values]
+) -> list[Any]:
     """Insert rows, all or none, and return their ids in the same order."""
-    columns = zip(*(_arguments(model, row) for row in rows), strict=True)
-    return [row["id"] for row in await connection.fetch(sql.insert_many(model), *map(list, columns))]
+    columns = _columns(model, rows)
+    return [row["id"] for row in await connection.fetch(sql.insert_many(model), *columns, *author.parameters)]
+
+
+async def upsert(
+    connection: asyncpg.Connection,
+    author: Author,
+    model: Model,
+    values: Values,
+    *,
+    unique: Sequence[str],
+    changed: Values,
+) -> tuple[Row, bool]:
+    """Insert one row, or set the fields `changed` of the one with the same `unique` fields; returns it and whether it is new."""
+    statement = sql.upsert(model, tuple(unique), tuple(changed))
+    arguments = [*_arguments(model, values), *changed.values(), *author.parameters]
+    (row,) = await connection.fetch(statement, *arguments)
+    return row, row["was created"]
+
+
+async def upsert_many(
+    connection: asyncpg.Connection,
+    author: Author,
+    model: Model,
+    rows: Sequence[Values],
+    *,
+    unique: Sequence[str],
+    changed: Sequence[str],
+) -> list[tuple[Any, bool]]:
+    """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new."""
+    statement = sql.upsert_many(model, tuple(unique), tuple(changed))
+    found = await connection.fetch(statement, *_columns(model, rows), *author.parameters)
+    return [(row["id"], row["was created"]) for row in found]
+
+
+async def change_each(
+    connection: asyncpg.Connection,
+    author: Author,
+    model: Model,
+    names: Sequence[str],
+    changes: Sequence[tuple[Any, Values]],
+) -> list[Any]:
+    """Set the fields `names` of the rows with the ids, and return the ids that are there."""
+    ids = [row_id for row_id, _ in changes]
+    columns = [[values[name] for _, values in changes] for name in names]
+    statement = sql.update_each(model, tuple(names))
+    return [row["id"] for row in await connection.fetch(statement, ids, *columns, *author.parameters)]
+
+
+async def change_where(
+    connection: asyncpg.Connection, author: Author, model: Model, wanted: Filter, values: Values, *, limit: int
+) -> list[Any]:
+    """Set fields of at most `limit` rows of a filter, and return their ids."""
+    parameters = Parameters()
+    where = condition(wanted, parameters)
+    statement = sql.update_where(model, list(values), where, limit, first=len(parameters.values) + 1)
+    arguments = [*parameters.values, *values.values(), *author.parameters]
+    return [row["id"] for row in await connection.fetch(statement, *arguments)]
+
+
+async def delete_where(
+    connection: asyncpg.Connection, author: Author, model: Model, wanted: Filter, *, limit: int
+) -> list[Any]:
+    """Delete at most `limit` rows of a filter, and return their ids."""
+    parameters = Parameters()
+    where = condition(wanted, parameters)
+    statement = sql.delete_where(model, where, limit, author=len(parameters.values) + 1)
+    return [row["id"] for row in await connection.fetch(statement, *parameters.values, *author.parameters)]
 
 
 async def read(connection: asyncpg.Connection, model: Model, row_id: object) -> Row | None:
@@ -33,14 +103,17 @@ async def read(connection: asyncpg.Connection, model: Model, row_id: object) -> 
     return await connection.fetchrow(sql.select_one(model), row_id)
 
 
-async def change(connection: asyncpg.Connection, model: Model, row_id: object, values: Values) -> Row | None:
+async def change(
+    connection: asyncpg.Connection, author: Author, model: Model, row_id: object, values: Values
+) -> Row | None:
     """Set the given fields of one row and return all of it, or None when there is no such row."""
-    return await connection.fetchrow(sql.update(model, tuple(values)), row_id, *values.values())
+    statement = sql.update(model, tuple(values))
+    return await connection.fetchrow(statement, row_id, *values.values(), *author.parameters)
 
 
-async def delete(connection: asyncpg.Connection, model: Model, row_id: object) -> bool:
+async def delete(connection: asyncpg.Connection, author: Author, model: Model, row_id: object) -> bool:
     """Delete one row; returns whether it was there."""
-    return await connection.fetchval(sql.delete(model), row_id) is not None
+    return await connection.fetchval(sql.delete(model), row_id, *author.parameters) is not None
 
 
 @asynccontextmanager
@@ -89,3 +162,8 @@ async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) ->
 
 def _arguments(model: Model, values: Values) -> list[Any]:
     return [values[field.name] for field in model.written]
+
+
+def _columns(model: Model, rows: Sequence[Values]) -> list[list[Any]]:
+    """Return the values of rows by field."""
+    return [[row[field.name] for row in rows] for field in model.written]

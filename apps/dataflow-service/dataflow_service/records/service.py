@@ -1,35 +1,21 @@
-"""Reads and changes rows, and publishes each committed change."""
+"""Reads rows, and opens the transactions in which they are changed."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import asyncpg
+from types import TracebackType
 
 from dataflow_service.records import cursor, repository
-from dataflow_service.records.errors import NoSuchRowError, NotStorableError, NotUniqueError
-from dataflow_service.records.parsing import Values
+from dataflow_service.records.errors import NoSuchRowError
 from dataflow_service.records.query import EVERY_ROW, Aggregate, Filter, GroupQuery, OrderKey, Query, is_by_id
 from dataflow_service.records.repository import Row
+from dataflow_service.records.writer import RecordWriter
 from dataflow_service.registry.model import Field, Model
 from nexus_chassis.principal import Principal
-from nexus_chassis.unit_of_work import Database
+from nexus_chassis.unit_of_work import Database, UnitOfWork
 
 MAX_PAGE_BYTES = 1024 * 1024
 """A page with as many bytes of rows ends there; it may exceed them by one row."""
-
-_MAX_VALUE_LENGTH = 100
-_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-
-
-class PublishChanges(Protocol):
-    """Announces committed changes to the rows `ids` of the model at `path`, to the tenant of who made them."""
-
-    async def __call__(
-        self, tenant: str | None, path: str, operation: str, ids: Sequence[Any], changed: Sequence[str]
-    ) -> None:
-        """Publish them; never fails because of who listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,57 +38,25 @@ class Groups:
 
 
 class RecordService:
-    """Rows of any model. Column values and ids come checked from `records.parsing`, queries from `records.query_parsing`.
+    """Rows of any model. Ids come checked from `records.parsing`, queries from `records.query_parsing`.
 
-    A statement that reads many rows may run for `read_seconds`.
+    A statement that reads many rows may run for `read_seconds`. `announce` is called after each commit of changes.
     """
 
-    def __init__(self, database: Database, publish: PublishChanges, *, read_seconds: float) -> None:
+    def __init__(self, database: Database, announce: Callable[[], None], *, read_seconds: float) -> None:
         self._database = database
-        self._publish = publish
+        self._announce = announce
         self._read_seconds = read_seconds
 
-    async def create(self, principal: Principal, model: Model, values: Values) -> Row:
-        """Create a row and return it."""
-        async with self._database.unit_of_work(principal) as work:
-            with _refusals(model, values):
-                row = await repository.create(work.connection, model, values)
-        await self._publish(principal.tenant, model.path, "create", [row["id"]], list(values))
-        return row
-
-    async def create_many(self, principal: Principal, model: Model, rows: Sequence[Values]) -> list[Any]:
-        """Create rows, all or none, and return their ids in the same order."""
-        if not rows:
-            return []
-        async with self._database.unit_of_work(principal) as work:
-            with _refusals(model, {}):
-                ids = await repository.create_many(work.connection, model, rows)
-        await self._publish(principal.tenant, model.path, "create", ids, list(rows[0]))
-        return ids
+    def writing(self, principal: Principal) -> "_Writing":
+        """Context manager of a RecordWriter: what it changes is committed at the end, or all undone on an error."""
+        return _Writing(self._database.unit_of_work(principal), principal, self._announce)
 
     async def read(self, model: Model, row_id: object) -> Row:
         """Return a row."""
         async with self._database.read() as connection:
             row = await repository.read(connection, model, row_id)
         return _present(model, row_id, row)
-
-    async def change(self, principal: Principal, model: Model, row_id: object, values: Values) -> Row:
-        """Set the fields of a row that `values` names, leave the others, and return the row."""
-        async with self._database.unit_of_work(principal) as work:
-            with _refusals(model, values):
-                row = await repository.change(work.connection, model, row_id, values)
-        found = _present(model, row_id, row)
-        await self._publish(principal.tenant, model.path, "update", [row_id], list(values))
-        return found
-
-    async def delete(self, principal: Principal, model: Model, row_id: object) -> None:
-        """Delete a row."""
-        async with self._database.unit_of_work(principal) as work:
-            with _refusals(model, {}):
-                deleted = await repository.delete(work.connection, model, row_id)
-        if not deleted:
-            raise NoSuchRowError(model.path, str(row_id))
-        await self._publish(principal.tenant, model.path, "delete", [row_id], [])
 
     async def read_page(self, model: Model, query: Query) -> Page:
         """Return the rows of a query; fewer than its limit when they have `MAX_PAGE_BYTES`."""
@@ -139,19 +93,25 @@ def _present(model: Model, row_id: object, row: Row | None) -> Row:
     return row
 
 
-@contextmanager
-def _refusals(model: Model, values: Values) -> Iterator[None]:
-    """Translate what the database refuses. PostgreSQL's own texts are left out: they may quote rows of others."""
-    try:
-        yield
-    except asyncpg.UniqueViolationError as error:
-        raise _not_unique(model, error.constraint_name, values) from error
-    except _REFUSED as error:
-        cause = f"the constraint {error.constraint_name}" if error.constraint_name else type(error).__name__
-        raise NotStorableError(f"The database refuses the row because of {cause}. Send another value.") from error
+class _Writing:
+    """A class, because a generator's context manager costs several microseconds more."""
 
+    __slots__ = ("_announce", "_principal", "_working")
 
-def _not_unique(model: Model, constraint: str | None, values: Values) -> NotUniqueError:
-    fields: list[str] = next((index["fields"] for index in model.indexes if index["name"] == constraint), [])
-    own = ", ".join(str(values[name])[:_MAX_VALUE_LENGTH] for name in fields if name in values)
-    return NotUniqueError(model.path, fields, own or None)
+    def __init__(
+        self, working: AbstractAsyncContextManager[UnitOfWork], principal: Principal, announce: Callable[[], None]
+    ) -> None:
+        self._working = working
+        self._principal = principal
+        self._announce = announce
+
+    async def __aenter__(self) -> RecordWriter:
+        work = await self._working.__aenter__()
+        return RecordWriter(work.connection, self._principal)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._working.__aexit__(kind, error, trace)
+        if error is None:
+            self._announce()

@@ -1,58 +1,165 @@
-"""The SQL that reads one row and writes rows, built once per model. Names in it come from the registry only; values are always parameters."""
+"""The SQL that reads one row and writes rows, built once per model. Names in it come from the registry only; values are always parameters.
+
+A statement that writes logs what it changed; the last two parameters of each are the author's.
+"""
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
+from dataflow_service.records.change_log import Log, logged
 from dataflow_service.registry.model import Field, Model
 from dataflow_service.registry.quoting import quote
+
+TABLE = '"row"'
+"""What statements with a condition call the table, so that its columns are not taken for those of the result."""
+
+WAS_CREATED = '"was created"'
+"""The column of upserts that is true for a new row; no field has a name with a space."""
+
+_ID = '"id"'
+_UPSERTED_ID = f"{_ID}, {WAS_CREATED}"
 
 
 @cache
 def insert(model: Model) -> str:
     """Insert one row: a parameter per written field; returns the row."""
     fields = model.written
-    return (
+    writing = (
         f"INSERT INTO {quote(model.table)} ({_names(fields)}) VALUES ({_parameters(fields)}) "  # noqa: S608
-        f"RETURNING {_columns(model)}"
+        f"RETURNING {_names(model.fields)}"
     )
+    return logged(model, writing, [_created(model)], columns(model), author=len(fields) + 1)
 
 
 @cache
 def insert_many(model: Model) -> str:
     """Insert rows: an array per written field; returns the ids in the order of the arrays."""
-    names = _names(model.written)
-    arrays = ", ".join(f"${place}::{field.sql_type}[]" for place, field in enumerate(model.written, 1))
-    return (
-        f"INSERT INTO {quote(model.table)} ({names}) SELECT {names} "  # noqa: S608
-        f"FROM unnest({arrays}) WITH ORDINALITY AS sent ({names}, sent_place) ORDER BY sent_place "
-        f'RETURNING "id"'
+    writing = f"{_insert_arrays(model)} RETURNING {_names(model.fields)}"
+    return logged(model, writing, [_created(model)], _ID, author=len(model.written) + 1)
+
+
+@lru_cache(maxsize=1024)  # callers choose which fields they change
+def upsert(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> str:
+    """Insert one row, or set the fields `changed` of the row that has the same `unique` fields; returns the row.
+
+    A parameter per written field, then one per changed field. The column "was created" tells which it was.
+    """
+    first = len(model.written) + 1
+    settings = [f"{quote(name)} = ${place}" for place, name in enumerate(changed, first)]
+    writing = (
+        f"INSERT INTO {quote(model.table)} ({_names(model.written)}) VALUES ({_parameters(model.written)}) "  # noqa: S608
+        f"{_on_conflict(unique, settings)} RETURNING {_names(model.fields)}, (xmax = 0) AS {WAS_CREATED}"
     )
+    result = f"{columns(model)}, {WAS_CREATED}"
+    return logged(model, writing, _upserted(model, changed), result, author=first + len(changed))
+
+
+@lru_cache(maxsize=1024)  # callers choose which fields they send
+def upsert_many(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> str:
+    """Insert rows, or set the fields `changed` of those that have the same `unique` fields.
+
+    An array per written field; returns ids and "was created" in the order of the arrays.
+    """
+    settings = [f"{quote(name)} = EXCLUDED.{quote(name)}" for name in changed]
+    conflict = _on_conflict(unique, settings)
+    writing = f"{_insert_arrays(model)} {conflict} RETURNING {_names(model.fields)}, (xmax = 0) AS {WAS_CREATED}"
+    return logged(model, writing, _upserted(model, changed), _UPSERTED_ID, author=len(model.written) + 1)
+
+
+@lru_cache(maxsize=1024)  # callers choose which fields they change
+def update_each(model: Model, names: tuple[str, ...]) -> str:
+    """Set the fields `names` of rows: an array of their ids, then one per field; returns the ids that are there."""
+    types = {field.name: field.sql_type for field in model.fields}
+    arrays = ", ".join(f"${place}::{types[name]}[]" for place, name in enumerate(("id", *names), 1))
+    sent = ", ".join(map(quote, ("id", *names)))
+    settings = ", ".join(f"{quote(name)} = sent.{quote(name)}" for name in names)
+    writing = (
+        f'UPDATE {quote(model.table)} AS {TABLE} SET {settings}, "updated_at" = now() '  # noqa: S608
+        f"FROM unnest({arrays}) AS sent ({sent}) WHERE {TABLE}.{_ID} = sent.{_ID} RETURNING {_names(model.fields, TABLE)}"
+    )
+    return logged(model, writing, [Log("update", names)], _ID, author=len(names) + 2)
+
+
+def update_where(model: Model, names: Sequence[str], where: str, limit: int, *, first: int) -> str:
+    """Set the fields `names` of at most `limit` rows to the parameters from number `first` on; returns the ids."""
+    settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, first))
+    writing = (
+        f'UPDATE {quote(model.table)} AS {TABLE} SET {settings}, "updated_at" = now() '  # noqa: S608
+        f"FROM matched WHERE {TABLE}.{_ID} = matched.{_ID} RETURNING {_names(model.fields, TABLE)}"
+    )
+    before = [_matched(model, where, limit)]
+    return logged(model, writing, [Log("update", names)], _ID, author=first + len(names), before=before)
+
+
+def delete_where(model: Model, where: str, limit: int, *, author: int) -> str:
+    """Delete at most `limit` rows; returns their ids."""
+    writing = (
+        f"DELETE FROM {quote(model.table)} AS {TABLE} USING matched WHERE {TABLE}.{_ID} = matched.{_ID} "  # noqa: S608
+        f"RETURNING {TABLE}.{_ID}"
+    )
+    return logged(model, writing, [_DELETED], _ID, author=author, before=[_matched(model, where, limit)])
 
 
 @cache
 def select_one(model: Model) -> str:
     """Return the row whose id is $1."""
-    return f'SELECT {_columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
+    return f'SELECT {columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
 
 
 @lru_cache(maxsize=1024)  # callers choose which fields they change
 def update(model: Model, names: tuple[str, ...]) -> str:
     """Set the fields `names` of the row whose id is $1 to the parameters from $2 on; returns the row."""
     settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, 2))
-    return (
+    writing = (
         f'UPDATE {quote(model.table)} SET {settings}, "updated_at" = now() WHERE "id" = $1 '  # noqa: S608
-        f"RETURNING {_columns(model)}"
+        f"RETURNING {_names(model.fields)}"
     )
+    return logged(model, writing, [Log("update", names)], columns(model), author=len(names) + 2)
 
 
 @cache
 def delete(model: Model) -> str:
     """Delete the row whose id is $1; returns its id."""
-    return f'DELETE FROM {quote(model.table)} WHERE "id" = $1 RETURNING "id"'  # noqa: S608
+    writing = f'DELETE FROM {quote(model.table)} WHERE "id" = $1 RETURNING "id"'  # noqa: S608
+    return logged(model, writing, [_DELETED], _ID, author=2)
 
 
-def _columns(model: Model) -> str:
+def columns(model: Model) -> str:
+    """Return the columns of rows as they are read."""
     return ", ".join(_column(field) for field in model.fields)
+
+
+_DELETED = Log("delete", keeps_row=False)
+
+
+def _created(model: Model, condition: str = "TRUE") -> Log:
+    return Log("create", [field.name for field in model.written], condition)
+
+
+def _upserted(model: Model, changed: Sequence[str]) -> list[Log]:
+    created = _created(model, WAS_CREATED)
+    return [created, Log("update", changed, f"NOT {WAS_CREATED}")] if changed else [created]
+
+
+def _insert_arrays(model: Model) -> str:
+    names = _names(model.written)
+    arrays = ", ".join(f"${place}::{field.sql_type}[]" for place, field in enumerate(model.written, 1))
+    return (
+        f"INSERT INTO {quote(model.table)} ({names}) SELECT {names} "  # noqa: S608
+        f"FROM unnest({arrays}) WITH ORDINALITY AS sent ({names}, sent_place) ORDER BY sent_place"
+    )
+
+
+def _on_conflict(unique: Sequence[str], settings: Sequence[str]) -> str:
+    target = ", ".join(map(quote, unique))
+    same = quote(unique[0])  # only what is updated is returned
+    action = ", ".join([*settings, '"updated_at" = now()']) if settings else f"{same} = EXCLUDED.{same}"
+    return f"ON CONFLICT ({target}) DO UPDATE SET {action}"
+
+
+def _matched(model: Model, where: str, limit: int) -> str:
+    table = f"{quote(model.table)} AS {TABLE}"
+    return f'matched AS MATERIALIZED (SELECT "id" FROM {table} WHERE {where} ORDER BY "id" LIMIT {limit} FOR UPDATE)'  # noqa: S608
 
 
 def _column(field: Field) -> str:
@@ -60,8 +167,8 @@ def _column(field: Field) -> str:
     return f"{name}::text AS {name}" if field.sql_type == "numeric" else name  # PostgreSQL writes no exponent
 
 
-def _names(fields: Iterable[Field]) -> str:
-    return ", ".join(quote(field.name) for field in fields)
+def _names(fields: Iterable[Field], table: str | None = None) -> str:
+    return ", ".join(quote(field.name) if table is None else f"{table}.{quote(field.name)}" for field in fields)
 
 
 def _parameters(fields: Sequence[Field]) -> str:

@@ -1,4 +1,4 @@
-"""Kailash DataFlow: the decorator that registers models and generates their nodes. Nothing else of it is used.
+"""Kailash DataFlow: the decorator that registers models and generates their nodes (kailash_nodes.py). Nothing else of it is used.
 
 The service owns its SQL, its pool and its migrations. The framework therefore gets an address that cannot be reached
 (`.invalid`, RFC 2606): whatever it might try, it opens no connection, introspects no schema and changes no table.
@@ -10,12 +10,13 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-from dataflow import DataFlow  # type: ignore[import-untyped]
 from kailash.nodes.base import NodeRegistry  # type: ignore[import-untyped]
+
+from dataflow_service.registry.kailash_nodes import ServiceDataFlow
 
 logging.getLogger("kailash").setLevel(logging.WARNING)  # it logs connection managers that are never used
 
-db: Any = DataFlow(
+db: Any = ServiceDataFlow(
     "postgresql://kailash:none@never.invalid:5432/opened",
     auto_migrate=False,
     migration_enabled=False,
@@ -76,7 +77,6 @@ def _describe(name: str, node: Any) -> GeneratedNode:  # noqa: ANN401 - generate
     parameters = {
         key: {"type": _type_name(found.type), "required": found.required}
         for key, found in node.get_parameters().items()
-        if key != "database_url"  # a node never gets to choose its database
     }
     return GeneratedNode(name=name, model=node.model_name, operation=node.operation, parameters=parameters)
 

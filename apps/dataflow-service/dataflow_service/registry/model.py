@@ -46,6 +46,11 @@ class Model:
         return [field for field in self.fields if field.name not in SERVICE_FIELDS]
 
     @cached_property
+    def has_numbers(self) -> bool:
+        """Whether the ids of its rows are numbers, not text."""
+        return any(field.name == "id" and field.sql_type == "bigint" for field in self.fields)
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names of the fields that callers may write."""
         return frozenset(field.name for field in self.written)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SERVICE_TABLES = frozenset({"schema_migrations", "model_migrations"})
+SERVICE_TABLES = frozenset({"change_positions", "change_sets", "changes", "model_migrations", "schema_migrations"})
 """Tables of the service itself, which its SQL files make."""
 
 

@@ -82,10 +82,6 @@ class Bench:
         return self.runner.run(self.records.count(self.model, wanted))
 
 
-async def _publish(*_: object) -> None:
-    """Nothing is changed here."""
-
-
 @pytest.fixture
 def bench(make_settings: MakeSettings, postgres_url: str, model_packages: None) -> Iterator[Bench]:  # noqa: ARG001 - needed for its effect
     rows = samples(ROWS)
@@ -93,7 +89,7 @@ def bench(make_settings: MakeSettings, postgres_url: str, model_packages: None) 
         runner.run(_fill(postgres_url, rows))
         database = Database(create_pool(make_settings()))
         model = loader.load("nullable_types").named("Sample")
-        yield Bench(model, RecordService(database, _publish, read_seconds=10), rows, runner)
+        yield Bench(model, RecordService(database, lambda: None, read_seconds=10), rows, runner)
         runner.run(database.close())
 
 

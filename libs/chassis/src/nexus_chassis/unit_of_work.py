@@ -1,6 +1,8 @@
 """The way of services to PostgreSQL: one statement by `Database.read`, a transaction by `Database.unit_of_work`."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -48,6 +50,16 @@ class Database:
         if tenant is None and principal is not None:
             tenant = principal.tenant
         return _Working(self._usable_pool(), principal, tenant)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection beside the pool, for what lasts longer than a request: LISTEN and session locks."""
+        with translate_database_errors():
+            connection = await self._usable_pool().connect()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
 
     def _usable_pool(self) -> ConnectionPool:
         if not self.usable:

@@ -1,0 +1,1 @@
+"""The OpenAPI document, with the operations on the rows of each model."""

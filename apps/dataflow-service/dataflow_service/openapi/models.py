@@ -1,0 +1,103 @@
+"""Writes the operations on rows out for each model: its paths, the fields of its rows, and the bodies that it takes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dataflow_service.registry.model import Field, Model
+
+type Schema = dict[str, Any]
+
+_ROWS = "/v1/{path}"
+_COMPONENTS = "#/components/schemas/"
+_BODIES: Mapping[str, str] = {"post": "Values", "put": "Values", "patch": "Change"}
+_TYPES: Mapping[str, Schema] = {
+    "text": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "bigint": {"type": "integer", "format": "int64"},
+    "double precision": {"type": "number", "format": "double"},
+    "numeric": {"type": "string", "description": "a decimal number without an exponent"},
+    "timestamptz": {"type": "string", "format": "date-time"},
+    "date": {"type": "string", "format": "date"},
+    "uuid": {"type": "string", "format": "uuid"},
+    "jsonb": {"type": "object", "additionalProperties": True},
+}
+"""How the values of columns are answered."""
+
+
+def with_models(document: Schema, models: Sequence[Model]) -> Schema:
+    """Return an OpenAPI document in which each operation on the rows of `{path}` stands once for each model."""
+    paths: Schema = {}
+    for path, item in document["paths"].items():
+        if path.startswith(_ROWS):
+            paths |= {f"/v1/{model.path}{path.removeprefix(_ROWS)}": _item(item, model) for model in models}
+        else:
+            paths[path] = item
+    schemas = {name: schema for name, schema in document["components"]["schemas"].items() if name not in _GENERIC}
+    for model in models:
+        schemas |= _schemas(model)
+    return {**document, "paths": paths, "components": {**document["components"], "schemas": schemas}}
+
+
+_GENERIC = frozenset({"Row", "RowPage"})
+
+
+def _item(item: Schema, model: Model) -> Schema:
+    return {method: _operation(method, operation, model) for method, operation in item.items()}
+
+
+def _operation(method: str, operation: Schema, model: Model) -> Schema:
+    answers = {"Row": model.name, "RowPage": f"{model.name}Page"}
+    bodies = {"Row": f"{model.name}{_BODIES.get(method, '')}"}
+    written = {
+        **_renamed(operation, answers),
+        "operationId": f"{model.path}_{operation['operationId']}",
+        "tags": [model.name],
+        "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
+    }
+    return written | ({"requestBody": _renamed(operation["requestBody"], bodies)} if "requestBody" in operation else {})
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
+    """Return JSON whose references to the components `names` refer to others."""
+    if isinstance(node, list):
+        return [_renamed(item, names) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _renamed(value, names) for key, value in node.items()}
+    name = str(node.get("$ref", "")).removeprefix(_COMPONENTS)
+    return found | ({"$ref": _COMPONENTS + names[name]} if name in names else {})
+
+
+def _schemas(model: Model) -> Schema:
+    properties = {field.name: _property(field) for field in model.fields}
+    row = {"type": "object", "title": model.name, "description": model.summary, "properties": properties}
+    page = {
+        "type": "object",
+        "title": f"{model.name}Page",
+        "description": "Rows with the fields asked for; `next` is the `after` of the page after this one, null on the last.",
+        "properties": {
+            "items": {"type": "array", "items": {"type": "object", "properties": properties}},
+            "next": {"type": ["string", "null"]},
+        },
+        "required": ["items", "next"],
+    }
+    return {
+        model.name: {**row, "required": list(properties)},
+        f"{model.name}Page": page,
+        **_body(f"{model.name}Values", model.create.model_json_schema(ref_template=_COMPONENTS + "{model}")),
+        **_body(f"{model.name}Change", model.change.model_json_schema(ref_template=_COMPONENTS + "{model}")),
+    }
+
+
+def _body(name: str, schema: Schema) -> Schema:
+    """Return a body without defaults: generators of clients take a property that has one for required."""
+    nested = schema.pop("$defs", {})
+    properties = {key: {**value} for key, value in schema["properties"].items()}
+    for value in properties.values():
+        value.pop("default", None)
+    return {**nested, name: {**schema, "title": name, "properties": properties}}
+
+
+def _property(field: Field) -> Schema:
+    schema = _TYPES[field.sql_type]
+    return {"anyOf": [schema, {"type": "null"}]} if field.nullable else schema

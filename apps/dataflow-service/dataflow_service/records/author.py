@@ -1,0 +1,33 @@
+"""Who makes changes, as the change log has it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic_core import to_json
+
+from nexus_chassis.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The tenant of a principal, and the principal itself as a JSON object."""
+
+    tenant: str | None
+    document: str
+
+    @classmethod
+    def of(cls, principal: Principal) -> Self:
+        """Return the author whose changes a principal makes."""
+        document = {
+            "subject": principal.subject,
+            "client_id": principal.client_id,
+            "token_id": principal.token_id,
+            "session": principal.session,
+            "actor": principal.actor,
+        }
+        return cls(principal.tenant, to_json(document).decode())
+
+    @property
+    def parameters(self) -> tuple[str | None, str]:
+        """The last two parameters of statements that write."""
+        return self.tenant, self.document

@@ -1,0 +1,130 @@
+"""Changes rows within one transaction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+
+from dataflow_service.records import repository
+from dataflow_service.records.author import Author
+from dataflow_service.records.errors import NoSuchRowError, NotStorableError, NotUniqueError, TooManyMatchesError
+from dataflow_service.records.parsing import MAX_ROWS, Values
+from dataflow_service.records.query import Filter
+from dataflow_service.records.repository import Row
+from dataflow_service.registry.model import Model
+from nexus_chassis.principal import Principal
+
+_MAX_VALUE_LENGTH = 100
+_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
+
+
+class RecordWriter:
+    """Changes rows of any model, and logs each change, in the transaction of a connection.
+
+    Column values and ids come checked from `records.parsing`. What is changed stays only if the transaction commits; after an
+    error it cannot.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, principal: Principal) -> None:
+        self._connection = connection
+        self._author = Author.of(principal)
+
+    async def create(self, model: Model, values: Values) -> Row:
+        """Create a row and return it."""
+        with _refusals(model, values):
+            return await repository.create(self._connection, self._author, model, values)
+
+    async def create_many(self, model: Model, rows: Sequence[Values]) -> list[Any]:
+        """Create rows and return their ids in the same order."""
+        if not rows:
+            return []
+        with _refusals(model, {}):
+            return await repository.create_many(self._connection, self._author, model, rows)
+
+    async def upsert(self, model: Model, values: Values, *, unique: Sequence[str], changed: Values) -> tuple[Row, bool]:
+        """Create a row, or set the fields `changed` of the row that has its `unique` fields; returns it and whether it is new."""
+        with _refusals(model, values):
+            return await repository.upsert(
+                self._connection, self._author, model, values, unique=unique, changed=changed
+            )
+
+    async def upsert_many(
+        self, model: Model, rows: Sequence[Values], *, unique: Sequence[str], names: Sequence[str]
+    ) -> list[tuple[Any, bool]]:
+        """Create rows, or set their fields `names` in the rows that have their `unique` fields.
+
+        Returns the id of each and whether it is new, in the order of `rows`.
+        """
+        if not rows:
+            return []
+        changed = [name for name in names if name not in unique]
+        with _refusals(model, {}):
+            return await repository.upsert_many(
+                self._connection, self._author, model, rows, unique=unique, changed=changed
+            )
+
+    async def change(self, model: Model, row_id: object, values: Values) -> Row:
+        """Set the fields of a row that `values` names, leave the others, and return the row."""
+        with _refusals(model, values):
+            row = await repository.change(self._connection, self._author, model, row_id, values)
+        if row is None:
+            raise NoSuchRowError(model.path, str(row_id))
+        return row
+
+    async def change_each(self, model: Model, changes: Sequence[tuple[Any, Values]]) -> list[Any]:
+        """Set fields of rows, of each its own, and return their ids in the same order."""
+        by_fields: dict[tuple[str, ...], list[tuple[Any, Values]]] = {}
+        for row_id, values in changes:
+            by_fields.setdefault(tuple(values), []).append((row_id, values))
+        with _refusals(model, {}):
+            for names, same in by_fields.items():
+                found = set(await repository.change_each(self._connection, self._author, model, names, same))
+                if missing := [row_id for row_id, _ in same if row_id not in found]:
+                    raise NoSuchRowError(model.path, str(missing[0]))
+        return [row_id for row_id, _ in changes]
+
+    async def change_many(self, model: Model, wanted: Filter, values: Values) -> list[Any]:
+        """Set the same fields of all rows of a filter, and return their ids in order."""
+        with _refusals(model, values):
+            ids = await repository.change_where(
+                self._connection, self._author, model, wanted, values, limit=MAX_ROWS + 1
+            )
+        return _checked(ids)
+
+    async def delete(self, model: Model, row_id: object) -> None:
+        """Delete a row."""
+        with _refusals(model, {}):
+            deleted = await repository.delete(self._connection, self._author, model, row_id)
+        if not deleted:
+            raise NoSuchRowError(model.path, str(row_id))
+
+    async def delete_many(self, model: Model, wanted: Filter) -> list[Any]:
+        """Delete all rows of a filter, and return their ids in order."""
+        with _refusals(model, {}):
+            ids = await repository.delete_where(self._connection, self._author, model, wanted, limit=MAX_ROWS + 1)
+        return _checked(ids)
+
+
+def _checked(ids: Sequence[Any]) -> list[Any]:
+    if len(ids) > MAX_ROWS:
+        raise TooManyMatchesError(MAX_ROWS)
+    return sorted(ids)
+
+
+@contextmanager
+def _refusals(model: Model, values: Values) -> Iterator[None]:
+    """Translate what the database refuses. PostgreSQL's own texts are left out: they may quote rows of others."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise _not_unique(model, error.constraint_name, values) from error
+    except _REFUSED as error:
+        cause = f"the constraint {error.constraint_name}" if error.constraint_name else type(error).__name__
+        raise NotStorableError(f"The database refuses the row because of {cause}. Send another value.") from error
+
+
+def _not_unique(model: Model, constraint: str | None, values: Values) -> NotUniqueError:
+    fields: list[str] = next((index["fields"] for index in model.indexes if index["name"] == constraint), [])
+    own = ", ".join(str(values[name])[:_MAX_VALUE_LENGTH] for name in fields if name in values)
+    return NotUniqueError(model.path, fields, own or None)

@@ -1,0 +1,65 @@
+"""GET /openapi.json describes the rows of each model."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+ROWS = {"", "/bulk", "/count", "/query", "/{row_id}"}
+
+
+@pytest.fixture
+async def document(service: str) -> dict[str, Any]:
+    """The document of a running service."""
+    async with aiohttp.ClientSession(service) as session:
+        found: dict[str, Any] = await (await session.get("/openapi.json")).json()
+        return found
+
+
+def test_the_operations_on_rows_are_those_of_the_models(document: dict[str, Any]) -> None:
+    rows = {path.removeprefix("/v1/product") for path in document["paths"] if path.startswith("/v1/product")}
+    assert rows == ROWS
+    assert not [path for path in document["paths"] if "{path}" in path]
+
+
+def test_bodies_and_answers_have_the_fields_of_the_model(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    create = document["paths"]["/v1/product"]["post"]
+    assert create["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ProductValues"
+    }
+    assert create["responses"]["201"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Product"
+    }
+    change = document["paths"]["/v1/product/{row_id}"]["patch"]
+    assert change["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/ProductChange"
+    }
+    listing = document["paths"]["/v1/product"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert listing == {"$ref": "#/components/schemas/ProductPage"}
+    assert schemas["ProductValues"]["required"] == ["name"]
+    assert schemas["ProductValues"]["additionalProperties"] is False
+    assert "required" not in schemas["ProductChange"]
+    assert schemas["Product"]["properties"]["id"] == {"type": "integer", "format": "int64"}
+    assert schemas["Product"]["properties"]["sku"] == {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    assert list(schemas["Product"]["properties"]) == schemas["Product"]["required"]
+
+
+def test_references_and_ids_of_operations_are_sound(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    references = set(_references(document))
+    assert references <= {f"#/components/schemas/{name}" for name in schemas}
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(ids) == len(set(ids))
+    assert "product_row_create" in ids
+
+
+def _references(node: object) -> list[str]:
+    match node:
+        case {"$ref": str(reference)}:
+            return [reference]
+        case dict():
+            return [found for value in node.values() for found in _references(value)]
+        case list():
+            return [found for value in node for found in _references(value)]
+    return []
