@@ -1,0 +1,96 @@
+"""Writes rows and publishes the changes in processes that are killed at any moment.
+
+python killed_writers.py ROUNDS
+
+The settings are those in the environment. Printed are the ids of the rows whose commit was reported before the end of their process,
+as JSON. The last process publishes what is left.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from datetime import timedelta
+
+from redis.asyncio import Redis
+
+from dataflow_service.changes import repository
+from dataflow_service.changes.relay import ChangeRelay, relaying
+from dataflow_service.records.service import RecordService
+from dataflow_service.registry import loader
+from dataflow_service.registry.model import Registry
+from dataflow_service.settings import Settings
+from nexus_chassis.postgres import create_pool
+from nexus_chassis.principal import Principal
+from nexus_chassis.settings import load
+from nexus_chassis.unit_of_work import Database
+
+WRITERS = 8
+LONGEST_LIFE = 0.12  # seconds: from before the first commit until after all is published
+ME = Principal("me", "test", frozenset({"data:write"}), "", 0, "")
+VALUES = {
+    **dict.fromkeys(("description", "sku", "supplier", "unspsc_code", "etim_class")),
+    "name": "x",
+    "attributes": "{}",
+}
+
+
+async def _serve(settings: Settings, registry: Registry, report: int | None) -> None:
+    """Write a row by each writer and report its id, or where there is nobody to report to, publish all that is there."""
+    database = Database(create_pool(settings))
+    async with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
+        relay = ChangeRelay(database, redis, registry, kept=timedelta(days=1))
+        records = RecordService(database, relay.announce, read_seconds=10)
+        async with relaying(relay):
+            if report is None:
+                await _all_published(database)
+            else:
+                await asyncio.gather(*(_write(records, registry, report) for _ in range(WRITERS)))
+                await asyncio.sleep(60)
+    await database.close()
+
+
+async def _write(records: RecordService, registry: Registry, report: int) -> None:
+    async with records.writing(ME) as rows:
+        row = await rows.create(registry.named("Product"), VALUES)
+    os.write(report, f"{row['id']}\n".encode())
+
+
+async def _all_published(database: Database) -> None:
+    async with database.read() as connection:
+        latest = await repository.read_latest(connection)
+        while await repository.read_position(connection, "published") < latest:  # noqa: ASYNC110 - the database announces nothing
+            await asyncio.sleep(0.05)
+
+
+def _start(work: Coroutine[None, None, None]) -> int:
+    process = os.fork()
+    if process == 0:
+        asyncio.run(work)
+        os._exit(0)
+    work.close()
+    return process
+
+
+def main(rounds: int) -> None:
+    """Kill as many processes, then publish the rest."""
+    settings, registry = load(Settings), loader.load("dataflow_service.models")
+    reading, writing = os.pipe()
+    chance = random.Random(rounds)  # noqa: S311 - moments, no secrets
+    for _ in range(rounds):
+        process = _start(_serve(settings, registry, writing))
+        time.sleep(chance.uniform(0.02, LONGEST_LIFE))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    os.close(writing)
+    _, status = os.waitpid(_start(_serve(settings, registry, None)), 0)
+    with os.fdopen(reading) as reported:
+        sys.stdout.write(json.dumps([int(line) for line in reported]))
+    sys.exit(status)
+
+
+main(int(sys.argv[1]))
