@@ -6,20 +6,19 @@ declare const process: { argv: string[]; stdout: { write(text: string): void } }
 const [, , baseUrl = "", token = "", name = ""] = process.argv;
 
 const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } });
-const rows = { path: "product" };
 
 const me = await client.GET("/v1/me");
-const created = await client.POST("/v1/data/{path}", { params: { path: rows }, body: { name } });
-const id = String(created.data?.id);
-const changed = await client.PATCH("/v1/data/{path}/{row_id}", {
-  params: { path: { ...rows, row_id: id } },
+const created = await client.POST("/v1/data/product", { body: { name } });
+const path = { row_id: String(created.data?.id) };
+const changed = await client.PATCH("/v1/data/product/{row_id}", {
+  params: { path },
   body: { name: `${name}, changed` },
 });
-const page = await client.GET("/v1/data/{path}", { params: { path: rows, query: { limit: 1, order: "-id" } } });
+const page = await client.GET("/v1/data/product", { params: { query: { limit: 1, order: "-id" } } });
 const models = await client.GET("/v1/classification/models");
 const tools = await client.GET("/v1/agents/tools");
-const removed = await client.DELETE("/v1/data/{path}/{row_id}", { params: { path: { ...rows, row_id: id } } });
-const missing = await client.GET("/v1/data/{path}/{row_id}", { params: { path: { ...rows, row_id: id } } });
+const removed = await client.DELETE("/v1/data/product/{row_id}", { params: { path } });
+const missing = await client.GET("/v1/data/product/{row_id}", { params: { path } });
 
 process.stdout.write(
   JSON.stringify({

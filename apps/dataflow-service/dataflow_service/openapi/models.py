@@ -50,7 +50,7 @@ def _operation(method: str, operation: Schema, model: Model) -> Schema:
     bodies = {"Row": f"{model.name}{_BODIES.get(method, '')}"}
     written = {
         **_renamed(operation, answers),
-        "operationId": operation["operationId"].replace("_path_", f"_{model.path}_"),
+        "operationId": f"{model.path}_{operation['operationId']}",
         "tags": [model.name],
         "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
     }
@@ -90,8 +90,12 @@ def _schemas(model: Model) -> Schema:
 
 
 def _body(name: str, schema: Schema) -> Schema:
+    """Return a body without defaults: generators of clients take a property that has one for required."""
     nested = schema.pop("$defs", {})
-    return {**nested, name: {**schema, "title": name}}
+    properties = {key: {**value} for key, value in schema["properties"].items()}
+    for value in properties.values():
+        value.pop("default", None)
+    return {**nested, name: {**schema, "title": name, "properties": properties}}
 
 
 def _property(field: Field) -> Schema:
