@@ -15,6 +15,8 @@ from dataflow_service.nodes import endpoints as nodes
 from dataflow_service.nodes.service import NodeService
 from dataflow_service.openapi import endpoints as openapi
 from dataflow_service.openapi.service import Document
+from dataflow_service.pages import endpoints as pages
+from dataflow_service.pages.service import ModelPages
 from dataflow_service.problems import PROBLEMS
 from dataflow_service.records import endpoints as records
 from dataflow_service.records.service import RecordService
@@ -47,7 +49,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, schema.router, nodes.router, changes.router, openapi.router, records.router],
+        routers=[
+            *(registry.router, schema.router, nodes.router, changes.router, openapi.router, records.router),
+            *(pages.router, pages.files),
+        ],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -77,6 +82,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 changes=ChangeFeed(database, models, settings.read_seconds),
                 migrations=migrations,
                 document=Document(app, models),
+                pages=ModelPages(rows, settings.issuer),
             )
             async with relaying(relay):
                 yield

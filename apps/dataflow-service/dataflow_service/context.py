@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dataflow_service.changes.service import ChangeFeed
     from dataflow_service.nodes.service import NodeService
     from dataflow_service.openapi.service import Document
+    from dataflow_service.pages.service import ModelPages
     from dataflow_service.records.service import RecordService
     from dataflow_service.registry.model import Registry
     from dataflow_service.schema.service import MigrationService
@@ -25,6 +26,7 @@ class Context:
     changes: "ChangeFeed"
     migrations: "MigrationService"
     document: "Document"
+    pages: "ModelPages"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

@@ -1,0 +1,1 @@
+"""The pages of models and their rows, which the gateway serves under /pages/data."""

@@ -1,0 +1,70 @@
+"""What the pages show of models and their rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pydantic_core import to_json
+
+from dataflow_service.pages import examples
+from dataflow_service.pages.cells import Cell, cells
+from dataflow_service.pages.examples import API, Example
+from dataflow_service.records import query_parsing
+from dataflow_service.records.encoding import row_values
+from dataflow_service.records.query import Query, by_id
+from dataflow_service.records.repository import Row
+from dataflow_service.records.service import RecordService
+from dataflow_service.registry.model import Model
+
+MAX_ROWS = 20
+"""Rows on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row as texts, and its address at the gateway, without the slash at its beginning."""
+
+    address: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRows:
+    """Rows, the newest first; `next` is the `after` of older ones, None at the end."""
+
+    fields: Sequence[str]
+    rows: Sequence[ShownRow]
+    next: str | None
+
+
+class ModelPages:
+    """Reads what the pages show. `gateway` is the gateway's public address."""
+
+    def __init__(self, records: RecordService, gateway: str) -> None:
+        self._records = records
+        self._gateway = gateway
+
+    def examples(self, model: Model) -> list[Example]:
+        """Return requests to copy."""
+        return examples.examples(model, self._gateway)
+
+    async def newest(self, model: Model, after: str | None) -> ShownRows:
+        """Return the newest rows of a model, or those older than the ones of the page before.
+
+        Raises:
+            InvalidQueryError: `after` is no `next` of such a page.
+        """
+        page = await self._records.read_page(model, _newest(model, after))
+        rows = [ShownRow(_address(model, row), cells(page.fields, row)) for row in page.rows]
+        return ShownRows([field.name for field in page.fields], rows, page.next)
+
+
+def _newest(model: Model, after: str | None) -> Query:
+    order = examples.newest_first(model)
+    return query_parsing.of_address(model, filter_text=None, fields=None, order=order, after=after, limit=MAX_ROWS)
+
+
+def _address(model: Model, row: Row) -> str:
+    """A filter, because a text id with a slash or dots would be no segment of a path."""
+    wanted = to_json(row_values([by_id(model).field], row)).decode()
+    return f"{API.removeprefix('/')}/{model.path}?filter={quote(wanted, safe='')}"
