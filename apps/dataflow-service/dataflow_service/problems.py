@@ -7,6 +7,7 @@ import asyncpg
 from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
+    InvalidEntityTagsError,
     InvalidQueryError,
     InvalidRowError,
     NoSuchRowError,
@@ -16,7 +17,10 @@ from dataflow_service.records.errors import (
     QueryTimeoutError,
     TooManyMatchesError,
     TooManyRowsError,
+    VersionMismatchError,
+    VersionRequiredError,
 )
+from dataflow_service.records.preconditions import entity_tag
 from dataflow_service.registry.errors import NoSuchModelError
 from dataflow_service.schema import errors as schema
 from nexus_chassis.challenges import forbidden
@@ -43,6 +47,18 @@ def _changes_deleted(error: ChangesDeletedError) -> Problem:
 
 def _no_such_row(error: NoSuchRowError) -> Problem:
     return Problem(404, "no-such-row", "There is no such row", str(error))
+
+
+def _version_mismatch(error: VersionMismatchError) -> Problem:
+    return Problem(412, "version-mismatch", "The row has changed", str(error), etag=entity_tag(error.version))
+
+
+def _version_required(error: VersionRequiredError) -> Problem:
+    return Problem(428, "version-required", "If-Match is missing", str(error))
+
+
+def _invalid_entity_tags(error: InvalidEntityTagsError) -> Problem:
+    return Problem(400, "invalid-entity-tags", "The entity tags cannot be read", str(error), header=error.header)
 
 
 def _not_unique(error: NotUniqueError) -> Problem:
@@ -121,6 +137,11 @@ def _rollback_unfinished(error: schema.RollbackUnfinishedError) -> Problem:
     return Problem(409, "rollback-unfinished", "A rollback comes first", str(error))
 
 
+def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationError) -> Problem:
+    detail = "Others changed the same rows in another order at that moment. The request did nothing. Repeat it."
+    return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
+
+
 def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
     return Problem(
         503,
@@ -137,6 +158,8 @@ def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
 
 
 PROBLEMS = (
+    (asyncpg.DeadlockDetectedError, _conflict_retry),
+    (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
@@ -145,6 +168,9 @@ PROBLEMS = (
     (MissingScopeError, _missing_scope),
     (ChangesDeletedError, _changes_deleted),
     (NoSuchRowError, _no_such_row),
+    (VersionMismatchError, _version_mismatch),
+    (VersionRequiredError, _version_required),
+    (InvalidEntityTagsError, _invalid_entity_tags),
     (NotUniqueError, _not_unique),
     (TooManyRowsError, _too_many_rows),
     (TooManyMatchesError, _too_many_matches),

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from pydantic_core import to_json
 
-from dataflow_service.records import encoding, parsing, query_parsing
+from dataflow_service.records import encoding, parsing, preconditions, query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.schemas import (
+    IF_MATCH,
+    IF_NONE_MATCH,
     QUERY_BODY,
     ROW_BODY,
     ROWS_BODY,
@@ -74,7 +76,7 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
     async with records.writing(principal) as rows:
         row = await rows.create(model, values)
     location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
-    return _json(encoding.row_json(model, row), 201, {"Location": location})
+    return _json(encoding.row_json(model, row), 201, {"Location": location, **preconditions.etag(row)})
 
 
 @router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY, response_model=CreatedRows)
@@ -99,42 +101,50 @@ async def count_rows(
     return _json(to_json({"count": await cancel_on_disconnect(request, records.count(model, wanted))}))
 
 
-@router.get("/{row_id}", dependencies=_reading, response_model=Row)
-async def read_row(model: ModelAtPath, records: Records, row_id: str) -> Response:
+@router.get("/{row_id}", dependencies=_reading, openapi_extra=IF_NONE_MATCH, response_model=Row)
+async def read_row(request: Request, model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
-    return _json(encoding.row_json(model, await records.read(model, parsing.row_id(model, row_id))))
+    row = await records.read(model, parsing.row_id(model, row_id))
+    if preconditions.is_known(request.headers, row):
+        return Response(status_code=304, headers=preconditions.etag(row))
+    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.patch("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
+@router.patch("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
 async def change_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
     """Set the fields that are sent, and leave the others."""
     identity = parsing.row_id(model, row_id)
+    versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
-        row = await rows.change(model, identity, values)
-    return _json(encoding.row_json(model, row))
+        row = await rows.change(model, identity, values, versions)
+    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.put("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
+@router.put("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
     """Set all fields; those that are not sent get their defaults."""
     identity = parsing.row_id(model, row_id)
+    versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
-        row = await rows.change(model, identity, values)
-    return _json(encoding.row_json(model, row))
+        row = await rows.change(model, identity, values, versions)
+    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.delete("/{row_id}", status_code=204)
-async def delete_row(principal: Writer, model: ModelAtPath, records: Records, row_id: str) -> Response:
+@router.delete("/{row_id}", status_code=204, openapi_extra=IF_MATCH)
+async def delete_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
+) -> Response:
     """Delete a row."""
     identity = parsing.row_id(model, row_id)
+    versions = preconditions.wanted_versions(model, request.headers)
     async with records.writing(principal) as rows:
-        await rows.delete(model, identity)
+        await rows.delete(model, identity, versions)
     return Response(status_code=204)
 
 
