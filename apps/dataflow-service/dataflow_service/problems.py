@@ -5,6 +5,12 @@ from collections.abc import Iterable
 import asyncpg
 
 from dataflow_service.changes.errors import ChangesDeletedError
+from dataflow_service.idempotency.errors import (
+    AnswerTooLargeError,
+    InvalidKeyError,
+    KeyReusedError,
+    StillRunningError,
+)
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     InvalidEntityTagsError,
@@ -27,6 +33,23 @@ from nexus_chassis.challenges import forbidden
 from nexus_chassis.problems import Problem
 
 _RETRY = {"Retry-After": "2"}
+
+
+def _invalid_key(error: InvalidKeyError) -> Problem:
+    return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", str(error))
+
+
+def _key_reused(error: KeyReusedError) -> Problem:
+    return Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request", str(error))
+
+
+def _still_running(error: StillRunningError) -> Problem:
+    headers = {"Retry-After": "1"}
+    return Problem(409, "request-running", "The request is still running", str(error), headers=headers)
+
+
+def _answer_too_large(error: AnswerTooLargeError) -> Problem:
+    return Problem(422, "answer-too-large", "The answer would be too large", str(error), limit=error.limit)
 
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
@@ -163,6 +186,10 @@ PROBLEMS = (
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
+    (InvalidKeyError, _invalid_key),
+    (KeyReusedError, _key_reused),
+    (StillRunningError, _still_running),
+    (AnswerTooLargeError, _answer_too_large),
     (NoSuchModelError, _no_such_model),
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),

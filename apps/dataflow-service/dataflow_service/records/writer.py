@@ -1,7 +1,7 @@
 """Changes rows within one transaction."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -21,6 +21,9 @@ from dataflow_service.records.repository import Row, Versions
 from dataflow_service.registry.model import Model
 from nexus_chassis.principal import Principal
 
+type Writing = Callable[[], AbstractAsyncContextManager["RecordWriter"]]
+"""Opens the transaction in which rows are changed, or joins one that is open."""
+
 _MAX_VALUE_LENGTH = 100
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
 
@@ -35,6 +38,11 @@ class RecordWriter:
     def __init__(self, connection: asyncpg.Connection, principal: Principal) -> None:
         self._connection = connection
         self._author = Author.of(principal)
+
+    @property
+    def connection(self) -> asyncpg.Connection:
+        """The connection, for what is written in the same transaction."""
+        return self._connection
 
     async def create(self, model: Model, values: Values) -> Row:
         """Create a row and return it."""
