@@ -29,8 +29,9 @@ from dataflow_service.records.errors import (
 from dataflow_service.records.preconditions import entity_tag
 from dataflow_service.registry.errors import NoSuchModelError
 from dataflow_service.schema import errors as schema
+from dataflow_service.transactions.errors import OperationRefusedError, TooManyChangesError
 from nexus_chassis.challenges import forbidden
-from nexus_chassis.problems import Problem
+from nexus_chassis.problems import Problem, ProblemMap
 
 _RETRY = {"Retry-After": "2"}
 
@@ -50,6 +51,18 @@ def _still_running(error: StillRunningError) -> Problem:
 
 def _answer_too_large(error: AnswerTooLargeError) -> Problem:
     return Problem(422, "answer-too-large", "The answer would be too large", str(error), limit=error.limit)
+
+
+def _operation_refused(error: OperationRefusedError) -> Problem:
+    problem = _MAKERS[type(error.refusal)](error.refusal)
+    pointer = _pointer(error.place)
+    problem.extra["errors"] = [{"pointer": pointer, "detail": problem.detail}]
+    problem.detail = f"{pointer}: {problem.detail}"
+    return problem
+
+
+def _too_many_changes(error: TooManyChangesError) -> Problem:
+    return Problem(413, "too-many-rows", "There are too many rows in one request", str(error), limit=error.limit)
 
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
@@ -180,7 +193,7 @@ def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
     return Problem(503, "tables-changed", "The table has just changed", detail, headers=_RETRY)
 
 
-PROBLEMS = (
+PROBLEMS: ProblemMap = (
     (asyncpg.DeadlockDetectedError, _conflict_retry),
     (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
@@ -190,6 +203,8 @@ PROBLEMS = (
     (KeyReusedError, _key_reused),
     (StillRunningError, _still_running),
     (AnswerTooLargeError, _answer_too_large),
+    (OperationRefusedError, _operation_refused),
+    (TooManyChangesError, _too_many_changes),
     (NoSuchModelError, _no_such_model),
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),
@@ -217,3 +232,5 @@ PROBLEMS = (
     (schema.IrreversibleError, _irreversible),
     (schema.RollbackUnfinishedError, _rollback_unfinished),
 )
+
+_MAKERS = dict(PROBLEMS)
