@@ -26,6 +26,7 @@ from dataflow_service.schema import endpoints as schema
 from dataflow_service.schema.desired import desired_schema
 from dataflow_service.schema.service import MigrationService
 from dataflow_service.settings import MIGRATIONS, Settings
+from dataflow_service.transactions import endpoints as transactions
 from nexus_chassis import redis
 from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.health import Health
@@ -50,8 +51,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(settings, health, revocations),
         health=health,
         routers=[
-            *(registry.router, schema.router, nodes.router, changes.router, openapi.router, records.router),
-            *(pages.router, pages.files),
+            registry.router,
+            schema.router,
+            nodes.router,
+            transactions.router,
+            changes.router,
+            openapi.router,
+            records.router,
+            pages.router,
+            pages.files,
         ],
         problems=PROBLEMS,
         limits=LIMITS,

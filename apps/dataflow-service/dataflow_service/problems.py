@@ -5,8 +5,15 @@ from collections.abc import Iterable
 import asyncpg
 
 from dataflow_service.changes.errors import ChangesDeletedError
+from dataflow_service.idempotency.errors import (
+    AnswerTooLargeError,
+    InvalidKeyError,
+    KeyReusedError,
+    StillRunningError,
+)
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
+    InvalidEntityTagsError,
     InvalidQueryError,
     InvalidRowError,
     NoSuchRowError,
@@ -16,13 +23,46 @@ from dataflow_service.records.errors import (
     QueryTimeoutError,
     TooManyMatchesError,
     TooManyRowsError,
+    VersionMismatchError,
+    VersionRequiredError,
 )
+from dataflow_service.records.preconditions import entity_tag
 from dataflow_service.registry.errors import NoSuchModelError
 from dataflow_service.schema import errors as schema
+from dataflow_service.transactions.errors import OperationRefusedError, TooManyChangesError
 from nexus_chassis.challenges import forbidden
-from nexus_chassis.problems import Problem
+from nexus_chassis.problems import Problem, ProblemMap
 
 _RETRY = {"Retry-After": "2"}
+
+
+def _invalid_key(error: InvalidKeyError) -> Problem:
+    return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", str(error))
+
+
+def _key_reused(error: KeyReusedError) -> Problem:
+    return Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request", str(error))
+
+
+def _still_running(error: StillRunningError) -> Problem:
+    headers = {"Retry-After": "1"}
+    return Problem(409, "request-running", "The request is still running", str(error), headers=headers)
+
+
+def _answer_too_large(error: AnswerTooLargeError) -> Problem:
+    return Problem(422, "answer-too-large", "The answer would be too large", str(error), limit=error.limit)
+
+
+def _operation_refused(error: OperationRefusedError) -> Problem:
+    problem = _MAKERS[type(error.refusal)](error.refusal)
+    pointer = _pointer(error.place)
+    problem.extra["errors"] = [{"pointer": pointer, "detail": problem.detail}]
+    problem.detail = f"{pointer}: {problem.detail}"
+    return problem
+
+
+def _too_many_changes(error: TooManyChangesError) -> Problem:
+    return Problem(413, "too-many-rows", "There are too many rows in one request", str(error), limit=error.limit)
 
 
 def _no_such_model(error: NoSuchModelError) -> Problem:
@@ -43,6 +83,18 @@ def _changes_deleted(error: ChangesDeletedError) -> Problem:
 
 def _no_such_row(error: NoSuchRowError) -> Problem:
     return Problem(404, "no-such-row", "There is no such row", str(error))
+
+
+def _version_mismatch(error: VersionMismatchError) -> Problem:
+    return Problem(412, "version-mismatch", "The row has changed", str(error), etag=entity_tag(error.version))
+
+
+def _version_required(error: VersionRequiredError) -> Problem:
+    return Problem(428, "version-required", "If-Match is missing", str(error))
+
+
+def _invalid_entity_tags(error: InvalidEntityTagsError) -> Problem:
+    return Problem(400, "invalid-entity-tags", "The entity tags cannot be read", str(error), header=error.header)
 
 
 def _not_unique(error: NotUniqueError) -> Problem:
@@ -121,6 +173,11 @@ def _rollback_unfinished(error: schema.RollbackUnfinishedError) -> Problem:
     return Problem(409, "rollback-unfinished", "A rollback comes first", str(error))
 
 
+def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationError) -> Problem:
+    detail = "Others changed the same rows in another order at that moment. The request did nothing. Repeat it."
+    return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
+
+
 def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
     return Problem(
         503,
@@ -136,15 +193,26 @@ def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
     return Problem(503, "tables-changed", "The table has just changed", detail, headers=_RETRY)
 
 
-PROBLEMS = (
+PROBLEMS: ProblemMap = (
+    (asyncpg.DeadlockDetectedError, _conflict_retry),
+    (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
+    (InvalidKeyError, _invalid_key),
+    (KeyReusedError, _key_reused),
+    (StillRunningError, _still_running),
+    (AnswerTooLargeError, _answer_too_large),
+    (OperationRefusedError, _operation_refused),
+    (TooManyChangesError, _too_many_changes),
     (NoSuchModelError, _no_such_model),
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),
     (ChangesDeletedError, _changes_deleted),
     (NoSuchRowError, _no_such_row),
+    (VersionMismatchError, _version_mismatch),
+    (VersionRequiredError, _version_required),
+    (InvalidEntityTagsError, _invalid_entity_tags),
     (NotUniqueError, _not_unique),
     (TooManyRowsError, _too_many_rows),
     (TooManyMatchesError, _too_many_matches),
@@ -164,3 +232,5 @@ PROBLEMS = (
     (schema.IrreversibleError, _irreversible),
     (schema.RollbackUnfinishedError, _rollback_unfinished),
 )
+
+_MAKERS = dict(PROBLEMS)

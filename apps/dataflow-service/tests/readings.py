@@ -7,7 +7,8 @@ CREATE TABLE instrument_readings (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(), "text" text NOT NULL, flag boolean NOT NULL, whole bigint NOT NULL,
     "real" double precision NOT NULL, exact numeric NOT NULL, moment timestamptz NOT NULL, day date NOT NULL,
     key uuid NOT NULL, document jsonb NOT NULL, maybe bigint, also double precision,
-    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(),
+    row_version bigint NOT NULL DEFAULT 1
 )
 """
 READING: dict[str, Any] = {

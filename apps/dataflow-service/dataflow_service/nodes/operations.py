@@ -1,7 +1,6 @@
 """The eleven operations of nodes, each on the service of rows."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from dataflow_service.nodes import outcomes, parsing
@@ -11,7 +10,7 @@ from dataflow_service.records import parsing as rows
 from dataflow_service.records import query_parsing
 from dataflow_service.records.errors import Fault, InvalidRowError
 from dataflow_service.records.service import RecordService
-from dataflow_service.records.writer import RecordWriter
+from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import Model
 
 
@@ -20,7 +19,7 @@ class Call:
     """A call of a node, which changes rows in the transaction that `writing` opens."""
 
     records: RecordService
-    writing: Callable[[], AbstractAsyncContextManager[RecordWriter]]
+    writing: Writing
     model: Model
     parameters: Parameters
 

@@ -1,8 +1,9 @@
 """Runs nodes for principals."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dataflow_service.nodes import parsing
@@ -10,6 +11,7 @@ from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.nodes.operations import OPERATIONS, Call
 from dataflow_service.nodes.outcomes import Outcome
 from dataflow_service.records.service import RecordService
+from dataflow_service.records.writer import RecordWriter, Writing
 from dataflow_service.registry import kailash_nodes
 from dataflow_service.registry.kailash_adapter import GeneratedNode
 from dataflow_service.registry.model import Model, Registry
@@ -57,10 +59,13 @@ class NodeService:
             raise MissingScopeError(name, found.scope)
         return found
 
-    async def run(self, principal: Principal, served: ServedNode, parameters: Mapping[str, Any]) -> Outcome:
+    def writing(self, principal: Principal) -> AbstractAsyncContextManager[RecordWriter]:
+        """Context manager of a transaction for nodes that change rows; see RecordService."""
+        return self._records.writing(principal)
+
+    async def run(self, served: ServedNode, parameters: Mapping[str, Any], writing: Writing) -> Outcome:
         """Run a node with parameters in their JSON form, numbers with a fraction as Decimal or float."""
-        named = parsing.named(served.node, parameters)
-        call = Call(self._records, lambda: self._records.writing(principal), served.model, named)
+        call = Call(self._records, writing, served.model, parsing.named(served.node, parameters))
         return await OPERATIONS[served.node.operation](call)
 
     @contextmanager
@@ -77,5 +82,6 @@ class _Executor:
 
     async def run(self, node: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         served = self.nodes.permitted(self.principal, node)
-        outcome = await self.nodes.run(self.principal, served, parsing.as_json(parameters))
+        writing = partial(self.nodes.writing, self.principal)
+        outcome = await self.nodes.run(served, parsing.as_json(parameters), writing)
         return outcome.values()

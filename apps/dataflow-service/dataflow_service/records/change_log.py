@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dataflow_service.registry.model import Model
+from dataflow_service.registry.model import ROW_VERSION, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ def logged(
 ) -> str:
     """Return a statement that runs `writing`, logs the rows that it returns, and returns `result` of them.
 
-    `writing` returns the columns of the model, or of a deleted row its id. The author is in the parameters `author` (the
+    `writing` returns the columns of the model, maybe its version and "was created", or of a deleted row its id. The author is in the parameters `author` (the
     tenant) and `author` + 1. `before` are the parts of WITH that `writing` needs.
     """
     parts = [*before, f"written AS ({writing})", *(part for log in logs for part in _parts(model, log, author))]
@@ -36,7 +36,7 @@ def _parts(model: Model, log: Log, author: int) -> tuple[str, str]:
         f"INSERT INTO change_sets (model, operation, changed, tenant, author) "
         f"SELECT {values} WHERE EXISTS (SELECT {rows}) RETURNING id"
     )
-    row = "to_jsonb(written) - 'was created'" if log.keeps_row else "NULL"
+    row = f"to_jsonb(written) - '{{was created,{ROW_VERSION}}}'::text[]" if log.keeps_row else "NULL"
     changes = (
         f"INSERT INTO changes (set_id, row_id, row) "  # noqa: S608
         f'SELECT (SELECT id FROM {log.operation}_set), "id"::text, {row} {rows}'

@@ -1,14 +1,19 @@
 """/v1/{model} and below: rows."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 from pydantic_core import to_json
 
-from dataflow_service.records import encoding, parsing, query_parsing
+from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, respond
+from dataflow_service.idempotency.models import JSON, Answer
+from dataflow_service.records import encoding, parsing, preconditions, query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.schemas import (
+    IF_MATCH,
+    IF_NONE_MATCH,
     QUERY_BODY,
     ROW_BODY,
     ROWS_BODY,
@@ -22,6 +27,7 @@ from dataflow_service.records.schemas import (
     RowCount,
     RowPage,
 )
+from dataflow_service.records.writer import Writing
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
@@ -67,23 +73,33 @@ async def query_rows(request: Request, model: ModelAtPath, records: Records) -> 
     return _json(encoding.page_json(page))
 
 
-@router.post("", status_code=201, openapi_extra=ROW_BODY, response_model=Row)
+@router.post("", status_code=201, openapi_extra=ROW_BODY | IDEMPOTENCY_KEY, response_model=Row)
 async def create_row(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row."""
-    values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
-    async with records.writing(principal) as rows:
-        row = await rows.create(model, values)
-    location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
-    return _json(encoding.row_json(model, row), 201, {"Location": location})
+    parse = partial(parsing.new_row, model)
+    values, attempt = await read_json_attempt(request, principal, MAX_BODY_BYTES, parse)
+
+    async def create(writing: Writing) -> Answer:
+        async with writing() as rows:
+            row = await rows.create(model, values)
+        location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
+        return Answer(encoding.row_json(model, row), 201, {**JSON, "Location": location, **preconditions.etag(row)})
+
+    return await respond(attempt, partial(records.writing, principal), create)
 
 
-@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY, response_model=CreatedRows)
+@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY, response_model=CreatedRows)
 async def create_rows(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row from each object of a JSON array, all or none."""
-    values = parsing.new_rows(model, await _read(request, MAX_BULK_BYTES))
-    async with records.writing(principal) as rows:
-        ids = await rows.create_many(model, values)
-    return _json(to_json({"created": len(ids), "ids": ids}), 201)
+    parse = partial(parsing.new_rows, model)
+    values, attempt = await read_json_attempt(request, principal, MAX_BULK_BYTES, parse)
+
+    async def create(writing: Writing) -> Answer:
+        async with writing() as rows:
+            ids = await rows.create_many(model, values)
+        return Answer(to_json({"created": len(ids), "ids": ids}), 201)
+
+    return await respond(attempt, partial(records.writing, principal), create)
 
 
 @router.get("/count", dependencies=_reading, response_model=RowCount)
@@ -99,42 +115,50 @@ async def count_rows(
     return _json(to_json({"count": await cancel_on_disconnect(request, records.count(model, wanted))}))
 
 
-@router.get("/{row_id}", dependencies=_reading, response_model=Row)
-async def read_row(model: ModelAtPath, records: Records, row_id: str) -> Response:
+@router.get("/{row_id}", dependencies=_reading, openapi_extra=IF_NONE_MATCH, response_model=Row)
+async def read_row(request: Request, model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
-    return _json(encoding.row_json(model, await records.read(model, parsing.row_id(model, row_id))))
+    row = await records.read(model, parsing.row_id(model, row_id))
+    if preconditions.is_known(request.headers, row):
+        return Response(status_code=304, headers=preconditions.etag(row))
+    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.patch("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
+@router.patch("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
 async def change_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
     """Set the fields that are sent, and leave the others."""
     identity = parsing.row_id(model, row_id)
+    versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
-        row = await rows.change(model, identity, values)
-    return _json(encoding.row_json(model, row))
+        row = await rows.change(model, identity, values, versions)
+    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.put("/{row_id}", openapi_extra=ROW_BODY, response_model=Row)
+@router.put("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
     """Set all fields; those that are not sent get their defaults."""
     identity = parsing.row_id(model, row_id)
+    versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
-        row = await rows.change(model, identity, values)
-    return _json(encoding.row_json(model, row))
+        row = await rows.change(model, identity, values, versions)
+    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.delete("/{row_id}", status_code=204)
-async def delete_row(principal: Writer, model: ModelAtPath, records: Records, row_id: str) -> Response:
+@router.delete("/{row_id}", status_code=204, openapi_extra=IF_MATCH)
+async def delete_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
+) -> Response:
     """Delete a row."""
     identity = parsing.row_id(model, row_id)
+    versions = preconditions.wanted_versions(model, request.headers)
     async with records.writing(principal) as rows:
-        await rows.delete(model, identity)
+        await rows.delete(model, identity, versions)
     return Response(status_code=204)
 
 

@@ -78,6 +78,38 @@ class NoSuchRowError(Exception):
         self.row_id = row_id
 
 
+class VersionMismatchError(Exception):
+    """A row has another version than the caller has seen; `version` is the one that it has."""
+
+    def __init__(self, path: str, row_id: str, version: int) -> None:
+        super().__init__(
+            f"The {path} with the id {row_id} has another version than If-Match names: it was changed since it was read. "
+            "Read it again, and decide whether the change still applies."
+        )
+        self.path = path
+        self.row_id = row_id
+        self.version = version
+
+
+class VersionRequiredError(Exception):
+    """A model demands that the caller names the version that it changes."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"{model} is changed only with If-Match. Read the row, and send its ETag as If-Match.")
+        self.model = model
+
+
+class InvalidEntityTagsError(Exception):
+    """A header field with entity tags is malformed."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(
+            f'{header} should be a list of entity tags such as "1", with their quotes, or *. Send the ETag of an answer '
+            "unchanged."
+        )
+        self.header = header
+
+
 class NotUniqueError(Exception):
     """Another row has a value that must be unique. `fields` share it; `value` is the caller's own, where one row was sent."""
 

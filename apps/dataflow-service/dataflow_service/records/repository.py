@@ -14,8 +14,11 @@ from dataflow_service.records.parsing import Values
 from dataflow_service.records.query import Filter, GroupQuery, Query
 from dataflow_service.registry.model import Model
 
+type Versions = Sequence[int] | None
+"""The versions of which a row must have one to be changed; None where it may have any."""
+
 type Row = asyncpg.Record
-"""A row with the columns of its model. JSON fields and decimal numbers are text, as PostgreSQL writes them."""
+"""A row with the columns of its model, and where one row was read or written with its version. JSON fields and decimal numbers are text, as PostgreSQL writes them."""
 
 
 async def create(connection: asyncpg.Connection, author: Author, model: Model, values: Values) -> Row:
@@ -103,17 +106,26 @@ async def read(connection: asyncpg.Connection, model: Model, row_id: object) -> 
     return await connection.fetchrow(sql.select_one(model), row_id)
 
 
+async def read_version(connection: asyncpg.Connection, model: Model, row_id: object) -> int | None:
+    """Return the version of one row, or None."""
+    version: int | None = await connection.fetchval(sql.select_version(model), row_id)
+    return version
+
+
 async def change(
-    connection: asyncpg.Connection, author: Author, model: Model, row_id: object, values: Values
+    connection: asyncpg.Connection, author: Author, model: Model, row_id: object, values: Values, *, versions: Versions
 ) -> Row | None:
-    """Set the given fields of one row and return all of it, or None when there is no such row."""
-    statement = sql.update(model, tuple(values))
-    return await connection.fetchrow(statement, row_id, *values.values(), *author.parameters)
+    """Set the given fields of one row that has one of the versions, and return all of it, or None without such a row."""
+    statement = sql.update(model, tuple(values), checked=versions is not None)
+    return await connection.fetchrow(statement, row_id, *values.values(), *_checked(versions), *author.parameters)
 
 
-async def delete(connection: asyncpg.Connection, author: Author, model: Model, row_id: object) -> bool:
-    """Delete one row; returns whether it was there."""
-    return await connection.fetchval(sql.delete(model), row_id, *author.parameters) is not None
+async def delete(
+    connection: asyncpg.Connection, author: Author, model: Model, row_id: object, *, versions: Versions
+) -> bool:
+    """Delete one row that has one of the versions; returns whether there was such a row."""
+    statement = sql.delete(model, checked=versions is not None)
+    return await connection.fetchval(statement, row_id, *_checked(versions), *author.parameters) is not None
 
 
 @asynccontextmanager
@@ -158,6 +170,10 @@ async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) ->
     statement = query_sql.count(model, wanted)
     number: int = await connection.fetchval(statement.text, *statement.values)
     return number
+
+
+def _checked(versions: Versions) -> list[Sequence[int]]:
+    return [] if versions is None else [versions]
 
 
 def _arguments(model: Model, values: Values) -> list[Any]:

@@ -18,6 +18,27 @@ ROWS_BODY = {
         "required": True,
     }
 }
+
+IF_MATCH = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "description": "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)",
+            "schema": {"type": "string"},
+        }
+    ]
+}
+IF_NONE_MATCH = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "ETags; a row that has one of them is answered with 304 (RFC 9110 section 13.1.2)",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 _FILTER = (
     "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
     "$and, $or and $not combine filters"

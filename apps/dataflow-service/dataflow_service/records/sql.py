@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.records.change_log import Log, logged
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import ROW_VERSION, Field, Model
 from dataflow_service.registry.quoting import quote
 
 TABLE = '"row"'
@@ -17,6 +17,7 @@ WAS_CREATED = '"was created"'
 """The column of upserts that is true for a new row; no field has a name with a space."""
 
 _ID = '"id"'
+_VERSION = quote(ROW_VERSION)
 _UPSERTED_ID = f"{_ID}, {WAS_CREATED}"
 
 
@@ -26,9 +27,9 @@ def insert(model: Model) -> str:
     fields = model.written
     writing = (
         f"INSERT INTO {quote(model.table)} ({_names(fields)}) VALUES ({_parameters(fields)}) "  # noqa: S608
-        f"RETURNING {_names(model.fields)}"
+        f"RETURNING {_versioned(model)}"
     )
-    return logged(model, writing, [_created(model)], columns(model), author=len(fields) + 1)
+    return logged(model, writing, [_created(model)], versioned_columns(model), author=len(fields) + 1)
 
 
 @cache
@@ -48,9 +49,9 @@ def upsert(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> s
     settings = [f"{quote(name)} = ${place}" for place, name in enumerate(changed, first)]
     writing = (
         f"INSERT INTO {quote(model.table)} ({_names(model.written)}) VALUES ({_parameters(model.written)}) "  # noqa: S608
-        f"{_on_conflict(unique, settings)} RETURNING {_names(model.fields)}, (xmax = 0) AS {WAS_CREATED}"
+        f"{_on_conflict(model, unique, settings)} RETURNING {_versioned(model)}, (xmax = 0) AS {WAS_CREATED}"
     )
-    result = f"{columns(model)}, {WAS_CREATED}"
+    result = f"{versioned_columns(model)}, {WAS_CREATED}"
     return logged(model, writing, _upserted(model, changed), result, author=first + len(changed))
 
 
@@ -61,7 +62,7 @@ def upsert_many(model: Model, unique: tuple[str, ...], changed: tuple[str, ...])
     An array per written field; returns ids and "was created" in the order of the arrays.
     """
     settings = [f"{quote(name)} = EXCLUDED.{quote(name)}" for name in changed]
-    conflict = _on_conflict(unique, settings)
+    conflict = _on_conflict(model, unique, settings)
     writing = f"{_insert_arrays(model)} {conflict} RETURNING {_names(model.fields)}, (xmax = 0) AS {WAS_CREATED}"
     return logged(model, writing, _upserted(model, changed), _UPSERTED_ID, author=len(model.written) + 1)
 
@@ -74,7 +75,7 @@ def update_each(model: Model, names: tuple[str, ...]) -> str:
     sent = ", ".join(map(quote, ("id", *names)))
     settings = ", ".join(f"{quote(name)} = sent.{quote(name)}" for name in names)
     writing = (
-        f'UPDATE {quote(model.table)} AS {TABLE} SET {settings}, "updated_at" = now() '  # noqa: S608
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
         f"FROM unnest({arrays}) AS sent ({sent}) WHERE {TABLE}.{_ID} = sent.{_ID} RETURNING {_names(model.fields, TABLE)}"
     )
     return logged(model, writing, [Log("update", names)], _ID, author=len(names) + 2)
@@ -84,7 +85,7 @@ def update_where(model: Model, names: Sequence[str], where: str, limit: int, *, 
     """Set the fields `names` of at most `limit` rows to the parameters from number `first` on; returns the ids."""
     settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, first))
     writing = (
-        f'UPDATE {quote(model.table)} AS {TABLE} SET {settings}, "updated_at" = now() '  # noqa: S608
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
         f"FROM matched WHERE {TABLE}.{_ID} = matched.{_ID} RETURNING {_names(model.fields, TABLE)}"
     )
     before = [_matched(model, where, limit)]
@@ -103,30 +104,50 @@ def delete_where(model: Model, where: str, limit: int, *, author: int) -> str:
 @cache
 def select_one(model: Model) -> str:
     """Return the row whose id is $1."""
-    return f'SELECT {columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
-
-
-@lru_cache(maxsize=1024)  # callers choose which fields they change
-def update(model: Model, names: tuple[str, ...]) -> str:
-    """Set the fields `names` of the row whose id is $1 to the parameters from $2 on; returns the row."""
-    settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, 2))
-    writing = (
-        f'UPDATE {quote(model.table)} SET {settings}, "updated_at" = now() WHERE "id" = $1 '  # noqa: S608
-        f"RETURNING {_names(model.fields)}"
-    )
-    return logged(model, writing, [Log("update", names)], columns(model), author=len(names) + 2)
+    return f'SELECT {versioned_columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
 
 
 @cache
-def delete(model: Model) -> str:
-    """Delete the row whose id is $1; returns its id."""
-    writing = f'DELETE FROM {quote(model.table)} WHERE "id" = $1 RETURNING "id"'  # noqa: S608
-    return logged(model, writing, [_DELETED], _ID, author=2)
+def select_version(model: Model) -> str:
+    """Return the version of the row whose id is $1."""
+    return f'SELECT {_VERSION} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
+
+
+@lru_cache(maxsize=1024)  # callers choose which fields they change
+def update(model: Model, names: tuple[str, ...], *, checked: bool) -> str:
+    """Set the fields `names` of the row whose id is $1 to the parameters from $2 on; returns the row.
+
+    `checked`: the next parameter is an array of versions, of which the row must have one.
+    """
+    settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, 2))
+    behind = len(names) + 2
+    writing = (
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
+        f"WHERE {_one(behind, checked=checked)} RETURNING {_versioned(model)}"
+    )
+    return logged(model, writing, [Log("update", names)], versioned_columns(model), author=behind + checked)
+
+
+@cache
+def delete(model: Model, *, checked: bool) -> str:
+    """Delete the row whose id is $1; returns its id. `checked`: $2 is an array of versions, of which it must have one."""
+    writing = f"DELETE FROM {quote(model.table)} WHERE {_one(2, checked=checked)} RETURNING {_ID}"  # noqa: S608
+    return logged(model, writing, [_DELETED], _ID, author=2 + checked)
 
 
 def columns(model: Model) -> str:
     """Return the columns of rows as they are read."""
     return ", ".join(_column(field) for field in model.fields)
+
+
+def versioned_columns(model: Model) -> str:
+    """Return the columns of rows as they are read, and the version."""
+    return f"{columns(model)}, {_VERSION}"
+
+
+def touched(table: str) -> str:
+    """Return what every change of a row of a table, named as the statement does, sets beside the fields."""
+    return f'"updated_at" = now(), {_VERSION} = {table}.{_VERSION} + 1'
 
 
 _DELETED = Log("delete", keeps_row=False)
@@ -150,10 +171,10 @@ def _insert_arrays(model: Model) -> str:
     )
 
 
-def _on_conflict(unique: Sequence[str], settings: Sequence[str]) -> str:
+def _on_conflict(model: Model, unique: Sequence[str], settings: Sequence[str]) -> str:
     target = ", ".join(map(quote, unique))
     same = quote(unique[0])  # only what is updated is returned
-    action = ", ".join([*settings, '"updated_at" = now()']) if settings else f"{same} = EXCLUDED.{same}"
+    action = ", ".join([*settings, touched(quote(model.table))]) if settings else f"{same} = EXCLUDED.{same}"
     return f"ON CONFLICT ({target}) DO UPDATE SET {action}"
 
 
@@ -165,6 +186,15 @@ def _matched(model: Model, where: str, limit: int) -> str:
 def _column(field: Field) -> str:
     name = quote(field.name)
     return f"{name}::text AS {name}" if field.sql_type == "numeric" else name  # PostgreSQL writes no exponent
+
+
+def _one(place: int, *, checked: bool) -> str:
+    """Return the condition of the row whose id is $1, with one of the versions in parameter `place`."""
+    return f"{_ID} = $1 AND {_VERSION} = ANY (${place}::bigint[])" if checked else f"{_ID} = $1"
+
+
+def _versioned(model: Model) -> str:
+    return f"{_names(model.fields)}, {_VERSION}"
 
 
 def _names(fields: Iterable[Field], table: str | None = None) -> str:

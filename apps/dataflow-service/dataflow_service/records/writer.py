@@ -1,19 +1,28 @@
 """Changes rows within one transaction."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import asyncpg
 
 from dataflow_service.records import repository
 from dataflow_service.records.author import Author
-from dataflow_service.records.errors import NoSuchRowError, NotStorableError, NotUniqueError, TooManyMatchesError
+from dataflow_service.records.errors import (
+    NoSuchRowError,
+    NotStorableError,
+    NotUniqueError,
+    TooManyMatchesError,
+    VersionMismatchError,
+)
 from dataflow_service.records.parsing import MAX_ROWS, Values
 from dataflow_service.records.query import Filter
-from dataflow_service.records.repository import Row
+from dataflow_service.records.repository import Row, Versions
 from dataflow_service.registry.model import Model
 from nexus_chassis.principal import Principal
+
+type Writing = Callable[[], AbstractAsyncContextManager["RecordWriter"]]
+"""Opens the transaction in which rows are changed, or joins one that is open."""
 
 _MAX_VALUE_LENGTH = 100
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.CardinalityViolationError)
@@ -29,6 +38,11 @@ class RecordWriter:
     def __init__(self, connection: asyncpg.Connection, principal: Principal) -> None:
         self._connection = connection
         self._author = Author.of(principal)
+
+    @property
+    def connection(self) -> asyncpg.Connection:
+        """The connection, for what is written in the same transaction."""
+        return self._connection
 
     async def create(self, model: Model, values: Values) -> Row:
         """Create a row and return it."""
@@ -64,12 +78,12 @@ class RecordWriter:
                 self._connection, self._author, model, rows, unique=unique, changed=changed
             )
 
-    async def change(self, model: Model, row_id: object, values: Values) -> Row:
-        """Set the fields of a row that `values` names, leave the others, and return the row."""
+    async def change(self, model: Model, row_id: object, values: Values, versions: Versions = None) -> Row:
+        """Set the fields of a row that `values` names, leave the others, and return the row. It must have one of the versions."""
         with _refusals(model, values):
-            row = await repository.change(self._connection, self._author, model, row_id, values)
+            row = await repository.change(self._connection, self._author, model, row_id, values, versions=versions)
         if row is None:
-            raise NoSuchRowError(model.path, str(row_id))
+            raise await self._absence(model, row_id, versions)
         return row
 
     async def change_each(self, model: Model, changes: Sequence[tuple[Any, Values]]) -> list[Any]:
@@ -92,12 +106,19 @@ class RecordWriter:
             )
         return _checked(ids)
 
-    async def delete(self, model: Model, row_id: object) -> None:
-        """Delete a row."""
+    async def delete(self, model: Model, row_id: object, versions: Versions = None) -> None:
+        """Delete a row, which must have one of the versions."""
         with _refusals(model, {}):
-            deleted = await repository.delete(self._connection, self._author, model, row_id)
+            deleted = await repository.delete(self._connection, self._author, model, row_id, versions=versions)
         if not deleted:
-            raise NoSuchRowError(model.path, str(row_id))
+            raise await self._absence(model, row_id, versions)
+
+    async def _absence(self, model: Model, row_id: object, versions: Versions) -> NoSuchRowError | VersionMismatchError:
+        """Return why there is no row with the id and one of the versions."""
+        version = None if versions is None else await repository.read_version(self._connection, model, row_id)
+        if version is None:
+            return NoSuchRowError(model.path, str(row_id))
+        return VersionMismatchError(model.path, str(row_id), version)
 
     async def delete_many(self, model: Model, wanted: Filter) -> list[Any]:
         """Delete all rows of a filter, and return their ids in order."""

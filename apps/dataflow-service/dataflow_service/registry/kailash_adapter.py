@@ -67,6 +67,11 @@ def indexes_of(model: type) -> list[dict[str, Any]]:
     return list(getattr(model, "__indexes__", []))
 
 
+def requires_if_match(model: type) -> bool:
+    """Whether a model declares `__require_if_match__`, which is this service's own: Kailash has no such option."""
+    return bool(getattr(model, "__require_if_match__", False))
+
+
 def nodes_of(model: type) -> list[GeneratedNode]:
     """Return the nodes that Kailash registered for a model, in the order they were generated."""
     made = [(name, node()) for name, node in NodeRegistry.list_nodes().items() if name in db._nodes]  # noqa: SLF001 - the public accessor names nine of the eleven

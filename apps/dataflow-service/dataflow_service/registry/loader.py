@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 from dataflow_service.registry import kailash_adapter, validation
 from dataflow_service.registry.identifiers import identifier
-from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
 from nexus_chassis.errors import ConfigurationError
 
 _RESERVED = frozenset(
@@ -53,6 +53,7 @@ def _model(model: type) -> Model:
         identifier=identifier(model.__name__, annotations["id"]),
         create=create,
         change=validation.modification(model, annotations, written),
+        requires_if_match=kailash_adapter.requires_if_match(model),
     )
 
 
@@ -60,6 +61,10 @@ def _refuse_unservable(model: type, annotations: dict[str, Any]) -> None:
     if missing := SERVICE_FIELDS - annotations.keys():
         raise ConfigurationError(
             f"The model {model.__name__} lacks {', '.join(sorted(missing))}. Each model has id, created_at and updated_at."
+        )
+    if ROW_VERSION in annotations:
+        raise ConfigurationError(
+            f"The model {model.__name__} has a field {ROW_VERSION}, which is a column of the service. Rename the field."
         )
     if not _NAME.fullmatch(model.__name__):
         raise ConfigurationError(

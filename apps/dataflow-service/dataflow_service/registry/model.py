@@ -14,6 +14,9 @@ from dataflow_service.registry.kailash_adapter import GeneratedNode
 SERVICE_FIELDS = frozenset({"id", "created_at", "updated_at"})
 """Fields that the service sets; callers read them and never write them."""
 
+ROW_VERSION = "row_version"
+"""The column of each table that is no field: it counts the changes of a row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -27,7 +30,10 @@ class Field:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send."""
+    """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send.
+
+    `requires_if_match`: a row is changed and deleted only by those who say which version of it they have seen.
+    """
 
     name: str
     path: str
@@ -39,6 +45,7 @@ class Model:
     identifier: Identifier
     create: type[BaseModel]
     change: type[BaseModel]
+    requires_if_match: bool = False
 
     @cached_property
     def written(self) -> list[Field]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from dataflow_service.registry.json_values import to_json_text
-from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
 from dataflow_service.schema.tables import SERVICE_TABLES, Column, Index, Schema, Table
 from nexus_chassis.errors import ConfigurationError
 
@@ -31,10 +31,13 @@ def _table(model: Model) -> Table:
     _check_name(model, model.table)
     if model.table in SERVICE_TABLES:
         raise ConfigurationError(f"The model {model.name} names the table {model.table}, which the service itself has.")
-    columns = {field.name: _column(model, field) for field in model.fields}
+    columns = {field.name: _column(model, field) for field in model.fields} | {ROW_VERSION: _ROW_VERSION}
     indexes = [_index(model, declaration) for declaration in model.indexes]
     _refuse_repeated("index", (index.name for index in indexes))
     return Table(model.table, columns, {index.name: index for index in indexes})
+
+
+_ROW_VERSION = Column(ROW_VERSION, "bigint", nullable=False, default="'1'::bigint")
 
 
 def _column(model: Model, field: Field) -> Column:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SERVICE_TABLES = frozenset({"change_positions", "change_sets", "changes", "model_migrations", "schema_migrations"})
+SERVICE_TABLES = frozenset(
+    {"change_positions", "change_sets", "changes", "idempotency_keys", "model_migrations", "schema_migrations"}
+)
 """Tables of the service itself, which its SQL files make."""
 
 

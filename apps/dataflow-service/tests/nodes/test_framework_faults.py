@@ -29,11 +29,13 @@ DROP TABLE IF EXISTS cables, jobs;
 CREATE TABLE cables (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL CONSTRAINT cables_name_key UNIQUE,
     price double precision NOT NULL, exact numeric NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(),
+    row_version bigint NOT NULL DEFAULT 1
 );
 CREATE TABLE jobs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, config jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now(),
+    row_version bigint NOT NULL DEFAULT 1
 )
 """
 EXACT = "0.1234567890123456789"

@@ -76,7 +76,8 @@ async def test_the_table_has_the_columns_of_the_model(service: str, database: as
     )
     named = {"timestamp with time zone": "timestamptz"}
     assert [(name, named.get(kind, kind), nullable == "YES") for name, kind, nullable in columns] == [
-        (name, kind, nullable) for name, kind, _, nullable, _ in FIELDS
+        *((name, kind, nullable) for name, kind, _, nullable, _ in FIELDS),
+        ("row_version", "bigint", False),
     ], service
 
 
@@ -136,6 +137,10 @@ async def test_values_of_the_wrong_type_are_refused(
         (
             "unusable_id",
             "The field Measurement.id is annotated <class 'float'>. Use one of int, UUID, str.",
+        ),
+        (
+            "field_of_the_service",
+            "The model Counted has a field row_version, which is a column of the service. Rename the field.",
         ),
         ("hides_a_path", "The model Nodes would hide /v1/nodes. Rename the class."),
         ("hides_query", "The model Query would hide /v1/query. Rename the class."),

@@ -19,7 +19,8 @@ CREATE TABLE "instrument_readings" ("id" uuid DEFAULT gen_random_uuid() PRIMARY 
 "moment" timestamp with time zone NOT NULL, "day" date NOT NULL, "key" uuid NOT NULL, "document" jsonb NOT NULL, \
 "maybe" bigint, "also" double precision DEFAULT '0.5'::double precision, \
 "created_at" timestamp with time zone NOT NULL DEFAULT now(), \
-"updated_at" timestamp with time zone NOT NULL DEFAULT now());"""
+"updated_at" timestamp with time zone NOT NULL DEFAULT now(), \
+"row_version" bigint NOT NULL DEFAULT '1'::bigint);"""
 EVERY_DEFAULT = """\
 -- 1. create table: lock none, in a transaction
 CREATE TABLE "settings_of_defaults" ("id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
@@ -32,7 +33,8 @@ CREATE TABLE "settings_of_defaults" ("id" bigint GENERATED ALWAYS AS IDENTITY PR
 "document" jsonb NOT NULL DEFAULT '{"b":[1,null],"a":2.50}'::jsonb, \
 "maybe" text DEFAULT ''::text, \
 "created_at" timestamp with time zone NOT NULL DEFAULT now(), \
-"updated_at" timestamp with time zone NOT NULL DEFAULT now());"""
+"updated_at" timestamp with time zone NOT NULL DEFAULT now(), \
+"row_version" bigint NOT NULL DEFAULT '1'::bigint);"""
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""The version of a row as an entity tag (RFC 9110 section 8.8.3), and the header fields that ask for versions (section 13.1)."""
+
+import re
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+
+from dataflow_service.records.errors import InvalidEntityTagsError, VersionRequiredError
+from dataflow_service.records.repository import Row, Versions
+from dataflow_service.registry.model import ROW_VERSION, Model
+
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
+_TAGS = re.compile(rf"[ \t,]*+{_TAG}(?:[ \t]*+,[ \t,]*+{_TAG})*+[ \t,]*+")
+_VERSION = re.compile(r'"([1-9][0-9]{0,18})"')
+_MAX_VERSION = 2**63 - 1
+
+
+def entity_tag(version: int) -> str:
+    """Return the strong entity tag of a version."""
+    return f'"{version}"'
+
+
+def etag(row: Row) -> dict[str, str]:
+    """Return the header field ETag of a row."""
+    return {"ETag": entity_tag(row[ROW_VERSION])}
+
+
+def wanted_versions(model: Model, headers: Headers) -> Versions:
+    """Return the versions in If-Match: those of strong tags, as weak ones never match.
+
+    Raises:
+        VersionRequiredError: The model demands If-Match, and there is none.
+        InvalidEntityTagsError: It is neither a list of entity tags nor `*`.
+    """
+    lines = headers.getlist("if-match")
+    if not lines:
+        if model.requires_if_match:
+            raise VersionRequiredError(model.name)
+        return None
+    tags = _tags("If-Match", lines)
+    return None if tags is None else [version for tag in tags if (version := _version(tag)) is not None]
+
+
+def is_known(headers: Headers, row: Row) -> bool:
+    """Whether If-None-Match says that the caller has a row as it is.
+
+    Raises:
+        InvalidEntityTagsError: It is neither a list of entity tags nor `*`.
+    """
+    lines = headers.getlist("if-none-match")
+    if not lines:
+        return False
+    tags = _tags("If-None-Match", lines)
+    return tags is None or entity_tag(row[ROW_VERSION]) in [tag.removeprefix("W/") for tag in tags]
+
+
+def _tags(header: str, lines: Sequence[str]) -> list[str] | None:
+    """Return the entity tags of a header field, None for `*`."""
+    text = ",".join(lines)
+    if text.strip(" \t") == "*":
+        return None
+    if not _TAGS.fullmatch(text):
+        raise InvalidEntityTagsError(header)
+    return re.findall(_TAG, text)
+
+
+def _version(tag: str) -> int | None:
+    match = _VERSION.fullmatch(tag)
+    version = None if match is None else int(match[1])
+    return version if version is not None and version <= _MAX_VERSION else None

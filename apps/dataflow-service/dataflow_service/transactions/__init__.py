@@ -1,0 +1,1 @@
+"""Several operations of nodes in one transaction: all of them or none."""
