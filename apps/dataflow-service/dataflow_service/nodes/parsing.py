@@ -47,15 +47,20 @@ def as_json(value: object, place: Place = PARAMETERS) -> Any:  # noqa: ANN401 - 
             return value
         case str() if _is_unicode(value):
             return value
-        case datetime() | date():
-            return value.isoformat()
-        case UUID():
-            return str(value)
+        case datetime() | date() | UUID():
+            return _text(value, place)
         case list() | tuple():
             return [as_json(item, (*place, number)) for number, item in enumerate(value)]
         case dict() if all(isinstance(name, str) and _is_unicode(name) for name in value):
             return {name: as_json(item, (*place, name)) for name, item in value.items()}
     raise InvalidRowError([Fault(place, f"is of type {type(value).__name__}, or has text, that JSON cannot have")])
+
+
+def _text(value: date | UUID, place: Place) -> str:
+    if isinstance(value, datetime) and value.utcoffset() is None:
+        text = f"is {value.isoformat()}, without an offset from UTC; send a datetime with a time zone"
+        raise InvalidRowError([Fault(place, text)])
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _is_unicode(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,24 @@ async def test_a_node_runs_by_direct_call(nodes: NodeService) -> None:
             await _node("ProductReadNode", id=9).execute_async()
         with pytest.raises(InvalidRowError, match=r"^body/parameters/nmae is no parameter of ProductCreateNode"):
             await _node("ProductCreateNode", name="x").execute_async(nmae="y")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ({"attributes": {"at": [datetime(2026, 2, 3, 4, 5)]}}, "attributes/at/0"),  # noqa: DTZ001 - what is refused
+        ({"supplier": datetime(2026, 2, 3, 4, 5)}, "supplier"),  # noqa: DTZ001 - what is refused
+    ],
+)
+async def test_a_datetime_without_time_zone_is_refused(
+    nodes: NodeService, database: asyncpg.Connection, parameters: dict[str, object], place: str
+) -> None:
+    message = f"^body/parameters/{place} is 2026-02-03T04:05:00, without an offset from UTC; send a datetime with a time zone$"
+    with nodes.acting_for(ME), pytest.raises(InvalidRowError, match=message):
+        await _node("ProductCreateNode", name="x").execute_async(**parameters)
+    with nodes.acting_for(ME), pytest.raises(InvalidRowError, match="without an offset from UTC"):
+        await _node("ProductListNode").execute_async(filter={"created_at": {"$gt": datetime(2026, 2, 3)}})  # noqa: DTZ001 - what is refused
+    assert await database.fetchval("SELECT count(*) FROM products") == 0
 
 
 async def test_a_node_acts_for_the_principal_of_the_call(nodes: NodeService) -> None:
