@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,8 @@ def as_json(value: object, place: Place = PARAMETERS) -> Any:  # noqa: ANN401 - 
         InvalidRowError: JSON has no such value.
     """
     match value:
+        case Enum():
+            return as_json(value.value, place)
         case None | bool() | int() | float() | Decimal():
             return value
         case str() if _is_unicode(value):
@@ -196,7 +199,7 @@ def identified_rows(model: Model, documents: object, unique: Sequence[str]) -> t
         if set(document) != set(names):
             text = "names other fields than the first row; send rows with the same fields together"
             raise InvalidRowError([Fault((*place, number), text)])
-    _refuse_repeated([tuple(row[name] for name in unique) for row in rows], " and ".join(unique))
+    _refuse_repeated([tuple(_hashable(row[name]) for name in unique) for row in rows], " and ".join(unique))
     return rows, names
 
 
@@ -212,6 +215,10 @@ def refuse_null(row: Values, unique: Sequence[str], place: Place) -> None:
         Fault((*place, name), "should have a value: it identifies the row") for name in unique if row[name] is None
     ]:
         raise InvalidRowError(faults)
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _refuse_repeated(keys: Sequence[Any], name: str) -> None:

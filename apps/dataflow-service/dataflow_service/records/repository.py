@@ -11,7 +11,8 @@ from dataflow_service.records.conditions import Parameters, condition
 from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
 from dataflow_service.records.query import Filter, GroupQuery, Query
-from dataflow_service.registry.model import Model
+from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.quoting import array_text
 
 type Row = asyncpg.Record
 """A row with the columns of its model. JSON fields and decimal numbers are text, as PostgreSQL writes them."""
@@ -25,8 +26,7 @@ async def create(connection: asyncpg.Connection, model: Model, values: Values) -
 
 async def create_many(connection: asyncpg.Connection, model: Model, rows: Sequence[Values]) -> list[Any]:
     """Insert rows, all or none, and return their ids in the same order."""
-    columns = zip(*(_arguments(model, row) for row in rows), strict=True)
-    return [row["id"] for row in await connection.fetch(sql.insert_many(model), *map(list, columns))]
+    return [row["id"] for row in await connection.fetch(sql.insert_many(model), *_arrays(model.written, rows))]
 
 
 async def upsert(
@@ -42,9 +42,9 @@ async def upsert_many(
     connection: asyncpg.Connection, model: Model, rows: Sequence[Values], unique: Sequence[str], changed: Sequence[str]
 ) -> list[tuple[Any, bool]]:
     """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new."""
-    columns = zip(*(_arguments(model, row) for row in rows), strict=True)
     statement = sql.upsert_many(model, tuple(unique), tuple(changed))
-    return [(row["id"], row["was created"]) for row in await connection.fetch(statement, *map(list, columns))]
+    found = await connection.fetch(statement, *_arrays(model.written, rows))
+    return [(row["id"], row["was created"]) for row in found]
 
 
 async def change_each(
@@ -52,7 +52,8 @@ async def change_each(
 ) -> list[Any]:
     """Set the fields `names` of the rows with the ids, and return the ids that are there."""
     ids = [row_id for row_id, _ in changes]
-    columns = [[values[name] for _, values in changes] for name in names]
+    by_name = {field.name: field for field in model.written}
+    columns = _arrays([by_name[name] for name in names], [values for _, values in changes])
     return [row["id"] for row in await connection.fetch(sql.update_each(model, tuple(names)), ids, *columns)]
 
 
@@ -134,3 +135,13 @@ async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) ->
 
 def _arguments(model: Model, values: Values) -> list[Any]:
     return [values[field.name] for field in model.written]
+
+
+def _arrays(fields: Sequence[Field], rows: Sequence[Values]) -> list[list[Any]]:
+    """Return for each field an array of its values, with lists as texts."""
+    columns = [(field, [row[field.name] for row in rows]) for field in fields]
+    return [list(map(_list_text, values)) if field.is_list else values for field, values in columns]
+
+
+def _list_text(values: Sequence[object] | None) -> str | None:
+    return None if values is None else array_text(values)

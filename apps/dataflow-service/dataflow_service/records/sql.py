@@ -1,6 +1,6 @@
 """The SQL that reads one row and writes rows, built once per model. Names in it come from the registry only; values are always parameters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.registry.model import Field, Model
@@ -11,6 +11,9 @@ TABLE = '"row"'
 
 WAS_CREATED = '"was created"'
 """The column of upserts that is true for a new row; no field has a name with a space."""
+
+AS_TEXT: Mapping[str, str] = {"numeric": "::text", "numeric[]": "::text[]"}
+"""Casts of what is answered: PostgreSQL writes decimal numbers without an exponent."""
 
 
 @cache
@@ -57,10 +60,10 @@ def upsert_many(model: Model, unique: tuple[str, ...], changed: tuple[str, ...])
 def update_each(model: Model, names: tuple[str, ...]) -> str:
     """Set the fields `names` of rows: an array of their ids, then one per field; returns the ids that are there."""
     fields = [field for field in model.fields if field.name in {"id", *names}]
-    types = {field.name: field.sql_type for field in fields}
-    arrays = ", ".join(f"${place}::{types[name]}[]" for place, name in enumerate(("id", *names), 1))
+    by_name = {field.name: field for field in fields}
+    arrays = ", ".join(_array(by_name[name], place) for place, name in enumerate(("id", *names), 1))
     columns = ", ".join(quote(name) for name in ("id", *names))
-    settings = ", ".join(f"{quote(name)} = sent.{quote(name)}" for name in names)
+    settings = ", ".join(f"{quote(name)} = {_sent(by_name[name])}" for name in names)
     return (
         f'UPDATE {quote(model.table)} AS {TABLE} SET {settings}, "updated_at" = now() '  # noqa: S608
         f'FROM unnest({arrays}) AS sent ({columns}) WHERE {TABLE}."id" = sent."id" RETURNING {TABLE}."id"'
@@ -110,11 +113,22 @@ def delete(model: Model) -> str:
 
 def _insert_arrays(model: Model) -> str:
     names = _names(model.written)
-    arrays = ", ".join(f"${place}::{field.sql_type}[]" for place, field in enumerate(model.written, 1))
+    arrays = ", ".join(_array(field, place) for place, field in enumerate(model.written, 1))
+    values = ", ".join(map(_sent, model.written))
     return (
-        f"INSERT INTO {quote(model.table)} ({names}) SELECT {names} "  # noqa: S608
+        f"INSERT INTO {quote(model.table)} ({names}) SELECT {values} "  # noqa: S608
         f"FROM unnest({arrays}) WITH ORDINALITY AS sent ({names}, sent_place) ORDER BY sent_place"
     )
+
+
+def _array(field: Field, place: int) -> str:
+    """Return the parameter with the values of many rows; lists are in it as texts, which unnest keeps apart."""
+    return f"${place}::{'text' if field.is_list else field.sql_type}[]"
+
+
+def _sent(field: Field) -> str:
+    """Return the value of one of the rows."""
+    return f"sent.{quote(field.name)}{f'::{field.sql_type}' if field.is_list else ''}"
 
 
 def _on_conflict(unique: Sequence[str], settings: Sequence[str]) -> str:
@@ -136,8 +150,8 @@ def _columns(model: Model) -> str:
 
 
 def _column(field: Field) -> str:
-    name = quote(field.name)
-    return f"{name}::text AS {name}" if field.sql_type == "numeric" else name  # PostgreSQL writes no exponent
+    name, cast = quote(field.name), AS_TEXT.get(field.sql_type)
+    return f"{name}{cast} AS {name}" if cast else name
 
 
 def _names(fields: Iterable[Field]) -> str:
