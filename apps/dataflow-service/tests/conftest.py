@@ -15,6 +15,9 @@ from tcp_proxy import Proxy
 
 import dataflow_service
 from dataflow_service.app import create_app
+from dataflow_service.registry import loader
+from dataflow_service.schema.desired import desired_schema
+from dataflow_service.schema.service import MigrationService
 from dataflow_service.settings import MIGRATIONS, Settings
 from nexus_chassis.postgres import migrate
 from nexus_testkit import Issuer, serving
@@ -145,6 +148,27 @@ async def sample_rows(
     app = create_app(make_settings(models="nullable_types"))
     headers = {"Authorization": f"Bearer {token}"}
     async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        yield session
+
+
+async def make_tables(settings: Settings) -> None:
+    """Make the tables of the models by a plan."""
+    await migrate(settings, MIGRATIONS)
+    migrations = MigrationService(settings, desired_schema(loader.load(settings.models)))
+    await migrations.apply((await migrations.plan()).checksum, destructive=False)
+
+
+@pytest.fixture
+async def offers(
+    make_settings: MakeSettings,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package rich_types, whose table was made by a plan."""
+    settings = make_settings(models="rich_types")
+    await make_tables(settings)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
         yield session
 
 

@@ -7,17 +7,18 @@ import asyncpg
 
 from dataflow_service.schema.migration import Migration
 from dataflow_service.schema.service import MigrationService, Plan, Status
-from dataflow_service.schema.tables import Column, Index, Schema, Table
+from dataflow_service.schema.tables import Check, Column, Index, Schema, Table
 from nexus_chassis.settings import PostgresSettings
 
 ID = Column("id", "bigint", nullable=False)
 NAME = Column("name", "text", nullable=False)
 
 
-def parts(*columns: Column, indexes: Iterable[Index] = ()) -> Schema:
+def parts(*columns: Column, indexes: Iterable[Index] = (), checks: Iterable[Check] = ()) -> Schema:
     """A schema with the table `parts`: an id, a name, and the columns given."""
     declared = {column.name: column for column in (ID, NAME, *columns)}
-    return {"parts": Table("parts", declared, {index.name: index for index in indexes})}
+    by_name = {check.name: check for check in checks}
+    return {"parts": Table("parts", declared, {index.name: index for index in indexes}, by_name)}
 
 
 class Engine:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -43,19 +44,26 @@ def as_json(value: object, place: Place = PARAMETERS) -> Any:  # noqa: ANN401 - 
         InvalidRowError: JSON has no such value.
     """
     match value:
+        case Enum():
+            return as_json(value.value, place)
         case None | bool() | int() | float() | Decimal():
             return value
         case str() if _is_unicode(value):
             return value
-        case datetime() | date():
-            return value.isoformat()
-        case UUID():
-            return str(value)
+        case datetime() | date() | UUID():
+            return _text(value, place)
         case list() | tuple():
             return [as_json(item, (*place, number)) for number, item in enumerate(value)]
         case dict() if all(isinstance(name, str) and _is_unicode(name) for name in value):
             return {name: as_json(item, (*place, name)) for name, item in value.items()}
     raise InvalidRowError([Fault(place, f"is of type {type(value).__name__}, or has text, that JSON cannot have")])
+
+
+def _text(value: date | UUID, place: Place) -> str:
+    if isinstance(value, datetime) and value.utcoffset() is None:
+        text = f"is {value.isoformat()}, without an offset from UTC; send a datetime with a time zone"
+        raise InvalidRowError([Fault(place, text)])
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _is_unicode(text: str) -> bool:
@@ -191,7 +199,7 @@ def identified_rows(model: Model, documents: object, unique: Sequence[str]) -> t
         if set(document) != set(names):
             text = "names other fields than the first row; send rows with the same fields together"
             raise InvalidRowError([Fault((*place, number), text)])
-    _refuse_repeated([tuple(row[name] for name in unique) for row in rows], " and ".join(unique))
+    _refuse_repeated([tuple(_hashable(row[name]) for name in unique) for row in rows], " and ".join(unique))
     return rows, names
 
 
@@ -207,6 +215,10 @@ def refuse_null(row: Values, unique: Sequence[str], place: Place) -> None:
         Fault((*place, name), "should have a value: it identifies the row") for name in unique if row[name] is None
     ]:
         raise InvalidRowError(faults)
+
+
+def _hashable(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _refuse_repeated(keys: Sequence[Any], name: str) -> None:

@@ -19,7 +19,6 @@ _TYPES: Mapping[str, Schema] = {
     "timestamptz": {"type": "string", "format": "date-time"},
     "date": {"type": "string", "format": "date"},
     "uuid": {"type": "string", "format": "uuid"},
-    "jsonb": {"type": "object", "additionalProperties": True},
 }
 """How the values of columns are answered."""
 
@@ -69,7 +68,12 @@ def _renamed(node: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any 
 
 
 def _schemas(model: Model) -> Schema:
-    properties = {field.name: _property(field) for field in model.fields}
+    values = _body(f"{model.name}Values", model.create.model_json_schema(ref_template=_COMPONENTS + "{model}"))
+    sent = values[f"{model.name}Values"]["properties"]
+    # What is in a JSON field is answered as it is sent.
+    properties = {
+        field.name: sent[field.name] if field.sql_type == "jsonb" else _property(field) for field in model.fields
+    }
     row = {"type": "object", "title": model.name, "description": model.summary, "properties": properties}
     page = {
         "type": "object",
@@ -84,7 +88,7 @@ def _schemas(model: Model) -> Schema:
     return {
         model.name: {**row, "required": list(properties)},
         f"{model.name}Page": page,
-        **_body(f"{model.name}Values", model.create.model_json_schema(ref_template=_COMPONENTS + "{model}")),
+        **values,
         **_body(f"{model.name}Change", model.change.model_json_schema(ref_template=_COMPONENTS + "{model}")),
     }
 
@@ -99,5 +103,9 @@ def _body(name: str, schema: Schema) -> Schema:
 
 
 def _property(field: Field) -> Schema:
-    schema = _TYPES[field.sql_type]
+    schema = _TYPES[field.sql_type.removesuffix("[]")]
+    if field.texts:
+        schema = {**schema, "enum": list(field.texts)}
+    if field.is_list:
+        schema = {"type": "array", "items": schema}
     return {"anyOf": [schema, {"type": "null"}]} if field.nullable else schema

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from dataflow_service.registry.json_values import check_bigint
 from dataflow_service.registry.validation import check_value
 
 _SPECIAL = frozenset({"NaN", "nan", "Infinity", "inf", "-Infinity", "-inf"})
+_INFINITE = frozenset({"infinity", "-infinity"})
 
 
 def encode(order: Sequence[OrderKey], row: Mapping[str, Any]) -> str:
@@ -46,8 +47,6 @@ def _text(value: object) -> str | None:
             return None
         case bool():
             return "true" if value else "false"
-        case datetime() if value.tzinfo is None:  # infinity, for which asyncpg has the last or the first moment
-            return f"{value.isoformat()}Z"
         case date():  # or datetime
             return value.isoformat()
     return str(value)
@@ -69,13 +68,17 @@ def _numeric(text: str) -> Any:  # noqa: ANN401 - what is checked is a Decimal
     return Decimal(text) if text in _SPECIAL else check_value("numeric", text)
 
 
+def _of_time(sql_type: str) -> Callable[[str], Any]:
+    return lambda text: text if text in _INFINITE else check_value(sql_type, text)
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "text": lambda text: check_value("text", text),
     "boolean": lambda text: check_value("boolean", json.loads(text)),
     "bigint": lambda text: check_bigint(int(text)),
     "double precision": _double,
     "numeric": _numeric,
-    "timestamptz": lambda text: check_value("timestamptz", text),
-    "date": lambda text: check_value("date", text),
+    "timestamptz": _of_time("timestamptz"),
+    "date": _of_time("date"),
     "uuid": lambda text: check_value("uuid", text),
 }

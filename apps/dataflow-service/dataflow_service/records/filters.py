@@ -19,7 +19,7 @@ MAX_CONDITIONS = 100
 
 _MAX_NAME_LENGTH = 100
 _OPERATORS: tuple[Operator, ...] = get_args(Operator.__value__)
-_OF_JSON = frozenset({"$eq", "$ne", "$null"})
+_OF_ALL = frozenset({"$eq", "$ne", "$null"})
 _PATTERNS = frozenset({"$like", "$ilike"})
 _LISTS = frozenset({"$in", "$nin"})
 _NULL_OF: Mapping[str, bool] = {"$eq": True, "$ne": False}
@@ -113,8 +113,8 @@ class _Reader:
     def _operation(self, field: Field, path: tuple[str, ...], name: str, value: object, place: Place) -> Filter:
         if (operator := next((known for known in _OPERATORS if known == name), None)) is None:
             return self._fault(place, f"is no operator of a field; they are {', '.join(_OPERATORS)}")
-        if field.sql_type == "jsonb" and operator not in _OF_JSON:
-            text = f"does not apply to {field.name}, which is a JSON field; use $eq, $ne or $null"
+        if field.unordered and operator not in _OF_ALL:
+            text = f"does not apply to {field.name}, which is {field.unordered}; use $eq, $ne or $null"
             return self._fault(place, text)
         if operator in _PATTERNS and field.sql_type != "text":
             return self._fault(place, f"matches texts only, and {field.name} is {field.sql_type}; use $eq or a range")

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidRowError, NoSuchRowError, TooManyRowsError
 from dataflow_service.registry.model import Field, Model
@@ -19,7 +19,7 @@ MAX_ROWS = 1000
 """Rows in one request; a channel keeps as many events."""
 
 MAX_ROW_BYTES = 64 * 1024
-"""Bytes of the texts and JSON fields of one row, in UTF-8. A page of rows can so have a bound too."""
+"""Bytes of the texts, JSON fields and lists of one row, in UTF-8. A page of rows can so have a bound too."""
 
 _MAX_NAME_LENGTH = 100
 
@@ -152,10 +152,19 @@ def _fault(place: Place, item: ErrorDetails) -> Fault:
 
 def _values(fields: list[Field], row: BaseModel, place: Place) -> Values:
     values = {field.name: getattr(row, field.name) for field in fields}
-    size = sum(len(value.encode()) for value in values.values() if isinstance(value, str))
+    size = sum(map(_size, values.values()))
     if size > MAX_ROW_BYTES:
         raise InvalidRowError([Fault(place, f"has {size} bytes of text; a row has at most {MAX_ROW_BYTES}")])
     return values
+
+
+def _size(value: object) -> int:
+    match value:
+        case str():
+            return len(value.encode())
+        case list():
+            return len(to_json(value))
+    return 0
 
 
 def _names(model: Model) -> str:

@@ -201,8 +201,8 @@ class _Reader:
 
     def _comparable(self, fields: list[Field], place: Place) -> list[Field]:
         for field in fields:
-            if field.sql_type == "jsonb":
-                self.fault(place, f"has {field.name!r}, a JSON field, which has no order; leave it out")
+            if field.unordered:
+                self.fault(place, f"has {field.name!r}, {field.unordered}, which has no order; leave it out")
         return fields
 
     def _after(self, keys: Sequence[OrderKey], after: object) -> Sequence[Any] | None:

@@ -6,11 +6,10 @@ from typing import Any
 
 from dataflow_service.records.conditions import Parameters, beyond, column, condition
 from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
-from dataflow_service.records.sql import TABLE
+from dataflow_service.records.sql import AS_TEXT, TABLE
 from dataflow_service.registry.model import Field, Model
 from dataflow_service.registry.quoting import quote
 
-_SIZED = frozenset({"text", "jsonb"})
 _ROW_OVERHEAD = 128
 """About what the other columns of a row take in an answer."""
 
@@ -117,10 +116,14 @@ def _order(order: Sequence[OrderKey], table: str) -> str:
 
 
 def _result(item: _Column) -> str:
-    name = f"measured.{quote(item.name)}"
-    return f"{name}::text AS {quote(item.name)}" if item.sql_type == "numeric" else name
+    name, cast = f"measured.{quote(item.name)}", AS_TEXT.get(item.sql_type)
+    return f"{name}{cast} AS {quote(item.name)}" if cast else name
+
+
+def _is_sized(item: _Column) -> bool:
+    return item.sql_type in {"text", "jsonb"} or item.sql_type.endswith("[]")
 
 
 def _size(columns: Sequence[_Column]) -> str:
-    sized = [f"coalesce(octet_length(page.{quote(item.name)}), 0)" for item in columns if item.sql_type in _SIZED]
+    sized = [f"coalesce(octet_length(page.{quote(item.name)}::text), 0)" for item in columns if _is_sized(item)]
     return " + ".join([str(_ROW_OVERHEAD), *sized])

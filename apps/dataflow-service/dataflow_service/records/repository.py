@@ -12,7 +12,8 @@ from dataflow_service.records.conditions import Parameters, condition
 from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
 from dataflow_service.records.query import Filter, GroupQuery, Query
-from dataflow_service.registry.model import Model
+from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.quoting import array_text
 
 type Versions = Sequence[int] | None
 """The versions of which a row must have one to be changed; None where it may have any."""
@@ -31,8 +32,8 @@ async def create_many(
     connection: asyncpg.Connection, author: Author, model: Model, rows: Sequence[Values]
 ) -> list[Any]:
     """Insert rows, all or none, and return their ids in the same order."""
-    columns = _columns(model, rows)
-    return [row["id"] for row in await connection.fetch(sql.insert_many(model), *columns, *author.parameters)]
+    arrays = _arrays(model.written, rows)
+    return [row["id"] for row in await connection.fetch(sql.insert_many(model), *arrays, *author.parameters)]
 
 
 async def upsert(
@@ -62,7 +63,7 @@ async def upsert_many(
 ) -> list[tuple[Any, bool]]:
     """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new."""
     statement = sql.upsert_many(model, tuple(unique), tuple(changed))
-    found = await connection.fetch(statement, *_columns(model, rows), *author.parameters)
+    found = await connection.fetch(statement, *_arrays(model.written, rows), *author.parameters)
     return [(row["id"], row["was created"]) for row in found]
 
 
@@ -75,9 +76,10 @@ async def change_each(
 ) -> list[Any]:
     """Set the fields `names` of the rows with the ids, and return the ids that are there."""
     ids = [row_id for row_id, _ in changes]
-    columns = [[values[name] for _, values in changes] for name in names]
+    by_name = {field.name: field for field in model.written}
+    arrays = _arrays([by_name[name] for name in names], [values for _, values in changes])
     statement = sql.update_each(model, tuple(names))
-    return [row["id"] for row in await connection.fetch(statement, ids, *columns, *author.parameters)]
+    return [row["id"] for row in await connection.fetch(statement, ids, *arrays, *author.parameters)]
 
 
 async def change_where(
@@ -180,6 +182,11 @@ def _arguments(model: Model, values: Values) -> list[Any]:
     return [values[field.name] for field in model.written]
 
 
-def _columns(model: Model, rows: Sequence[Values]) -> list[list[Any]]:
-    """Return the values of rows by field."""
-    return [[row[field.name] for row in rows] for field in model.written]
+def _arrays(fields: Sequence[Field], rows: Sequence[Values]) -> list[list[Any]]:
+    """Return for each field an array of its values, with lists as texts."""
+    columns = [(field, [row[field.name] for row in rows]) for field in fields]
+    return [list(map(_list_text, values)) if field.is_list else values for field, values in columns]
+
+
+def _list_text(values: Sequence[object] | None) -> str | None:
+    return None if values is None else array_text(values)

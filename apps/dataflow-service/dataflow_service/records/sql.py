@@ -3,7 +3,7 @@
 A statement that writes logs what it changed; the last two parameters of each are the author's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.records.change_log import Log, logged
@@ -19,6 +19,9 @@ WAS_CREATED = '"was created"'
 _ID = '"id"'
 _VERSION = quote(ROW_VERSION)
 _UPSERTED_ID = f"{_ID}, {WAS_CREATED}"
+
+AS_TEXT: Mapping[str, str] = {"numeric": "::text", "numeric[]": "::text[]"}
+"""Casts of what is answered: PostgreSQL writes decimal numbers without an exponent."""
 
 
 @cache
@@ -70,10 +73,10 @@ def upsert_many(model: Model, unique: tuple[str, ...], changed: tuple[str, ...])
 @lru_cache(maxsize=1024)  # callers choose which fields they change
 def update_each(model: Model, names: tuple[str, ...]) -> str:
     """Set the fields `names` of rows: an array of their ids, then one per field; returns the ids that are there."""
-    types = {field.name: field.sql_type for field in model.fields}
-    arrays = ", ".join(f"${place}::{types[name]}[]" for place, name in enumerate(("id", *names), 1))
+    by_name = {field.name: field for field in model.fields}
+    arrays = ", ".join(_array(by_name[name], place) for place, name in enumerate(("id", *names), 1))
     sent = ", ".join(map(quote, ("id", *names)))
-    settings = ", ".join(f"{quote(name)} = sent.{quote(name)}" for name in names)
+    settings = ", ".join(f"{quote(name)} = {_sent(by_name[name])}" for name in names)
     writing = (
         f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
         f"FROM unnest({arrays}) AS sent ({sent}) WHERE {TABLE}.{_ID} = sent.{_ID} RETURNING {_names(model.fields, TABLE)}"
@@ -164,11 +167,22 @@ def _upserted(model: Model, changed: Sequence[str]) -> list[Log]:
 
 def _insert_arrays(model: Model) -> str:
     names = _names(model.written)
-    arrays = ", ".join(f"${place}::{field.sql_type}[]" for place, field in enumerate(model.written, 1))
+    arrays = ", ".join(_array(field, place) for place, field in enumerate(model.written, 1))
+    values = ", ".join(map(_sent, model.written))
     return (
-        f"INSERT INTO {quote(model.table)} ({names}) SELECT {names} "  # noqa: S608
+        f"INSERT INTO {quote(model.table)} ({names}) SELECT {values} "  # noqa: S608
         f"FROM unnest({arrays}) WITH ORDINALITY AS sent ({names}, sent_place) ORDER BY sent_place"
     )
+
+
+def _array(field: Field, place: int) -> str:
+    """Return the parameter with the values of many rows; lists are in it as texts, which unnest keeps apart."""
+    return f"${place}::{'text' if field.is_list else field.sql_type}[]"
+
+
+def _sent(field: Field) -> str:
+    """Return the value of one of the rows."""
+    return f"sent.{quote(field.name)}{f'::{field.sql_type}' if field.is_list else ''}"
 
 
 def _on_conflict(model: Model, unique: Sequence[str], settings: Sequence[str]) -> str:
@@ -184,8 +198,8 @@ def _matched(model: Model, where: str, limit: int) -> str:
 
 
 def _column(field: Field) -> str:
-    name = quote(field.name)
-    return f"{name}::text AS {name}" if field.sql_type == "numeric" else name  # PostgreSQL writes no exponent
+    name, cast = quote(field.name), AS_TEXT.get(field.sql_type)
+    return f"{name}{cast} AS {name}" if cast else name
 
 
 def _one(place: int, *, checked: bool) -> str:

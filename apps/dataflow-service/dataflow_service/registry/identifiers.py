@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from dataflow_service.registry.annotations import plain_type
 from dataflow_service.registry.json_values import check_bigint, check_text
-from dataflow_service.registry.validation import plain_type
 from nexus_chassis.errors import ConfigurationError
 
 type Identifier = Callable[[str], Any]

@@ -86,6 +86,11 @@ def _storable_decimal(value: Decimal) -> Decimal:
     return value
 
 
+def decimal_text(value: Decimal) -> str:
+    """Return the digits of a number, without an exponent."""
+    return format(value, "f")
+
+
 def to_datetime(value: object) -> object:
     """Return the moment that a string names in the form of RFC 3339."""
     if not isinstance(value, str):
@@ -156,7 +161,11 @@ def _integer(value: int) -> str:
 
 
 def _decimal(value: Decimal) -> str:
-    return format(_storable_decimal(value), "f")
+    return decimal_text(_storable_decimal(value))
+
+
+def _quoted(value: datetime | date | UUID) -> str:
+    return to_json(value).decode()
 
 
 _SCALARS: Mapping[type, Callable[[Any], str]] = {
@@ -166,4 +175,7 @@ _SCALARS: Mapping[type, Callable[[Any], str]] = {
     int: _integer,
     float: lambda value: _decimal(Decimal(repr(value))),  # in a model's default
     Decimal: _decimal,
+    datetime: _quoted,
+    date: _quoted,
+    UUID: _quoted,
 }

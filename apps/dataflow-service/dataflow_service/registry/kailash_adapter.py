@@ -87,4 +87,4 @@ def _describe(name: str, node: Any) -> GeneratedNode:  # noqa: ANN401 - generate
 
 
 def _type_name(annotation: Any) -> str:  # noqa: ANN401 - an annotation is any object
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return str(getattr(annotation, "__name__", annotation))

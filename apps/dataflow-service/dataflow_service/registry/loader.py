@@ -4,7 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, get_type_hints
 
+from pydantic import BaseModel
+
 from dataflow_service.registry import kailash_adapter, validation
+from dataflow_service.registry.annotations import is_nullable
+from dataflow_service.registry.field_types import FieldType, field_type
 from dataflow_service.registry.identifiers import identifier
 from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
 from nexus_chassis.errors import ConfigurationError
@@ -40,19 +44,20 @@ def _model(model: type) -> Model:
     hints = get_type_hints(model, include_extras=True)
     annotations = {name: hints[name] for name in kailash_adapter.fields_of(model)}
     _refuse_unservable(model, annotations)
+    types = {name: field_type(f"{model.__name__}.{name}", annotation) for name, annotation in annotations.items()}
     written = [name for name in annotations if name not in SERVICE_FIELDS]
-    create = validation.creation(model, annotations, written)
+    create = validation.creation(model, types, written)
     return Model(
         name=model.__name__,
         path=model.__name__.lower(),
         table=kailash_adapter.table_of(model),
         summary=(model.__doc__ or "").strip(),
-        fields=[_field(model, name, annotation, create) for name, annotation in annotations.items()],
+        fields=[_field(name, types[name], create, nullable=is_nullable(annotations[name])) for name in annotations],
         indexes=kailash_adapter.indexes_of(model),
         nodes=kailash_adapter.nodes_of(model),
         identifier=identifier(model.__name__, annotations["id"]),
         create=create,
-        change=validation.modification(model, annotations, written),
+        change=validation.modification(model, types, written),
         requires_if_match=kailash_adapter.requires_if_match(model),
     )
 
@@ -86,11 +91,7 @@ def _refuse_shared_paths(models: Sequence[Model]) -> None:
             )
 
 
-def _field(model: type, name: str, annotation: Any, create: Any) -> Field:  # noqa: ANN401 - an annotation is any object
+def _field(name: str, kind: FieldType, create: type[BaseModel], *, nullable: bool) -> Field:
     made = create.model_fields.get(name)
-    return Field(
-        name=name,
-        sql_type=validation.sql_type(model.__name__, name, annotation),
-        required=made is not None and made.is_required(),
-        nullable=validation.is_nullable(annotation),
-    )
+    required = made is not None and made.is_required()
+    return Field(name, kind.sql_type, required, nullable, kind.texts)

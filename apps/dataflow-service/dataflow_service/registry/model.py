@@ -20,12 +20,25 @@ ROW_VERSION = "row_version"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a model, which is one column of its table."""
+    """One field of a model, which is one column of its table. It has one of `texts`, or a list of them, if there are any."""
 
     name: str
     sql_type: str
     required: bool
     nullable: bool
+    texts: tuple[str, ...] = ()
+
+    @property
+    def is_list(self) -> bool:
+        """Whether its column is an array."""
+        return self.sql_type.endswith("[]")
+
+    @property
+    def unordered(self) -> str | None:
+        """What it is, in a sentence, if its values have no order."""
+        if self.sql_type == "jsonb":
+            return "a JSON field"
+        return "a list" if self.is_list else None
 
 
 @dataclass(frozen=True, eq=False)

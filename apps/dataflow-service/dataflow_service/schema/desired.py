@@ -1,18 +1,29 @@
 """The tables that the models declare."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import date
+from hashlib import sha256
 from typing import Any
 
-from dataflow_service.registry.json_values import to_json_text
+from pydantic import ValidationError
+
 from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
-from dataflow_service.schema.tables import SERVICE_TABLES, Column, Index, Schema, Table
+from dataflow_service.registry.quoting import array_text, quote
+from dataflow_service.registry.validation import reason
+from dataflow_service.schema.tables import (
+    MAX_NAME_BYTES,
+    SERVICE_TABLES,
+    Check,
+    Column,
+    Index,
+    Schema,
+    Table,
+    constraint_name,
+)
 from nexus_chassis.errors import ConfigurationError
 
-_MAX_NAME_BYTES = 63  # PostgreSQL cuts longer names off
 _INDEX_KEYS = frozenset({"name", "fields", "unique"})
-_SPELLINGS = {"timestamptz": "timestamp with time zone"}
 
 
 def desired_schema(registry: Registry) -> Schema:
@@ -34,7 +45,10 @@ def _table(model: Model) -> Table:
     columns = {field.name: _column(model, field) for field in model.fields} | {ROW_VERSION: _ROW_VERSION}
     indexes = [_index(model, declaration) for declaration in model.indexes]
     _refuse_repeated("index", (index.name for index in indexes))
-    return Table(model.table, columns, {index.name: index for index in indexes})
+    checks = [check_of(field) for field in model.fields if field.texts]
+    return Table(
+        model.table, columns, {index.name: index for index in indexes}, {check.name: check for check in checks}
+    )
 
 
 _ROW_VERSION = Column(ROW_VERSION, "bigint", nullable=False, default="'1'::bigint")
@@ -42,7 +56,11 @@ _ROW_VERSION = Column(ROW_VERSION, "bigint", nullable=False, default="'1'::bigin
 
 def _column(model: Model, field: Field) -> Column:
     _check_name(model, field.name)
-    return Column(field.name, _SPELLINGS.get(field.sql_type, field.sql_type), field.nullable, _default(model, field))
+    return Column(field.name, _spelling(field), field.nullable, _default(model, field))
+
+
+def _spelling(field: Field) -> str:
+    return field.sql_type.replace("timestamptz", "timestamp with time zone")
 
 
 def _default(model: Model, field: Field) -> str | None:
@@ -50,27 +68,42 @@ def _default(model: Model, field: Field) -> str | None:
         return "gen_random_uuid()" if field.sql_type == "uuid" else None
     if field.name in SERVICE_FIELDS:
         return "now()"
-    value = None if field.required else model.create.model_fields[field.name].default
-    return None if value is None else literal(value, _SPELLINGS.get(field.sql_type, field.sql_type))
+    value = None if field.required else _stored_default(model, field.name)
+    return None if value is None else literal(value, _spelling(field))
+
+
+def _stored_default(model: Model, name: str) -> Any:  # noqa: ANN401 - what PostgreSQL gets for the type
+    """Return a default in the form in which a value sent is stored."""
+    try:
+        return getattr(model.change.model_validate({name: model.create.model_fields[name].default}), name)
+    except ValidationError as error:
+        why = reason(error.errors(include_url=False, include_input=False)[0])
+        raise ConfigurationError(f"The default of the field {model.name}.{name} is not valid: {why}.") from None
 
 
 def literal(value: object, sql_type: str) -> str:
     """Return a value as an SQL constant of a type."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = _WRITERS.get(sql_type, str)(value)
-    return "'" + text.replace("'", "''") + f"'::{sql_type}"
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"{_quoted(array_text(value))}::{sql_type}"
+        case date():  # or datetime
+            return f"{_quoted(value.isoformat())}::{sql_type}"
+    return f"{_quoted(str(value))}::{sql_type}"
 
 
-def _json(value: object) -> str:
-    return str(to_json_text(value, lambda checked: checked))
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
-def _iso(value: Any) -> str:  # noqa: ANN401 - a date or a moment, or what PostgreSQL will refuse
-    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
-
-
-_WRITERS: Mapping[str, Callable[[Any], str]] = {"jsonb": _json, "date": _iso, "timestamp with time zone": _iso}
+def check_of(field: Field) -> Check:
+    """Return the check that the texts of a field are those that are declared, whatever their order."""
+    texts = f"ARRAY[{', '.join(_quoted(text) for text in sorted(field.texts))}]::text[]"
+    column = quote(field.name)
+    definition = f"CHECK ({column} <@ {texts})" if field.is_list else f"CHECK ({column} = ANY ({texts}))"
+    digest = sha256(definition.encode()).hexdigest()[:8]
+    return Check(constraint_name(field.name, f"texts_{digest}"), field.name, definition)
 
 
 def _index(model: Model, declaration: Mapping[str, Any]) -> Index:
@@ -93,9 +126,9 @@ def _unusable_index(model: Model, declaration: Mapping[str, Any], reason: str) -
 
 
 def _check_name(model: Model, name: str) -> None:
-    if len(name.encode()) > _MAX_NAME_BYTES:
+    if len(name.encode()) > MAX_NAME_BYTES:
         raise ConfigurationError(
-            f"The model {model.name} names {name!r}, which PostgreSQL would cut off: use at most {_MAX_NAME_BYTES} bytes."
+            f"The model {model.name} names {name!r}, which PostgreSQL would cut off: use at most {MAX_NAME_BYTES} bytes."
         )
 
 

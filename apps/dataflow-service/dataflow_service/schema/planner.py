@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from dataflow_service.schema import sql
 from dataflow_service.schema.steps import Step, Steps
-from dataflow_service.schema.tables import Column, Declared, Schema, Table
+from dataflow_service.schema.tables import Check, Column, Declared, Schema, Table
 
 type _Pairs = list[tuple[Table, Table]]
 """Tables as they are, and as the models declare them."""
@@ -37,6 +37,7 @@ def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
             for _, to, now, then in _changed(pairs)
             if then.nullable and not now.nullable
         ),
+        *_old_checks(pairs, known, retyped=True),
         *(_type_change(to, now, then) for _, to, now, then in _changed(pairs) if now.type != then.type),
         *(
             step
@@ -44,6 +45,8 @@ def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
             if now.nullable and not then.nullable
             for step in _requirement(to, then)
         ),
+        *_new_checks(pairs, known),
+        *_old_checks(pairs, known, retyped=False),
         *_old_indexes(pairs, known),
         *_new_indexes(pairs),
         *_old_columns(pairs, known),
@@ -94,6 +97,35 @@ def _requirement(table: Table, column: Column) -> Iterator[Step]:
     yield from fill
     yield sql.validate(table.name, column.name)
     yield from sql.set_not_null(table.name, column.name)
+
+
+def _new_checks(pairs: _Pairs, known: Declared) -> Iterator[Step]:
+    """The check that one replaces stays until the rows have been read, so that some check is always in force."""
+    for now, then in pairs:
+        former = {check.column: check for check in _dropped_checks(now, then, known, retyped=False)}
+        for name, check in sorted(then.checks.items()):
+            if name not in now.checks:
+                yield sql.add_check(then.name, check)
+            if now.checks.get(name) != check:
+                yield sql.validate_check(then.name, check, former.get(check.column))
+
+
+def _old_checks(pairs: _Pairs, known: Declared, *, retyped: bool) -> Iterator[Step]:
+    for now, then in pairs:
+        for check in _dropped_checks(now, then, known, retyped=retyped):
+            yield sql.drop_check(now.name, check)
+
+
+def _dropped_checks(now: Table, then: Table, known: Declared, *, retyped: bool) -> Iterator[Check]:
+    """Yield the checks that models no longer declare: of columns that change their type, or of the others."""
+    for name in known.checks.get(now.name, ()):
+        check = now.checks.get(name)
+        if check is not None and name not in then.checks and retyped == _changes_type(now, then, check.column):
+            yield check
+
+
+def _changes_type(now: Table, then: Table, column: str) -> bool:
+    return column in then.columns and now.columns[column].type != then.columns[column].type
 
 
 def _old_indexes(pairs: _Pairs, known: Declared) -> Iterator[Step]:

@@ -11,13 +11,13 @@ from dataflow_service.registry.quoting import quote
 from dataflow_service.schema import steps as steps_of
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.steps import Steps
-from dataflow_service.schema.tables import SERVICE_TABLES, Column, Declared, Index, Schema, Table
+from dataflow_service.schema.tables import SERVICE_TABLES, Check, Column, Declared, Index, Schema, Table
 
 LOCK_SECONDS = 2.0
 """How long a step waits for its lock: as long, others who want the table wait behind it."""
 
 _DECLARED = TypeAdapter(Declared)
-_CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+|true|false|-?[0-9]+(\.[0-9]+)?")
+_CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+(?:\[\])?|true|false|-?[0-9]+(\.[0-9]+)?")
 
 
 async def begin_session(connection: asyncpg.Connection) -> None:
@@ -52,8 +52,11 @@ async def has_ledger(connection: asyncpg.Connection) -> bool:
 async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema:
     """Return the tables of the schema; a default that equals the desired one is spelled like it."""
     columns, indexes = await _columns(connection, desired), await _indexes(connection)
+    checks = await _checks(connection)
     return {
-        row["name"]: Table(row["name"], columns[row["name"]], indexes[row["name"]], row["rows"], row["size"])
+        row["name"]: Table(
+            row["name"], columns[row["name"]], indexes[row["name"]], checks[row["name"]], row["rows"], row["size"]
+        )
         for row in await connection.fetch(_TABLES)
         if row["name"] not in SERVICE_TABLES
     }
@@ -89,6 +92,14 @@ async def _indexes(connection: asyncpg.Connection) -> Mapping[str, dict[str, Ind
     return found
 
 
+async def _checks(connection: asyncpg.Connection) -> Mapping[str, dict[str, Check]]:
+    found: dict[str, dict[str, Check]] = defaultdict(dict)
+    for row in await connection.fetch(_CHECKS):
+        check = Check(row["name"], row["column"] or "", row["definition"].removesuffix(" NOT VALID"), row["valid"])
+        found[row["table_name"]][check.name] = check
+    return found
+
+
 _OWN = "c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relkind IN ('r', 'p')"
 _TABLES = f"""
 SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size
@@ -114,6 +125,14 @@ SELECT c.relname AS table_name, i.relname AS name, x.indisunique AS is_unique,
   JOIN pg_class AS i ON i.oid = x.indexrelid
   JOIN pg_am AS m ON m.oid = i.relam
  WHERE {_OWN} ORDER BY c.relname, i.relname
+"""  # noqa: S608 - text of this file
+_CHECKS = f"""
+SELECT c.relname AS table_name, k.conname AS name, a.attname AS column, k.convalidated AS valid,
+       pg_get_constraintdef(k.oid) AS definition
+  FROM pg_class AS c
+  JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'c'
+  LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+ WHERE {_OWN} ORDER BY c.relname, k.conname
 """  # noqa: S608 - text of this file
 
 

@@ -1,25 +1,22 @@
 """The steps of plans, each with its SQL, its lock and the way back. Names come from the registry and the catalogue only."""
 
 from dataclasses import replace
-from hashlib import sha256
 
 from dataflow_service.registry.quoting import quote
-from dataflow_service.schema.steps import Step, Transaction, Work
-from dataflow_service.schema.tables import Column, Index, Table
+from dataflow_service.schema.steps import VALIDATE_TEXTS, Step, Transaction, Work
+from dataflow_service.schema.tables import Check, Column, Index, Table, constraint_name
 
 _EXCLUSIVE = "ACCESS EXCLUSIVE"
-_MAX_NAME_BYTES = 63
 
 
 def create_table(table: Table) -> Step:
     """Make a table, without its indexes."""
-    columns = ", ".join(
-        _primary_key(column) if column.name == "id" else _column(column) for column in table.columns.values()
-    )
+    columns = [_primary_key(column) if column.name == "id" else _column(column) for column in table.columns.values()]
+    checks = [f"CONSTRAINT {quote(check.name)} {check.definition}" for check in table.checks.values()]
     return Step(
         action="create table",
         table=table.name,
-        statement=f"CREATE TABLE {quote(table.name)} ({columns})",
+        statement=f"CREATE TABLE {quote(table.name)} ({', '.join([*columns, *checks])})",
         lock="none",
         undo=drop_table(table.name),
     )
@@ -113,7 +110,7 @@ def backfill(table: str, column: Column) -> Step:
 
 def require_value(table: str, name: str) -> Step:
     """Refuse nulls in new versions of rows; those that are there are not read."""
-    constraint = quote(_constraint(name))
+    constraint = quote(_not_null(name))
     statement = f"{_alter(table)} ADD CONSTRAINT {constraint} CHECK ({quote(name)} IS NOT NULL) NOT VALID"
     back = _altering("drop check", table, f"{_alter(table)} DROP CONSTRAINT IF EXISTS {constraint}")
     return _altering("add check", table, statement, undo=back)
@@ -121,11 +118,15 @@ def require_value(table: str, name: str) -> Step:
 
 def validate(table: str, name: str) -> Step:
     """Check the rows that are there, while others read and write them."""
+    return _validating("validate check", table, name, _not_null(name))
+
+
+def _validating(action: str, table: str, column: str, constraint: str) -> Step:
     return Step(
-        action="validate check",
+        action=action,
         table=table,
-        columns=(name,),
-        statement=f"{_alter(table)} VALIDATE CONSTRAINT {quote(_constraint(name))}",
+        columns=(column,),
+        statement=f"{_alter(table)} VALIDATE CONSTRAINT {quote(constraint)}",
         lock="SHARE UPDATE EXCLUSIVE",
         transaction=Transaction.OWN,
         work=Work.SCAN,
@@ -139,11 +140,33 @@ def set_not_null(table: str, name: str) -> list[Step]:
     """
     change = f"{_alter(table)} ALTER COLUMN {quote(name)}"
     back = _altering("drop not null", table, f"{change} DROP NOT NULL")
-    drop = f"{_alter(table)} DROP CONSTRAINT {quote(_constraint(name))}"
+    drop = f"{_alter(table)} DROP CONSTRAINT {quote(_not_null(name))}"
     return [
         _altering("set not null", table, f"{change} SET NOT NULL", undo=back),
         _altering("drop check", table, drop),
     ]
+
+
+def add_check(table: str, check: Check) -> Step:
+    """Refuse other texts in new versions of rows; those that are there are not read."""
+    back = _altering("drop check", table, f"{_alter(table)} DROP CONSTRAINT {quote(check.name)}")
+    return _altering("add check", table, _not_valid(table, check), undo=back)
+
+
+def validate_check(table: str, check: Check, former: Check | None) -> Step:
+    """Check the rows that are there, while others read and write them. `former` is the check that this one replaces."""
+    step = _validating(VALIDATE_TEXTS, table, check.column, check.name)
+    return step if former is None else replace(step, undo=validate_check(table, former, None))
+
+
+def drop_check(table: str, check: Check) -> Step:
+    """Drop a check. Its undo checks the rows that are written from then on."""
+    back = _altering("add check", table, _not_valid(table, check))
+    return _altering("drop check", table, f"{_alter(table)} DROP CONSTRAINT {quote(check.name)}", undo=back)
+
+
+def _not_valid(table: str, check: Check) -> str:
+    return f"{_alter(table)} ADD CONSTRAINT {quote(check.name)} {check.definition} NOT VALID"
 
 
 def create_index(table: str, index: Index, *, concurrently: bool) -> Step:
@@ -196,8 +219,5 @@ def _alter(table: str) -> str:
     return f"ALTER TABLE {quote(table)}"
 
 
-def _constraint(column: str) -> str:
-    name = f"{column}_not_null"
-    if len(name.encode()) <= _MAX_NAME_BYTES:
-        return name
-    return f"{sha256(column.encode()).hexdigest()[:16]}_not_null"
+def _not_null(column: str) -> str:
+    return constraint_name(column, "not_null")

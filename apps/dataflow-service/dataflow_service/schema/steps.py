@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
+VALIDATE_TEXTS = "validate texts"
+"""The action of a step that reads whether a column has declared texts only."""
+
 
 class Transaction(StrEnum):
     """How a step runs."""

@@ -1,12 +1,16 @@
-"""Tables, columns and indexes, as the models declare them or as the database has them."""
+"""Tables, columns, indexes and checks, as the models declare them or as the database has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 SERVICE_TABLES = frozenset(
     {"change_positions", "change_sets", "changes", "idempotency_keys", "model_migrations", "schema_migrations"}
 )
 """Tables of the service itself, which its SQL files make."""
+
+MAX_NAME_BYTES = 63
+"""PostgreSQL cuts longer names off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,27 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A condition that PostgreSQL checks for each row; `valid` says whether it is true for all rows that are there.
+
+    The names that models declare differ where the conditions do, so the `definition` is not compared: PostgreSQL spells
+    it in its own way.
+    """
+
+    name: str
+    column: str
+    definition: str = field(compare=False)
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table. `rows` is PostgreSQL's estimate, None where there is none; `size` is in bytes, with indexes."""
 
     name: str
     columns: Mapping[str, Column]
     indexes: Mapping[str, Index]
+    checks: Mapping[str, Check] = field(default_factory=dict)
     rows: int | None = field(default=None, compare=False)
     size: int = field(default=0, compare=False)
 
@@ -50,10 +69,11 @@ type Schema = Mapping[str, Table]
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The names that models declare: the columns of each table, and indexes. Names only, for the ledger."""
+    """The names that models declare: the columns and checks of each table, and indexes. Names only, for the ledger."""
 
     tables: Mapping[str, tuple[str, ...]]
     indexes: tuple[str, ...]
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def declared(schema: Schema) -> Declared:
@@ -61,4 +81,11 @@ def declared(schema: Schema) -> Declared:
     return Declared(
         tables={name: tuple(schema[name].columns) for name in sorted(schema)},
         indexes=tuple(sorted(index for table in schema.values() for index in table.indexes)),
+        checks={name: tuple(sorted(schema[name].checks)) for name in sorted(schema) if schema[name].checks},
     )
+
+
+def constraint_name(column: str, end: str) -> str:
+    """Return the name of a constraint of a column, which PostgreSQL would cut off if it were longer."""
+    name = f"{column}_{end}"
+    return name if len(name.encode()) <= MAX_NAME_BYTES else f"{sha256(column.encode()).hexdigest()[:16]}_{end}"

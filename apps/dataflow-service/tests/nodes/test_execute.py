@@ -8,6 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import JSON, invalid, problem
+from offers import TEXTS
 from readings import READING
 
 from nexus_testkit import Issuer
@@ -373,3 +374,40 @@ async def test_a_row_has_the_same_bytes_by_node_and_by_endpoint(readings: aiohtt
         by_value = {"parameters": {"filter": {**READING, "id": {"$in": [row_id]}, "document": document_filter}}}
         counted = await readings.post("/v1/nodes/ReadingCountNode/execute", json=by_value)
         assert await counted.json() == {"count": number}
+
+
+EXTREMES = {
+    "name": "x",
+    "texts": [*TEXTS, "a" * 1000],
+    "wholes": [2**63 - 1, -(2**63)],
+    "reals": [-0.0, 5e-324],
+    "exacts": ["12345678901234567890123456789012345678", "0." + "0" * 37 + "1"],
+    "moments": ["9999-12-31T23:59:59.999999Z", "2026-10-25T02:30:00+01:00", "2026-10-25T02:30:00+02:00"],
+    "days": [],
+    "few": [],
+    "maker": {"name": "\U0001f529", "numbers": []},
+    "parts": [],
+    "size": {"width": "12345678901234567890123456789012345678.10", "notes": {"list": [], "deep": [[{"a": {}}]]}},
+    "moment": "0001-01-01T00:00:00Z",
+    "day": "9999-12-31",
+}
+
+
+async def test_lists_and_members_have_the_same_bytes_by_node_and_by_endpoint(offers: aiohttp.ClientSession) -> None:
+    number = '{"digits": [1e-100, 1.10, 100000000000000000000.5], "list"'
+    body = json.dumps(EXTREMES).replace('{"list"', number)
+    parameters = f'{{"parameters": {body}}}'.encode()
+    created = await (await offers.post("/v1/nodes/OfferCreateNode/execute", data=parameters, headers=JSON)).read()
+    other = await (await offers.post("/v1/offer", data=body.replace('"x"', '"y"', 1).encode(), headers=JSON)).read()
+    row = await (await offers.get("/v1/offer/1")).read()
+    read = await (await offers.post("/v1/nodes/OfferReadNode/execute", json={"parameters": {"id": 1}})).read()
+    listed = await (await offers.post("/v1/nodes/OfferListNode/execute", json={"parameters": {}})).read()
+    page = await (await offers.get("/v1/offer")).read()
+    assert [created, read, listed] == [row, row, page]
+    assert page == b'{"items":[%b,%b],"next":null}' % (row, other)
+    same = json.loads(other)
+    for name in ("id", "name", "created_at", "updated_at"):
+        same[name] = json.loads(row)[name]
+    assert same == json.loads(row)
+    for part in (b'"days":[]', b'"moment":"0001-01-01T00:00:00Z"', b'"day":"9999-12-31"', b"100000000000000000000.5"):
+        assert part in row

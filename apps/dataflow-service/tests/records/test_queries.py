@@ -37,11 +37,18 @@ async def test_special_values_written_by_others_stop_no_walk(
     sample_rows: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await database.execute(
-        "TRUNCATE samples RESTART IDENTITY; INSERT INTO samples (real, exact, moment) VALUES "
-        "('NaN', 'NaN', 'infinity'), ('Infinity', 'Infinity', '2026-02-03'), ('-Infinity', '-Infinity', '-infinity'), "
-        "(NULL, NULL, NULL), (0, 0, '2026-02-02'), ('NaN', 'NaN', 'infinity')"
+        "TRUNCATE samples RESTART IDENTITY; INSERT INTO samples (real, exact, moment, day) VALUES "
+        "('NaN', 'NaN', 'infinity', 'infinity'), ('Infinity', 'Infinity', '9999-12-31T23:59:59.999999Z', '9999-12-31'), "
+        "('-Infinity', '-Infinity', '-infinity', '-infinity'), (NULL, NULL, NULL, NULL), "
+        "(0, 0, '0001-01-01T00:00:00Z', '0001-01-01'), ('NaN', 'NaN', 'infinity', 'infinity')"
     )
-    for field in ("real", "exact", "moment"):
+    page = await _query(sample_rows, fields="moment,day", limit=3)
+    assert [(row["moment"], row["day"]) for row in page["items"]] == [
+        ("infinity", "infinity"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31"),
+        ("-infinity", "-infinity"),
+    ]
+    for field in ("real", "exact", "moment", "day"):
         for order, expected in ((field, [3, 5, 2, 1, 6, 4]), (f"-{field}", [4, 1, 6, 2, 5, 3])):
             ids: list[int] = []
             after = None

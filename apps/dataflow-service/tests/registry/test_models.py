@@ -120,7 +120,8 @@ async def test_values_of_the_wrong_type_are_refused(
             "unknown_type",
             (
                 "The field Shape.corner is annotated <class 'complex'>, for which no column type is known. Use one of "
-                "str, bool, int, float, Decimal, datetime, date, UUID, dict, optionally with '| None'."
+                "str, bool, int, float, Decimal, datetime, date, UUID, dict, an Enum or Literal of texts, a BaseModel, "
+                "a TypedDict, or a list of one of these, optionally with '| None'."
             ),
         ),
         (

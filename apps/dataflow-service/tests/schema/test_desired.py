@@ -2,7 +2,7 @@
 
 import asyncpg
 import pytest
-from conftest import MakeSettings
+from conftest import MakeSettings, make_tables
 
 from dataflow_service.registry import loader
 from dataflow_service.schema.desired import desired_schema
@@ -64,6 +64,27 @@ async def test_each_type_and_default_makes_a_column_and_nothing_is_left_to_do(
     assert (await service.plan()).steps == ()
 
 
+@pytest.mark.usefixtures("model_packages")
+async def test_lists_declared_texts_and_members_make_columns_and_nothing_is_left_to_do(
+    make_settings: MakeSettings, database: asyncpg.Connection
+) -> None:
+    settings = make_settings(models="rich_types")
+    await make_tables(settings)
+    assert (await MigrationService(settings, desired_schema(loader.load("rich_types"))).plan()).steps == ()
+    defaults = await database.fetch(
+        "SELECT column_name::text, column_default FROM information_schema.columns "
+        "WHERE table_name = 'offers' AND table_schema = current_schema() AND column_name = ANY ($1)",
+        ["colours", "days", "colour", "size", "parts"],
+    )
+    assert dict(map(tuple, defaults)) == {
+        "colours": "'{red}'::text[]",
+        "days": "'{}'::date[]",
+        "colour": "'blue'::text",
+        "size": """'{"unit": "mm", "notes": {}, "width": "1.0", "measured_at": null}'::jsonb""",
+        "parts": "'[]'::jsonb",
+    }
+
+
 @pytest.mark.parametrize(
     ("package", "message"),
     [
@@ -96,6 +117,10 @@ async def test_each_type_and_default_makes_a_column_and_nothing_is_left_to_do(
                 "The model LongName names 'abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz_0123456789', which PostgreSQL "
                 "would cut off: use at most 63 bytes."
             ),
+        ),
+        (
+            "wrong_default",
+            "The default of the field WrongDefault.colour is not valid: Input should be 'red' or 'blue'.",
         ),
         ("table_of_the_service", "The model Ledger names the table model_migrations, which the service itself has."),
     ],

@@ -14,6 +14,7 @@ import asyncpg
 from nexus_chassis.connection_pool import ConnectionPool
 from nexus_chassis.database_errors import translate_database_errors
 from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError, PoolExhaustedError
+from nexus_chassis.exact_dates import use_exact_dates
 from nexus_chassis.migrations import apply_migrations
 from nexus_chassis.settings import PostgresSettings, read_secret
 from nexus_chassis.unit_of_work import Database
@@ -158,7 +159,7 @@ def create_pool(settings: PostgresSettings) -> ConnectionPool:
 async def _connect(url: str, password_file: Path, setting: str) -> asyncpg.Connection:
     password = read_secret(password_file, setting)
     try:
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             url,
             password=password,
             timeout=_CONNECT_SECONDS,
@@ -169,6 +170,8 @@ async def _connect(url: str, password_file: Path, setting: str) -> asyncpg.Conne
         raise ConfigurationError(_refused(url, password_file, error)) from None
     except asyncpg.ClientConfigurationError as error:
         raise ConfigurationError(f"{setting.removesuffix('_PASSWORD_FILE')}_URL is not usable: {error}.") from None
+    await use_exact_dates(connection)
+    return connection
 
 
 def _refused(url: str, password_file: Path, error: Exception) -> str:
