@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from offers import LISTS, answered
 
 from dataflow_service.records import encoding, parsing
+from dataflow_service.records.repository import Row
 from dataflow_service.records.service import RecordService
 from dataflow_service.registry import loader
 from dataflow_service.registry.model import Model
@@ -108,25 +109,27 @@ class Bench:
     def create(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row as it is answered."""
         (values,) = self._values([row])
-        created: dict[str, Any] = json.loads(
-            encoding.row_json(self.model, self.runner.run(self.records.create(ME, self.model, values)))
-        )
+        created: dict[str, Any] = json.loads(encoding.row_json(self.model, self.runner.run(self._create(values))))
         return created
+
+    async def _create(self, values: parsing.Values) -> Row:
+        async with self.records.writing(ME) as rows:
+            return await rows.create(self.model, values)
 
     def create_many(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows as they are answered."""
-        ids = self.runner.run(self.records.create_many(ME, self.model, self._values(rows)))
+        ids = self.runner.run(self._create_many(self._values(rows)))
         found = [self.runner.run(self.records.read(self.model, row_id)) for row_id in ids]
         return [json.loads(encoding.row_json(self.model, row)) for row in found]
+
+    async def _create_many(self, values: list[parsing.Values]) -> list[Any]:
+        async with self.records.writing(ME) as rows:
+            return await rows.create_many(self.model, values)
 
     def _values(self, rows: list[dict[str, Any]]) -> list[parsing.Values]:
         named = [{"name": str(number), **row} for number, row in enumerate(rows, self.rows)]
         self.rows += len(rows)
         return parsing.new_rows(self.model, strict_json.loads(json.dumps(named), decimals=True))
-
-
-async def _publish(*_: object) -> None:
-    """Nobody listens here."""
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ def bench(make_settings: MakeSettings, model_packages: None) -> Iterator[Bench]:
         runner.run(make_tables(settings))
         database = Database(create_pool(settings))
         model = loader.load("rich_types").named("Offer")
-        yield Bench(model, RecordService(database, _publish, read_seconds=10), runner)
+        yield Bench(model, RecordService(database, lambda: None, read_seconds=10), runner)
         runner.run(database.close())
 
 
