@@ -31,8 +31,9 @@ async def test_each_committed_change_is_published_with_its_place_in_the_feed(
     await client.patch("/v1/product/1", json={"supplier": "s", "name": "A"})
     await client.put("/v1/product/1", json={"name": "B"})
     await client.delete("/v1/product/1")
+    events = await published(redis_url, 4)
     places = [change["event"] for change in await _feed(client)]
-    assert await published(redis_url, 4) == [
+    assert events == [
         {"op": "create", "event": places[0], "changed": ALL, "id": 1},
         {"op": "update", "event": places[1], "changed": ["name", "supplier"], "id": 1},
         {"op": "update", "event": places[2], "changed": ALL, "id": 1},

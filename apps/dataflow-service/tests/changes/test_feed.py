@@ -8,6 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import invalid, problem
+from channel import shown
 from readings import READING
 from tcp_proxy import Proxy
 
@@ -44,10 +45,13 @@ async def _walk(client: aiohttp.ClientSession, after: str) -> tuple[list[int], s
     return ids, page["next"]
 
 
-async def test_a_change_has_what_was_done_and_the_row_as_it_was_afterwards(client: aiohttp.ClientSession) -> None:
+async def test_a_change_has_what_was_done_and_the_row_as_it_was_afterwards(
+    client: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     created = await (await client.post("/v1/product", json={"name": "a"})).json()
     updated = await (await client.patch("/v1/product/1", json={"name": "b"})).json()
     await client.delete("/v1/product/1")
+    await shown(database)
     page = await _page(client)
     about = [(item["model"], item["op"], item["id"], item["row"]) for item in page["items"]]
     assert about == [
@@ -74,30 +78,37 @@ async def test_a_change_has_what_was_done_and_the_row_as_it_was_afterwards(clien
     ],
 )
 async def test_rows_have_the_bytes_of_the_endpoints_of_rows(
-    readings: aiohttp.ClientSession, values: dict[str, Any]
+    readings: aiohttp.ClientSession, database: asyncpg.Connection, values: dict[str, Any]
 ) -> None:
     answer = await (await readings.post("/v1/reading", json={**READING, **values})).read()
+    await shown(database)
     feed = await (await readings.get("/v1/changes")).read()
     assert b'"row":' + answer + b"}]" in feed
 
 
-async def test_pages_go_on_after_the_one_before_and_an_empty_one_too(client: aiohttp.ClientSession) -> None:
+async def test_pages_go_on_after_the_one_before_and_an_empty_one_too(
+    client: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     latest = (await _page(client, after="latest"))["next"]
     assert await _page(client, after=latest) == {"items": [], "next": latest}
     await client.post("/v1/product/bulk", json=[{"name": "x"}] * 5)
+    await shown(database)
     assert await _walk(client, latest) == ([1, 2, 3, 4, 5], (await _page(client, after="latest"))["next"])
 
 
-async def test_a_page_ends_early_where_its_rows_have_a_mebibyte(client: aiohttp.ClientSession) -> None:
+async def test_a_page_ends_early_where_its_rows_have_a_mebibyte(
+    client: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     for _ in range(2):
         await client.post("/v1/product/bulk", json=[{"name": "x", "description": "d" * 60_000}] * 15)
+    await shown(database)
     first = await _page(client)
     second = await _page(client, after=first["next"])
     assert [len(page["items"]) for page in (first, second)] == [18, 12]
 
 
 async def test_a_transaction_that_commits_late_is_not_missed_and_none_is_repeated(
-    client: aiohttp.ClientSession, postgres_url: str
+    client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_url: str
 ) -> None:
     model = loader.load("dataflow_service.models").named("Product")
     start = (await _page(client, after="latest"))["next"]
@@ -110,6 +121,7 @@ async def test_a_transaction_that_commits_late_is_not_missed_and_none_is_repeate
     seen, place = await _walk(client, start)
     assert (seen, place) == ([], start)
     await first.execute("COMMIT")
+    await shown(database)
     assert await _walk(client, place) == ([1, 2], (await _page(client, after="latest"))["next"])
     await first.close()
     await second.close()
@@ -136,6 +148,7 @@ async def test_old_changes_are_deleted_once_they_are_published_and_a_position_be
     start = (await _page(client, after="latest"))["next"]
     await client.post("/v1/product/bulk", json=[{"name": "x"}] * 3)
     await client.post("/v1/product", json={"name": "y"})
+    await shown(database)
     last_of_set = (await _page(client))["items"][2]["event"]
     await database.execute(
         "UPDATE change_sets SET at = at - interval '1 hour' WHERE id = (SELECT min(id) FROM change_sets)"
@@ -169,6 +182,7 @@ async def test_changes_that_are_not_published_are_kept(
 ) -> None:
     await redis_proxy.cut()
     await client.post("/v1/product", json={"name": "x"})
+    await shown(database)
     assert await changes.delete_old(database, timedelta(0), limit=2) == 0
     assert [item["id"] for item in (await _page(client))["items"]] == [1]
 
@@ -184,5 +198,6 @@ async def test_rows_of_a_former_type_are_sent_as_they_were_kept(
 ) -> None:
     await readings.post("/v1/reading", json=READING)
     await database.execute('ALTER TABLE instrument_readings ALTER COLUMN "text" TYPE bigint USING 1')
+    await shown(database)
     (item,) = (await _page(readings))["items"]
     assert (item["row"]["text"], item["row"]["whole"]) == ("x", 2**62)

@@ -8,6 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import problem
+from channel import shown
 from conftest import MakeSettings
 
 from dataflow_service.app import create_app
@@ -79,6 +80,7 @@ async def test_the_version_is_in_no_row_no_list_and_no_change(
     created = await (await client.post("/v1/product", json={"name": "a"})).json()
     changed = await (await client.patch("/v1/product/1", json={"name": "b"})).json()
     listed = await (await client.get("/v1/product")).json()
+    await shown(database)
     feed = await (await client.get("/v1/changes")).json()
     assert "row_version" not in created
     assert listed["items"] == [changed]

@@ -7,6 +7,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import JSON, invalid, problem
+from channel import shown
 
 from nexus_testkit import Issuer
 
@@ -57,8 +58,11 @@ async def test_rows_have_the_bytes_of_their_own_endpoint(client: aiohttp.ClientS
     assert await response.read() == b'{"results":[%b]}' % await (await client.get("/v1/product/1")).read()
 
 
-async def test_the_feed_has_the_changes_of_a_transaction_together(client: aiohttp.ClientSession) -> None:
+async def test_the_feed_has_the_changes_of_a_transaction_together(
+    client: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     await _send(client, _operation("Create", name="a"), _operation("Update", id=1, name="b"))
+    await shown(database)
     items = (await (await client.get("/v1/changes")).json())["items"]
     assert [(item["op"], item["id"]) for item in items] == [("create", 1), ("update", 1)]
     assert len({item["event"].partition("-")[0] for item in items}) == 1

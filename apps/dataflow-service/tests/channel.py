@@ -1,8 +1,9 @@
-"""What was published to the channel of products."""
+"""What was published to the channel of products, and when the feed has all that was committed."""
 
 import asyncio
 from typing import Any
 
+import asyncpg
 from redis.asyncio import Redis
 
 from nexus_chassis.channels import START, Channel, Position, history, position
@@ -18,3 +19,13 @@ async def published(redis_url: str, count: int, tenant: str | None = None) -> li
             if len(events) >= count:
                 return [event.data for event in events]
             await asyncio.sleep(0.05)
+
+
+async def shown(database: asyncpg.Connection) -> None:
+    """Wait until the feed shows all changes: until no transaction of others on the server is older than them."""
+    async with asyncio.timeout(10):
+        while not await database.fetchval(_SHOWN):  # noqa: ASYNC110 - the database announces nothing
+            await asyncio.sleep(0.01)
+
+
+_SHOWN = "SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM changes"
