@@ -130,6 +130,12 @@ def test_a_wrong_configuration_ends_with_78(start: Callable[..., ServiceProcess]
     assert (status, log[0]["message"], err) == (78, "The flux is not set. Set NEXUS_FLUX.", "")
 
 
+def test_several_workers_that_give_up_end_with_78(start: Callable[..., ServiceProcess]) -> None:
+    for _ in range(3):  # the second may give up while the supervisor stops because of the first
+        status, log, err = start("example_service:create_misconfigured_app", WEB_CONCURRENCY=6).outcome()
+        assert (status, log[0]["message"], err) == (78, "The flux is not set. Set NEXUS_FLUX.", "")
+
+
 def test_a_port_in_use_ends_with_78(start: Callable[..., ServiceProcess]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

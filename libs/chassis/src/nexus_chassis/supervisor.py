@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, override
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from uvicorn.config import Config
 from uvicorn.server import Server
@@ -45,6 +46,16 @@ class _Arbiter(Arbiter):
         """Replace no worker, as gunicorn would, and drop no connection. New workers inherit what is read here."""
         reload_certificate(_Worker.listeners)
         self.kill_workers(signal.SIGHUP)
+
+    @override
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers. One that gives up meanwhile, as the first did, must not end the supervisor in another way."""
+        while True:
+            try:
+                super().stop(graceful)
+            except HaltServer:
+                continue
+            return
 
 
 class _Logger(Logger):
