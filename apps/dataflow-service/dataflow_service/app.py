@@ -7,6 +7,8 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from dataflow_service import __version__
+from dataflow_service.bulk import endpoints as bulk
+from dataflow_service.bulk.service import BulkService, StreamLimits
 from dataflow_service.changes import endpoints as changes
 from dataflow_service.changes.relay import ChangeRelay, relaying
 from dataflow_service.changes.service import ChangeFeed
@@ -45,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=[registry.router, schema.router, nodes.router, changes.router, records.router],
+        routers=[registry.router, schema.router, nodes.router, changes.router, bulk.router, records.router],
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -70,6 +72,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             app.state.context = Context(
                 registry=models,
                 records=rows,
+                bulk=BulkService(database, rows, _stream_limits(settings)),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
                 migrations=migrations,
@@ -78,3 +81,13 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 yield
 
     return lifespan
+
+
+def _stream_limits(settings: Settings) -> StreamLimits:
+    return StreamLimits(
+        rows=settings.bulk_rows,
+        size=settings.bulk_bytes,
+        seconds=settings.bulk_seconds,
+        connections=max(1, settings.postgres_pool_size // 2),
+        read_seconds=settings.read_seconds,
+    )

@@ -1,12 +1,15 @@
 """The answers (RFC 9457) to the errors of the services."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import asyncpg
 
+from dataflow_service.bulk.errors import BulkTimeoutError, RefusedRowError, StreamTooLongError
 from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
+    Fault,
     InvalidQueryError,
     InvalidRowError,
     NoSuchRowError,
@@ -71,9 +74,36 @@ def _not_computable(error: NotComputableError) -> Problem:
 
 
 def _invalid_request(error: InvalidRowError | InvalidQueryError) -> Problem:
-    faults = [{"pointer": _pointer(fault.place), "detail": fault.text} for fault in error.faults]
+    faults = [_fault(fault) for fault in error.faults]
     detail = "; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults)
     return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults)
+
+
+def _fault(fault: Fault) -> dict[str, object]:
+    named: dict[str, object] = {"pointer": _pointer(fault.place), "detail": fault.text}
+    return named if fault.line is None else {**named, "line": fault.line}
+
+
+def _refused_row(error: RefusedRowError) -> Problem:
+    problem = _REFUSALS[type(error.cause)](error.cause)
+    problem.extra["errors"] = [_fault(error.fault)]
+    return problem
+
+
+_REFUSALS: Mapping[type[Exception], Callable[[Any], Problem]] = {
+    NoSuchRowError: _no_such_row,
+    NotUniqueError: _not_unique,
+    NotStorableError: _not_storable,
+}
+
+
+def _stream_too_long(error: StreamTooLongError) -> Problem:
+    title = "There are too many rows in one request"
+    return Problem(413, "too-many-rows", title, str(error), limit=error.limit)
+
+
+def _bulk_timeout(error: BulkTimeoutError) -> Problem:
+    return Problem(408, "bulk-timeout", "The request takes too long", str(error))
 
 
 def _pointer(place: Iterable[str | int]) -> str:
@@ -144,6 +174,9 @@ PROBLEMS = (
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),
     (ChangesDeletedError, _changes_deleted),
+    (RefusedRowError, _refused_row),
+    (StreamTooLongError, _stream_too_long),
+    (BulkTimeoutError, _bulk_timeout),
     (NoSuchRowError, _no_such_row),
     (NotUniqueError, _not_unique),
     (TooManyRowsError, _too_many_rows),

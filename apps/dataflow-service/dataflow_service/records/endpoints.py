@@ -11,9 +11,7 @@ from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.schemas import (
     QUERY_BODY,
     ROW_BODY,
-    ROWS_BODY,
     AfterParameter,
-    CreatedRows,
     FieldsParameter,
     FilterParameter,
     GroupPage,
@@ -75,15 +73,6 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
         row = await rows.create(model, values)
     location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
     return _json(encoding.row_json(model, row), 201, {"Location": location})
-
-
-@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY, response_model=CreatedRows)
-async def create_rows(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
-    """Create a row from each object of a JSON array, all or none."""
-    values = parsing.new_rows(model, await _read(request, MAX_BULK_BYTES))
-    async with records.writing(principal) as rows:
-        ids = await rows.create_many(model, values)
-    return _json(to_json({"created": len(ids), "ids": ids}), 201)
 
 
 @router.get("/count", dependencies=_reading, response_model=RowCount)

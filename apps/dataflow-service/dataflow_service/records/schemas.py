@@ -8,16 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 ROW_BODY = {
     "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Row"}}}, "required": True}
 }
-ROWS_BODY = {
-    "requestBody": {
-        "content": {
-            "application/json": {
-                "schema": {"type": "array", "title": "Rows", "items": {"$ref": "#/components/schemas/Row"}}
-            }
-        },
-        "required": True,
-    }
-}
 _FILTER = (
     "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
     "$and, $or and $not combine filters"
@@ -79,10 +69,3 @@ class RowCount(BaseModel):
     """How many rows there are."""
 
     count: int
-
-
-class CreatedRows(BaseModel):
-    """How many rows were created, and their ids."""
-
-    created: int
-    ids: list[Any]

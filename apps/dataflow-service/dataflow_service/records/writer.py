@@ -1,7 +1,7 @@
 """Changes rows within one transaction."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -29,6 +29,10 @@ class RecordWriter:
     def __init__(self, connection: asyncpg.Connection, principal: Principal) -> None:
         self._connection = connection
         self._author = Author.of(principal)
+
+    def part(self) -> AbstractAsyncContextManager[object]:
+        """Context manager of a part of the transaction: an error in it undoes the part alone."""
+        return self._connection.transaction()
 
     async def create(self, model: Model, values: Values) -> Row:
         """Create a row and return it."""
