@@ -11,7 +11,7 @@ from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidQueryError
 from dataflow_service.records.parsing import BODY
 from dataflow_service.registry.model import Model
 
-_ROWS_OF_A_TURN = 100
+_ROWS_OF_A_TURN = 25
 
 _OPERATIONS: Mapping[str, type[Operation[Any]]] = {"create": Create, "update": Update, "delete": Delete}
 
