@@ -7,6 +7,8 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from dataflow_service import __version__
+from dataflow_service.bulk import endpoints as bulk
+from dataflow_service.bulk.service import BulkService, StreamLimits
 from dataflow_service.changes import endpoints as changes
 from dataflow_service.changes.relay import ChangeRelay, relaying
 from dataflow_service.changes.service import ChangeFeed
@@ -57,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             transactions.router,
             changes.router,
             openapi.router,
+            bulk.router,
             records.router,
             pages.router,
             pages.files,
@@ -86,6 +89,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             app.state.context = Context(
                 registry=models,
                 records=rows,
+                bulk=BulkService(database, rows, _stream_limits(settings)),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
                 migrations=migrations,
@@ -96,3 +100,13 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 yield
 
     return lifespan
+
+
+def _stream_limits(settings: Settings) -> StreamLimits:
+    return StreamLimits(
+        rows=settings.bulk_rows,
+        size=settings.bulk_bytes,
+        seconds=settings.bulk_seconds,
+        connections=max(1, settings.postgres_pool_size // 2),
+        read_seconds=settings.read_seconds,
+    )

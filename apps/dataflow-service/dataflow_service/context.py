@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from dataflow_service.bulk.service import BulkService
     from dataflow_service.changes.service import ChangeFeed
     from dataflow_service.nodes.service import NodeService
     from dataflow_service.openapi.service import Document
@@ -22,6 +23,7 @@ class Context:
 
     registry: "Registry"
     records: "RecordService"
+    bulk: "BulkService"
     nodes: "NodeService"
     changes: "ChangeFeed"
     migrations: "MigrationService"

@@ -4,15 +4,18 @@ from collections.abc import Iterable
 
 import asyncpg
 
+from dataflow_service.bulk.errors import BulkTimeoutError, RefusedRowError, StreamTooLongError
 from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.idempotency.errors import (
     AnswerTooLargeError,
     InvalidKeyError,
+    KeyNotTakenError,
     KeyReusedError,
     StillRunningError,
 )
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
+    Fault,
     InvalidEntityTagsError,
     InvalidQueryError,
     InvalidRowError,
@@ -38,6 +41,10 @@ _RETRY = {"Retry-After": "2"}
 
 def _invalid_key(error: InvalidKeyError) -> Problem:
     return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", str(error))
+
+
+def _key_not_taken(error: KeyNotTakenError) -> Problem:
+    return Problem(400, "idempotency-key-not-taken", "A stream takes no Idempotency-Key", str(error))
 
 
 def _key_reused(error: KeyReusedError) -> Problem:
@@ -123,9 +130,29 @@ def _not_computable(error: NotComputableError) -> Problem:
 
 
 def _invalid_request(error: InvalidRowError | InvalidQueryError) -> Problem:
-    faults = [{"pointer": _pointer(fault.place), "detail": fault.text} for fault in error.faults]
+    faults = [_fault(fault) for fault in error.faults]
     detail = "; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults)
     return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults)
+
+
+def _fault(fault: Fault) -> dict[str, object]:
+    named: dict[str, object] = {"pointer": _pointer(fault.place), "detail": fault.text}
+    return named if fault.line is None else {**named, "line": fault.line}
+
+
+def _refused_row(error: RefusedRowError) -> Problem:
+    problem = _MAKERS[type(error.cause)](error.cause)
+    problem.extra["errors"] = [_fault(error.fault)]
+    return problem
+
+
+def _stream_too_long(error: StreamTooLongError) -> Problem:
+    title = "There are too many rows in one request"
+    return Problem(413, "too-many-rows", title, str(error), limit=error.limit)
+
+
+def _bulk_timeout(error: BulkTimeoutError) -> Problem:
+    return Problem(408, "bulk-timeout", "The request takes too long", str(error))
 
 
 def _pointer(place: Iterable[str | int]) -> str:
@@ -200,6 +227,7 @@ PROBLEMS: ProblemMap = (
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
+    (KeyNotTakenError, _key_not_taken),
     (KeyReusedError, _key_reused),
     (StillRunningError, _still_running),
     (AnswerTooLargeError, _answer_too_large),
@@ -209,6 +237,9 @@ PROBLEMS: ProblemMap = (
     (NoSuchNodeError, _no_such_node),
     (MissingScopeError, _missing_scope),
     (ChangesDeletedError, _changes_deleted),
+    (RefusedRowError, _refused_row),
+    (StreamTooLongError, _stream_too_long),
+    (BulkTimeoutError, _bulk_timeout),
     (NoSuchRowError, _no_such_row),
     (VersionMismatchError, _version_mismatch),
     (VersionRequiredError, _version_required),

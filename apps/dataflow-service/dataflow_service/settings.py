@@ -56,3 +56,22 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
         le=3650,
         description="days that the feed keeps changes",
     )
+    bulk_rows: int = Field(
+        5_000_000,
+        validation_alias="DATAFLOW_BULK_ROWS",
+        ge=1,
+        description="rows in one stream of NDJSON or CSV",
+    )
+    bulk_bytes: int = Field(
+        1024**3,
+        validation_alias="DATAFLOW_BULK_BYTES",
+        ge=1,
+        description="bytes in one stream of NDJSON or CSV",
+    )
+    bulk_seconds: float = Field(
+        600.0,
+        validation_alias="DATAFLOW_BULK_SECONDS",
+        gt=0,
+        le=86400,
+        description="seconds that one stream of rows, sent or exported, may take",
+    )

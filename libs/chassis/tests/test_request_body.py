@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -148,3 +149,41 @@ async def test_a_body_above_the_limit_is_refused_before_it_is_read(service: str,
 
 async def test_numbers_can_be_read_as_decimals(service: str, http: aiohttp.ClientSession) -> None:
     assert await send(http, "PUT", f"{service}/value", b"[0.10, 1]") == (200, "[Decimal('0.10'), 1]")
+
+
+async def test_a_stream_may_be_larger_than_what_is_reserved_for_it(service: str, http: aiohttp.ClientSession) -> None:
+    async def chunks(number: int) -> AsyncIterator[bytes]:
+        for _ in range(number):
+            yield b"x" * 65536
+
+    async def stream(body: object) -> tuple[int, Any]:
+        return await send(http, "PUT", f"{service}/parts", body, Content_Type='Text/CSV; charset="UTF-8"')
+
+    limit = 2 * 1024 * 1024
+    assert await stream(chunks(32)) == (200, {"type": "text/csv", "size": limit, "in_parts": True})
+    detail = f"At most {limit} bytes are accepted here. Send the content in parts."
+    too_large = problem(413, "body-too-large", "The request body is too large", detail, limit=limit)
+    assert await stream(chunks(33)) == too_large
+    assert await stream(io.BytesIO(b"x" * (limit + 1))) == too_large
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        ({"X": "y"}, "Found no Content-Type. Send one of text/csv, text/plain, in UTF-8."),
+        (
+            {"Content-Type": "text/csv; charset=latin-1"},
+            "Found Content-Type 'text/csv; charset=latin-1'. Send one of text/csv, text/plain, in UTF-8.",
+        ),
+        (
+            {"Content-Type": "text/csv", "Content-Encoding": "gzip"},
+            "Found Content-Encoding 'gzip'. Send the body uncompressed.",
+        ),
+    ],
+)
+async def test_a_body_has_one_of_the_media_types_that_are_accepted(
+    service: str, http: aiohttp.ClientSession, headers: dict[str, str], detail: str
+) -> None:
+    title = "The body is not of a type that is accepted here"
+    answer = await send(http, "PUT", f"{service}/parts", b"x", **headers)
+    assert answer == problem(415, "unsupported-media-type", title, detail)

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic_core import to_json
 
-from dataflow_service.idempotency.errors import InvalidKeyError
+from dataflow_service.idempotency.errors import InvalidKeyError, KeyNotTakenError
 from dataflow_service.idempotency.models import Answer, Attempt
 from dataflow_service.idempotency.service import Opening, Transaction, answer_once
 from nexus_chassis import strict_json
@@ -51,6 +51,12 @@ async def _read(request: Request, principal: Principal, limit: int) -> tuple[Any
         return strict_json.loads(body, decimals=True), attempt
     except InvalidJsonError as error:
         raise invalid_json(error) from None
+
+
+def refuse_key(request: Request) -> None:
+    """Raise KeyNotTakenError for a request with a key, where its answer cannot be kept."""
+    if _key(request) is not None:
+        raise KeyNotTakenError
 
 
 async def respond[T: Transaction](

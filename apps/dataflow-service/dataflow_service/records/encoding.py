@@ -22,6 +22,12 @@ def row_json(model: Model, row: Row) -> bytes:
     return _object(_parts_of_model(model), row)
 
 
+def row_encoder(fields: Sequence[Field]) -> Callable[[Row], bytes]:
+    """Return what encodes fields of a row as a JSON object."""
+    parts = _parts(tuple(fields))
+    return lambda row: _object(parts, row)
+
+
 def row_values(fields: Sequence[Field], row: Row) -> dict[str, Any]:
     """Return fields of a row as the values of its JSON, with the fractions in JSON fields as Decimal."""
     plain = {field.name: row[field.name] for field in fields if field.sql_type != "jsonb"}

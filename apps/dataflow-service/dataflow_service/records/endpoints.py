@@ -16,9 +16,7 @@ from dataflow_service.records.schemas import (
     IF_NONE_MATCH,
     QUERY_BODY,
     ROW_BODY,
-    ROWS_BODY,
     AfterParameter,
-    CreatedRows,
     FieldsParameter,
     FilterParameter,
     GroupPage,
@@ -84,20 +82,6 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
             row = await rows.create(model, values)
         location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
         return Answer(encoding.row_json(model, row), 201, {**JSON, "Location": location, **preconditions.etag(row)})
-
-    return await respond(attempt, partial(records.writing, principal), create)
-
-
-@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY, response_model=CreatedRows)
-async def create_rows(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
-    """Create a row from each object of a JSON array, all or none."""
-    parse = partial(parsing.new_rows, model)
-    values, attempt = await read_json_attempt(request, principal, MAX_BULK_BYTES, parse)
-
-    async def create(writing: Writing) -> Answer:
-        async with writing() as rows:
-            ids = await rows.create_many(model, values)
-        return Answer(to_json({"created": len(ids), "ids": ids}), 201)
 
     return await respond(attempt, partial(records.writing, principal), create)
 

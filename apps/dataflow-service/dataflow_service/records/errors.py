@@ -9,10 +9,14 @@ MAX_FAULTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `place` begins with the part of the request (body, query); `text` continues a sentence about it."""
+    """One fault. `place` begins with the part of the request (body, query); `text` continues a sentence about it.
+
+    `line` is that of a body whose rows are lines.
+    """
 
     place: tuple[str | int, ...]
     text: str
+    line: int | None = None
 
 
 class InvalidRowError(Exception):

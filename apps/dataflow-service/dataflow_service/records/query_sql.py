@@ -34,9 +34,7 @@ class _Column:
 def select_page(model: Model, query: Query, *, limit: int, max_bytes: int) -> Statement:
     """Return the rows of a page, and the values of its order; see `_within` for limits."""
     parameters = Parameters()
-    keys = [key.field for key in query.order]
-    fields = [*query.fields, *(field for field in keys if field not in query.fields)]
-    columns = [_Column(field.name, field.sql_type, _expression(field)) for field in fields]
+    columns = _columns(query)
     source = _source(model, query, columns, parameters)
     return _within(
         f"{source}{_order(query.order, TABLE)}",
@@ -46,6 +44,15 @@ def select_page(model: Model, query: Query, *, limit: int, max_bytes: int) -> St
         max_bytes=max_bytes,
         parameters=parameters,
     )
+
+
+def select_every(model: Model, query: Query) -> Statement:
+    """Return all rows of a query, and the values of its order."""
+    parameters = Parameters()
+    columns = _columns(query)
+    source = _source(model, query, columns, parameters)
+    names = ", ".join(map(_result, columns))
+    return Statement(f"SELECT {names} FROM ({source}) AS measured{_order(query.order, 'measured')}", parameters.values)  # noqa: S608
 
 
 def select_groups(model: Model, query: GroupQuery, *, limit: int, max_bytes: int) -> Statement:
@@ -67,6 +74,12 @@ def count(model: Model, wanted: Filter) -> Statement:
     parameters = Parameters()
     where = condition(wanted, parameters)
     return Statement(f"SELECT count(*) FROM {quote(model.table)} AS {TABLE} WHERE {where}", parameters.values)  # noqa: S608
+
+
+def _columns(query: Query) -> list[_Column]:
+    keys = [key.field for key in query.order]
+    fields = [*query.fields, *(field for field in keys if field not in query.fields)]
+    return [_Column(field.name, field.sql_type, _expression(field)) for field in fields]
 
 
 def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column], parameters: Parameters) -> str:

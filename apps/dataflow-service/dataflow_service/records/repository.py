@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 
@@ -131,12 +131,17 @@ async def delete(
 
 
 @asynccontextmanager
-async def reading(connection: asyncpg.Connection, seconds: float) -> AsyncIterator[None]:
+async def reading(
+    connection: asyncpg.Connection,
+    seconds: float,
+    isolation: Literal["READ COMMITTED", "REPEATABLE READ"] = "READ COMMITTED",
+) -> AsyncIterator[None]:
     """Context manager of a transaction that changes nothing, whose statements may run for `seconds` each.
 
     Raises QueryTimeoutError for one that runs longer, NotComputableError for one that has no result.
     """
-    await connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {round(seconds * 1000)}")
+    begin = f"BEGIN ISOLATION LEVEL {isolation} READ ONLY"
+    await connection.execute(f"{begin}; SET LOCAL statement_timeout = {round(seconds * 1000)}")
     try:
         yield
     except asyncpg.QueryCanceledError as error:

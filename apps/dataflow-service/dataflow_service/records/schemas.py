@@ -8,17 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 ROW_BODY = {
     "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Row"}}}, "required": True}
 }
-ROWS_BODY = {
-    "requestBody": {
-        "content": {
-            "application/json": {
-                "schema": {"type": "array", "title": "Rows", "items": {"$ref": "#/components/schemas/Row"}}
-            }
-        },
-        "required": True,
-    }
-}
-
 IF_MATCH = {
     "parameters": [
         {
@@ -100,10 +89,3 @@ class RowCount(BaseModel):
     """How many rows there are."""
 
     count: int
-
-
-class CreatedRows(BaseModel):
-    """How many rows were created, and their ids."""
-
-    created: int
-    ids: list[Any]

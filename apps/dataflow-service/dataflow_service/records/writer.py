@@ -44,6 +44,10 @@ class RecordWriter:
         """The connection, for what is written in the same transaction."""
         return self._connection
 
+    def part(self) -> AbstractAsyncContextManager[object]:
+        """Context manager of a part of the transaction: an error in it undoes the part alone."""
+        return self._connection.transaction()
+
     async def create(self, model: Model, values: Values) -> Row:
         """Create a row and return it."""
         with _refusals(model, values):

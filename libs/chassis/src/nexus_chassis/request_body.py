@@ -1,6 +1,6 @@
 """Request bodies: read within limits, and as strict JSON."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -25,6 +25,22 @@ async def read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise body_too_large(limit)
     return bytes(body)
+
+
+async def stream_body(request: Request, limit: int, *, reserved: int) -> AsyncGenerator[bytes]:
+    """The body in parts, as they arrive, at most `limit` bytes in all; the connection is read no faster than the parts are.
+
+    Memory of `reserved` bytes is reserved until the request ends. Raises as `read_body` does.
+    """
+    _declared_length(request, limit)
+    if (ticket := ticket_of(request)) is not None:
+        await ticket.reserve(reserved)
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise body_too_large(limit)
+        yield part
 
 
 def _declared_length(request: Request, limit: int) -> int | None:
@@ -67,19 +83,43 @@ async def read_json(request: Request, limit: int, *, decimals: bool = False) -> 
 
 def require_json(request: Request) -> None:
     """Raise Problem 415 unless the body is declared as JSON in UTF-8, not compressed."""
+    if not _is_json(_declared_type(request)):
+        raise _unsupported(f"{_found_type(request)} Send JSON in UTF-8 with 'Content-Type: application/json'.")
+    _refuse_compressed(request)
+
+
+def require_media_type(request: Request, accepted: Sequence[str]) -> str:
+    """The declared type of the body, one of `accepted` in UTF-8, not compressed; raises Problem 415 for any other."""
+    found = _declared_type(request)
+    if found not in accepted:
+        raise _unsupported(f"{_found_type(request)} Send one of {', '.join(accepted)}, in UTF-8.")
+    _refuse_compressed(request)
+    return found
+
+
+def _declared_type(request: Request) -> str:
+    """The media type in lower case; empty unless there is one, of text in UTF-8."""
     types = request.headers.getlist("content-type")
-    if len(types) != 1 or not _is_json(types[0]):
-        found = f"Found Content-Type {', '.join(types)[:200]!r}." if types else "Found no Content-Type."
-        raise _unsupported(f"{found} Send JSON in UTF-8 with 'Content-Type: application/json'.")
+    if len(types) != 1:
+        return ""
+    media_type, *parameters = [part.strip().lower() for part in types[0].split(";")]
+    return media_type if _is_utf8(parameters) else ""
+
+
+def _found_type(request: Request) -> str:
+    types = request.headers.getlist("content-type")
+    return f"Found Content-Type {', '.join(types)[:200]!r}." if types else "Found no Content-Type."
+
+
+def _refuse_compressed(request: Request) -> None:
     encodings = request.headers.getlist("content-encoding")
     if any(encoding.strip().lower() not in {"", "identity"} for encoding in encodings):
         raise _unsupported(f"Found Content-Encoding {', '.join(encodings)[:200]!r}. Send the body uncompressed.")
 
 
-def _is_json(content_type: str) -> bool:
-    media_type, *parameters = [part.strip().lower() for part in content_type.split(";")]
+def _is_json(media_type: str) -> bool:
     kind, _, subtype = media_type.partition("/")
-    return kind == "application" and (subtype == "json" or subtype.endswith("+json")) and _is_utf8(parameters)
+    return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 def _is_utf8(parameters: Iterable[str]) -> bool:

@@ -1,0 +1,107 @@
+"""POST /v1/{model}/bulk, GET /v1/{model}/export."""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+
+from fastapi import Depends, Request, Response
+from pydantic_core import to_json
+
+from dataflow_service.bulk import encoding, readers
+from dataflow_service.bulk.answers import ExportAnswer
+from dataflow_service.bulk.csv_reader import csv_rows
+from dataflow_service.bulk.dependencies import Bulk
+from dataflow_service.bulk.lines import BLOCK_BYTES
+from dataflow_service.bulk.operations import Operation
+from dataflow_service.bulk.parsing import operation_of_address, rows_of_array
+from dataflow_service.bulk.readers import Batch
+from dataflow_service.bulk.schemas import (
+    EXPORTED,
+    JSON,
+    MEDIA_TYPES,
+    NDJSON,
+    ROWS_BODY,
+    BulkResult,
+    FormatParameter,
+    OnParameter,
+    OperationParameter,
+)
+from dataflow_service.bulk.writing import write_array
+from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, refuse_key, respond
+from dataflow_service.idempotency.models import Answer
+from dataflow_service.records import query_parsing
+from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
+from dataflow_service.records.endpoints import MAX_BULK_BYTES
+from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OrderParameter
+from dataflow_service.records.service import RecordService
+from dataflow_service.records.writer import Writing
+from nexus_chassis.principal import Principal
+from nexus_chassis.request_body import require_media_type, stream_body
+from nexus_chassis.routing import Router
+from nexus_chassis.tokens import require
+
+router = Router(prefix="/v1/{path}", tags=["rows"])
+
+
+@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY, response_model=BulkResult)
+async def write_rows(
+    request: Request,
+    principal: Writer,
+    model: ModelAtPath,
+    bulk: Bulk,
+    records: Records,
+    *,
+    operation: OperationParameter = "create",
+    on: OnParameter = None,
+) -> Response:
+    """Create, upsert, update or delete each row of a JSON array, of NDJSON or of CSV, all or none.
+
+    The status is 201 for `operation=create`, and 200 for the others.
+    """
+    media_type = require_media_type(request, MEDIA_TYPES)
+    chosen = operation_of_address(model, operation, on)
+    status = 201 if operation == "create" else 200
+    if media_type == JSON:
+        return await _write_array(request, principal, records, chosen, status)
+    refuse_key(request)
+    batches = _batches(request, media_type, chosen, limit=bulk.limits.size)
+    counts = await bulk.write_stream(principal, chosen, batches)
+    return Response(to_json(counts), status, media_type=JSON)
+
+
+async def _write_array(
+    request: Request, principal: Principal, records: RecordService, operation: Operation[Any], status: int
+) -> Response:
+    parse = partial(rows_of_array, operation)
+    (batch, rows), attempt = await read_json_attempt(request, principal, MAX_BULK_BYTES, parse)
+
+    async def write(writing: Writing) -> Answer:
+        written = await write_array(writing, operation, batch, rows)
+        counts = {name: written.counts[name] for name in operation.counted}
+        return Answer(to_json({**counts, "ids": written.ids}), status)
+
+    return await respond(attempt, partial(records.writing, principal), write)
+
+
+@router.get("/export", dependencies=[Depends(require("data:read"))], responses=EXPORTED, response_class=Response)
+async def export_rows(
+    request: Request,
+    model: ModelAtPath,
+    bulk: Bulk,
+    *,
+    format: FormatParameter = "ndjson",  # noqa: A002 - its name in addresses
+    filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    fields: FieldsParameter = None,
+    order: OrderParameter = None,
+) -> Response:
+    """Return all rows of a filter as they are at one moment, with the fields and in the order asked for."""
+    query_parsing.check_encoding(request.scope["query_string"])
+    query = query_parsing.of_address(
+        model, filter_text=filter, fields=fields, order=order, after=None, limit=query_parsing.MAX_LIMIT
+    )
+    return ExportAnswer(bulk.export(model, query), encoding.FORMATS[format](query.fields))
+
+
+def _batches(request: Request, media_type: str, operation: Operation[Any], *, limit: int) -> AsyncGenerator[Batch]:
+    parts = stream_body(request, limit, reserved=BLOCK_BYTES)
+    return readers.json_lines(parts) if media_type == NDJSON else csv_rows(parts, operation.model, operation.names)

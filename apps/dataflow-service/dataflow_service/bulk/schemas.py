@@ -1,0 +1,46 @@
+"""How requests for many rows look in the OpenAPI document."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+MEDIA_TYPES = (JSON, NDJSON, CSV)
+"""What rows are sent as."""
+
+_ROW = {"$ref": "#/components/schemas/Row"}
+_LINES = {"type": "string", "description": "a row on each line"}
+ROWS_BODY = {
+    "requestBody": {
+        "content": {
+            JSON: {"schema": {"type": "array", "title": "Rows", "items": _ROW}},
+            NDJSON: {"schema": _LINES},
+            CSV: {"schema": {**_LINES, "description": "the names of the fields on the first line, then a row on each"}},
+        },
+        "required": True,
+    }
+}
+
+
+EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "the rows", "content": {NDJSON: {"schema": _LINES}, CSV: {"schema": _LINES}}}
+}
+
+OperationParameter = Annotated[
+    Literal["create", "upsert", "update", "delete"], Query(description="what is done with each row")
+]
+OnParameter = Annotated[
+    str | None,
+    Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
+]
+FormatParameter = Annotated[Literal["ndjson", "csv"], Query(description="a JSON object on each line, or CSV")]
+
+
+class BulkResult(BaseModel):
+    """How many rows were changed in each way. `ids` has those of the rows of an array, in its order."""
+
+    created: int | None = Field(None, description="of create and upsert")
+    updated: int | None = Field(None, description="of update and upsert")
+    deleted: int | None = Field(None, description="of delete")
+    ids: list[Any] | None = Field(None, description="of an array, not of a stream")
