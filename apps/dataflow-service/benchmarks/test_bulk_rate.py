@@ -7,7 +7,7 @@ from pathlib import Path
 
 LEAST = 25_000
 MOST_MEMORY = 64
-NOISE = 2
+NOISE = 3
 """A rate differs more between machines than a ratio: by what else they do."""
 
 

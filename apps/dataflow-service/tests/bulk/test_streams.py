@@ -246,7 +246,7 @@ async def test_lines_that_wait_are_written_before_the_transaction_is_idle_for_lo
     async def body() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b'{"name":"x"}\n'
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
 
     assert await (await client.post(PATH, data=body(), headers=NDJSON)).json() == {"created": 3}
     assert await database.fetchval("SELECT count(*) FROM change_sets") - before >= 2
