@@ -164,7 +164,10 @@ async def test_a_taken_value_is_a_conflict_that_quotes_only_what_the_caller_sent
 
     assert await problem(await client.post("/v1/product", json=NEW)) == conflict(", B-840")
     assert await problem(await client.patch("/v1/product/2", json={"sku": "B-840"})) == conflict(", B-840")
-    assert await problem(await client.post("/v1/product/bulk", json=[{"name": "fine"}, NEW])) == conflict("")
+    refused = conflict("")
+    row = {"pointer": "/body/1/sku", "detail": refused["detail"]}
+    bulk = await problem(await client.post("/v1/product/bulk", json=[{"name": "fine"}, NEW]))
+    assert bulk == {**refused, "errors": [row]}
     assert await database.fetchval("SELECT count(*) FROM products") == 2
 
 
