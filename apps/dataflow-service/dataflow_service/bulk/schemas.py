@@ -13,14 +13,12 @@ _ROW = {"$ref": "#/components/schemas/Row"}
 _LINES = {"type": "string", "description": "a row on each line"}
 ROWS_BODY = {
     "requestBody": {
-        "content": {
-            JSON: {"schema": {"type": "array", "title": "Rows", "items": _ROW}},
-            NDJSON: {"schema": _LINES},
-            CSV: {"schema": {**_LINES, "description": "the names of the fields on the first line, then a row on each"}},
-        },
+        "content": {JSON: {"schema": {"type": "array", "title": "Rows", "items": _ROW}}},
+        "description": f"a JSON array; or {NDJSON}, a row on each line, or {CSV}, with the names of the fields on the first line",
         "required": True,
     }
 }
+"""Streams are described in words: generators of clients cannot tell bodies of several types apart."""
 
 
 EXPORTED: dict[int | str, dict[str, Any]] = {
