@@ -1,4 +1,4 @@
-"""Names of tables and columns, and texts of arrays, in SQL."""
+"""Names of tables and columns, texts, and texts of arrays, in SQL."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,11 @@ from collections.abc import Sequence
 def quote(name: str) -> str:
     """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """Return a text as an SQL constant."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def array_text(values: Sequence[object]) -> str:

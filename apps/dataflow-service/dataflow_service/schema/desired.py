@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
-from dataflow_service.registry.quoting import array_text, quote
+from dataflow_service.registry.quoting import array_text, quote, quote_text
 from dataflow_service.registry.validation import reason
 from dataflow_service.schema.tables import (
     MAX_NAME_BYTES,
@@ -87,19 +87,15 @@ def literal(value: object, sql_type: str) -> str:
         case bool():
             return str(value).lower()
         case list():
-            return f"{_quoted(array_text(value))}::{sql_type}"
+            return f"{quote_text(array_text(value))}::{sql_type}"
         case date():  # or datetime
-            return f"{_quoted(value.isoformat())}::{sql_type}"
-    return f"{_quoted(str(value))}::{sql_type}"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+            return f"{quote_text(value.isoformat())}::{sql_type}"
+    return f"{quote_text(str(value))}::{sql_type}"
 
 
 def check_of(field: Field) -> Check:
     """Return the check that the texts of a field are those that are declared, whatever their order."""
-    texts = f"ARRAY[{', '.join(_quoted(text) for text in sorted(field.texts))}]::text[]"
+    texts = f"ARRAY[{', '.join(quote_text(text) for text in sorted(field.texts))}]::text[]"
     column = quote(field.name)
     definition = f"CHECK ({column} <@ {texts})" if field.is_list else f"CHECK ({column} = ANY ({texts}))"
     digest = sha256(definition.encode()).hexdigest()[:8]
