@@ -13,7 +13,7 @@ from dataflow_service.bulk.csv_reader import csv_rows
 from dataflow_service.bulk.dependencies import Bulk
 from dataflow_service.bulk.lines import BLOCK_BYTES
 from dataflow_service.bulk.operations import Operation
-from dataflow_service.bulk.parsing import operation_of_address, rows_of_array
+from dataflow_service.bulk.parsing import operation_of_address
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.schemas import (
     EXPORTED,
@@ -32,6 +32,7 @@ from dataflow_service.idempotency.models import Answer
 from dataflow_service.records import query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
+from dataflow_service.records.parsing import each
 from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OrderParameter
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
@@ -72,11 +73,11 @@ async def write_rows(
 async def _write_array(
     request: Request, principal: Principal, records: RecordService, operation: Operation[Any], status: int
 ) -> Response:
-    parse = partial(rows_of_array, operation)
-    (batch, rows), attempt = await read_json_attempt(request, principal, MAX_BULK_BYTES, parse)
+    parse = partial(each, parse=operation.parse)
+    rows, attempt = await read_json_attempt(request, principal, MAX_BULK_BYTES, parse)
 
     async def write(writing: Writing) -> Answer:
-        written = await write_array(writing, operation, batch, rows)
+        written = await write_array(writing, operation, rows)
         counts = {name: written.counts[name] for name in operation.counted}
         return Answer(to_json({**counts, "ids": written.ids}), status)
 

@@ -97,16 +97,13 @@ class Upsert(Operation[_Sent]):
 
     @override
     def parse(self, document: object, place: Place) -> _Sent:
-        values = parsing.new_row(self.model, document, place)
-        if missing := [name for name in self._unique if values[name] is None]:
-            text = "should have a value: it identifies the row"
-            raise InvalidRowError([Fault((*place, name), text) for name in missing])
+        values = parsing.identified_row(self.model, document, self._unique, place)
         assert isinstance(document, dict)  # noqa: S101 - for mypy; what makes rows has checked it
         return values, tuple(column.name for column in self.model.written if column.name in document)
 
     @override
     def key(self, row: _Sent) -> Hashable:
-        return tuple(row[0][name] for name in self._unique)
+        return parsing.unique_key(row[0], self._unique)
 
     @override
     async def write(self, writer: RecordWriter, rows: Sequence[_Sent]) -> Written:

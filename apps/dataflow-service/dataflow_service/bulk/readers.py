@@ -1,12 +1,12 @@
-"""Rows of request bodies, in batches. What cannot be read is a fault of its row, found when the row is decoded."""
+"""Rows of streams, in batches. What cannot be read is a fault of its row, found when the row is decoded."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dataflow_service.bulk.lines import MAX_LINE_BYTES, read_lines
-from dataflow_service.records.errors import Fault, InvalidRowError, TooManyRowsError
-from dataflow_service.records.parsing import BODY, MAX_ROWS, Place
+from dataflow_service.records.errors import Fault, InvalidRowError
+from dataflow_service.records.parsing import Place
 from nexus_chassis import strict_json
 from nexus_chassis.strict_json import InvalidJsonError
 
@@ -15,27 +15,13 @@ from nexus_chassis.strict_json import InvalidJsonError
 class Batch:
     """Rows as they were sent, and what makes the JSON value of one.
 
-    `first` is how many rows are before them, `lines` the line where each begins; an array has none.
+    `first` is how many rows are before them, `lines` the line where each begins.
     """
 
     items: Sequence[Any]
     decode: Callable[[Any, Place], object]
-    first: int = 0
-    lines: Sequence[int] | None = None
-
-
-def array(document: object) -> Batch:
-    """Return the rows of a JSON array.
-
-    Raises:
-        InvalidRowError: It is no array.
-        TooManyRowsError: There are more than `MAX_ROWS`.
-    """
-    if not isinstance(document, list):
-        raise InvalidRowError([Fault(BODY, "should be an array of objects")])
-    if len(document) > MAX_ROWS:
-        raise TooManyRowsError(len(document), MAX_ROWS)
-    return Batch(document, lambda item, _: item)
+    first: int
+    lines: Sequence[int]
 
 
 async def json_lines(parts: AsyncIterator[bytes]) -> AsyncGenerator[Batch]:

@@ -9,7 +9,7 @@ from typing import Any
 from dataflow_service.bulk import repository
 from dataflow_service.bulk.errors import BulkTimeoutError, StreamTooLongError
 from dataflow_service.bulk.operations import Operation
-from dataflow_service.bulk.parsing import rows_of_stream
+from dataflow_service.bulk.parsing import rows_of
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.writing import writing_beside
 from dataflow_service.records.query import Query
@@ -62,7 +62,7 @@ class BulkService:
             async for batch in batches:
                 if batch.first + len(batch.items) > self.limits.rows:
                     raise StreamTooLongError(self.limits.rows)
-                await beside.write(batch, await rows_of_stream(operation, batch))
+                await beside.write(batch, await rows_of(operation, batch))
         return {name: beside.counts[name] for name in operation.counted}
 
     @asynccontextmanager

@@ -7,35 +7,38 @@ from contextlib import asynccontextmanager
 
 from dataflow_service.bulk.errors import Refusal, RefusedRowError
 from dataflow_service.bulk.operations import Operation, Written
-from dataflow_service.bulk.parsing import on_line
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.records.errors import Fault, NoSuchRowError, NotStorableError, NotUniqueError
 from dataflow_service.records.parsing import BODY
 from dataflow_service.records.writer import RecordWriter, Writing
 
 
-async def write_batch[T](writer: RecordWriter, operation: Operation[T], batch: Batch, rows: Sequence[T]) -> Written:
-    """Write the `rows` of a batch, in the order in which they were sent.
+async def _write_rows[T](
+    writer: RecordWriter, operation: Operation[T], rows: Sequence[T], batch: Batch | None = None
+) -> Written:
+    """Write rows in the order in which they were sent; those of a stream with the batch that they are of.
 
     Raises:
         RefusedRowError: The database refuses a row.
     """
+    first = 0 if batch is None else batch.first
     written = Written()
     done = 0
     for run in operation.runs(rows):
         try:
             written.add(await _write_run(writer, operation, run, done))
         except _RefusedError as refused:
-            fault = Fault((*BODY, batch.first + refused.number, *_field(refused.cause)), str(refused.cause))
-            raise RefusedRowError(refused.cause, on_line(fault, batch, refused.number)) from refused.cause
+            line = None if batch is None else batch.lines[refused.number]
+            fault = Fault((*BODY, first + refused.number, *_field(refused.cause)), str(refused.cause), line)
+            raise RefusedRowError(refused.cause, fault) from refused.cause
         done += len(run)
     return written
 
 
-async def write_array[T](writing: Writing, operation: Operation[T], batch: Batch, rows: Sequence[T]) -> Written:
-    """Write the `rows` of an array in a transaction; raises RefusedRowError."""
+async def write_array[T](writing: Writing, operation: Operation[T], rows: Sequence[T]) -> Written:
+    """Write the rows of an array in a transaction; raises RefusedRowError."""
     async with writing() as writer:
-        return await write_batch(writer, operation, batch, rows)
+        return await _write_rows(writer, operation, rows)
 
 
 class _Beside[T]:
@@ -48,9 +51,9 @@ class _Beside[T]:
         self._task: asyncio.Task[Written] | None = None
 
     async def write(self, batch: Batch, rows: Sequence[T]) -> None:
-        """Begin to write a batch, once the one before is written; raises what `write_batch` does for that one."""
+        """Begin to write a batch, once the one before is written; raises RefusedRowError for that one."""
         await self.finish()
-        self._task = asyncio.create_task(write_batch(self._writer, self._operation, batch, rows))
+        self._task = asyncio.create_task(_write_rows(self._writer, self._operation, rows, batch))
 
     async def finish(self) -> None:
         """Wait until what was begun is written."""

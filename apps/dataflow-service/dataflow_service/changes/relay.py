@@ -47,7 +47,7 @@ class ChangeRelay:
     def __init__(self, database: Database, redis: Redis, registry: Registry, *, kept: timedelta) -> None:
         self._database = database
         self._redis = redis
-        self._models = {model.path: model for model in registry.models}
+        self._models = registry.by_path
         self._kept = kept
         self._news = asyncio.Event()
         self._announced = False

@@ -35,7 +35,7 @@ class ChangeFeed:
         Raises:
             ChangesDeletedError: Changes after the position are no longer kept.
         """
-        models = {model.path: model for model in self.registry.models}
+        models = self.registry.by_path
         async with self.database.read() as connection, reading(connection, self.read_seconds):
             changes = await repository.read_page(connection, after or START, limit=limit, max_bytes=MAX_PAGE_BYTES)
             oldest = await repository.read_position(connection, "deleted")

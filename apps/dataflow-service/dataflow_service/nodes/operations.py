@@ -72,8 +72,7 @@ async def upsert(call: Call) -> Outcome:
     if repeated := sorted(where.keys() & create.keys()):
         raise InvalidRowError([Fault((*PARAMETERS, "create", repeated[0]), "is in where too; leave it out")])
     unique = parsing.unique_fields(call.model, call.parameters.get("conflict_on"), list(where))
-    values = rows.new_row(call.model, {**where, **create}, PARAMETERS)
-    parsing.refuse_null(values, unique, PARAMETERS)
+    values = rows.identified_row(call.model, {**where, **create}, unique, PARAMETERS)
     changed = {} if change == {} else rows.change(call.model, change, (*PARAMETERS, "update"))
     async with call.writing() as writer:
         row, is_new = await writer.upsert(call.model, values, unique=unique, changed=changed)

@@ -171,13 +171,10 @@ def unique_fields(model: Model, sent: object, default: Sequence[str] | None = No
     Raises:
         InvalidRowError: No unique index of the model has exactly these fields.
     """
-    known = [list(index["fields"]) for index in model.indexes if index.get("unique")]
     names = default if sent is None else sent
-    found = next(
-        (fields for fields in known if isinstance(names, list) and sorted(map(str, names)) == sorted(fields)), None
-    )
+    found = model.unique_index(list(map(str, names))) if isinstance(names, list) else None
     if found is None:
-        listed = " or ".join(", ".join(fields) for fields in known) or "none"
+        listed = " or ".join(", ".join(fields) for fields in model.unique_indexes) or "none"
         text = f"should be the fields of a unique index of {model.name}: {listed}"
         raise InvalidRowError(
             [Fault((*PARAMETERS, "conflict_on" if sent is not None or default is None else "where"), text)]
@@ -192,33 +189,15 @@ def identified_rows(model: Model, documents: object, unique: Sequence[str]) -> t
         InvalidRowError: An item is no row, names other fields than the first, or has no unique fields of its own.
     """
     place: Place = (*PARAMETERS, "data")
-    rows = parsing.each(documents, lambda document, its: _identified(model, document, unique, its), place)
+    rows = parsing.each(documents, lambda document, its: parsing.identified_row(model, document, unique, its), place)
     assert isinstance(documents, list)  # noqa: S101 - for mypy; parsing.each checks it
     names = list(documents[0]) if documents else []
     for number, document in enumerate(documents):
         if set(document) != set(names):
             text = "names other fields than the first row; send rows with the same fields together"
             raise InvalidRowError([Fault((*place, number), text)])
-    _refuse_repeated([tuple(_hashable(row[name]) for name in unique) for row in rows], " and ".join(unique))
+    _refuse_repeated([parsing.unique_key(row, unique) for row in rows], " and ".join(unique))
     return rows, names
-
-
-def _identified(model: Model, document: object, unique: Sequence[str], place: Place) -> Values:
-    row = parsing.new_row(model, document, place)
-    refuse_null(row, unique, place)
-    return row
-
-
-def refuse_null(row: Values, unique: Sequence[str], place: Place) -> None:
-    """Raise InvalidRowError where a unique field is null: no row is the same as such a row."""
-    if faults := [
-        Fault((*place, name), "should have a value: it identifies the row") for name in unique if row[name] is None
-    ]:
-        raise InvalidRowError(faults)
-
-
-def _hashable(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _refuse_repeated(keys: Sequence[Any], name: str) -> None:

@@ -4,7 +4,8 @@ Unknown fields are counted before anything else is checked, and rows are checked
 refusal costs does not depend on how wrong the body is.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -38,7 +39,24 @@ def new_row(model: Model, document: object, place: Place = BODY) -> Values:
     Raises:
         InvalidRowError: It is no object, or no row of the model.
     """
-    return _new_row(model, document, place)
+    return _values(model.written, _validated(model, model.create, document, place), place)
+
+
+def identified_row(model: Model, document: object, unique: Sequence[str], place: Place) -> Values:
+    """Return the column values of a new row that its `unique` fields identify.
+
+    Raises:
+        InvalidRowError: It is no row of the model, or one of the fields is null: no row is the same as such a row.
+    """
+    row = new_row(model, document, place)
+    if missing := [name for name in unique if row[name] is None]:
+        raise InvalidRowError([Fault((*place, name), "should have a value: it identifies the row") for name in missing])
+    return row
+
+
+def unique_key(row: Values, unique: Sequence[str]) -> tuple[object, ...]:
+    """Return what two rows have in common that have the same values of `unique` fields."""
+    return tuple(tuple(value) if isinstance(value, list) else value for value in map(row.__getitem__, unique))
 
 
 def new_rows(model: Model, documents: object, place: Place = BODY) -> list[Values]:
@@ -48,7 +66,7 @@ def new_rows(model: Model, documents: object, place: Place = BODY) -> list[Value
         InvalidRowError: It is no array, or an item is no row; each fault is named with its place in the array.
         TooManyRowsError: There are more than `MAX_ROWS`.
     """
-    return each(documents, lambda document, its_place: _new_row(model, document, its_place), place)
+    return each(documents, partial(new_row, model), place)
 
 
 def each[T](documents: object, parse: Callable[[object, Place], T], place: Place = BODY) -> list[T]:
@@ -114,10 +132,6 @@ def sent_id(model: Model, value: object, place: Place) -> Any:  # noqa: ANN401 -
         return model.identifier(str(value))
     except ValueError as error:
         raise InvalidRowError([Fault(place, str(error))]) from None
-
-
-def _new_row(model: Model, document: object, place: Place) -> Values:
-    return _values(model.written, _validated(model, model.create, document, place), place)
 
 
 def _validated(model: Model, validator: type[BaseModel], document: object, place: Place) -> BaseModel:

@@ -71,6 +71,15 @@ class Model:
         return any(field.name == "id" and field.sql_type == "bigint" for field in self.fields)
 
     @cached_property
+    def unique_indexes(self) -> list[list[str]]:
+        """The fields of each unique index."""
+        return [list(index["fields"]) for index in self.indexes if index.get("unique")]
+
+    def unique_index(self, names: Sequence[str]) -> list[str] | None:
+        """Return the fields of the unique index that has exactly these, in any order; None where there is none."""
+        return next((fields for fields in self.unique_indexes if sorted(fields) == sorted(names)), None)
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names of the fields that callers may write."""
         return frozenset(field.name for field in self.written)
@@ -82,7 +91,7 @@ class Registry:
     def __init__(self, models: Sequence[Model]) -> None:
         self.models = tuple(models)
         self._by_name = {model.name: model for model in models}
-        self._by_path = {model.path: model for model in models}
+        self.by_path: Mapping[str, Model] = {model.path: model for model in models}
 
     def named(self, name: str) -> Model:
         """Return the model with a class name.
@@ -98,7 +107,7 @@ class Registry:
         Raises:
             NoSuchModelError: No model has it.
         """
-        return _one(self._by_path, path)
+        return _one(self.by_path, path)
 
 
 def _one(models: Mapping[str, Model], name: str) -> Model:

@@ -302,3 +302,8 @@ async def test_what_cannot_be_asked_of_a_list_is_explained(
 ) -> None:
     response = await offers.post("/v1/offer/query", json=query)
     assert (response.status, await problem(response)) == (422, invalid((f"/body{place}", fault)))
+
+
+def test_a_list_can_be_part_of_what_identifies_a_row() -> None:
+    row = {"name": "x", "texts": ["a", "b"], "other": 1}
+    assert {parsing.unique_key(row, ["name", "texts"])} == {("x", ("a", "b"))}
