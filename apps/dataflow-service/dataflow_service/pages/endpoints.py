@@ -1,13 +1,10 @@
 """GET /pages/models and below, which the gateway serves at /pages/data/models; and /pages/static."""
 
-import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
-from starlette.exceptions import HTTPException
 
 from dataflow_service.pages.dependencies import Pages
 from dataflow_service.pages.drawing import draw
@@ -18,6 +15,7 @@ from dataflow_service.registry import descriptions
 from dataflow_service.registry.dependencies import NamedModel, RegistryOfApp
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.routing import Router
+from nexus_chassis.static_files import StaticFiles
 from nexus_chassis.tokens import require
 
 router = PageRouter()
@@ -57,37 +55,10 @@ async def show_rows(
     return render(request, "rows.html", model=model, table=table, is_first=after is None)
 
 
-_FOLDER = Path(__file__).parent / "static"
-_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-_HEADERS = {
-    "Cache-Control": "private, max-age=300",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    content: bytes
-    media_type: str
-    tag: str
-
-
-def _read(path: Path) -> _File:
-    content = path.read_bytes()
-    return _File(content, _TYPES[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
-
-
-_FILES = {path.name: _read(path) for path in sorted(_FOLDER.iterdir())}
+_FILES = StaticFiles(Path(__file__).parent / "static", kept_by="private")
 
 
 @files.get("/{name}", include_in_schema=False)
 async def read_file(request: Request, name: str) -> Response:
     """Style sheet and script of the pages."""
-    if (file := _FILES.get(name)) is None:
-        raise HTTPException(404)
-    headers = {**_HEADERS, "ETag": file.tag}
-    if file.tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(file.content, headers=headers, media_type=file.media_type)
+    return _FILES.answer(request, name)
