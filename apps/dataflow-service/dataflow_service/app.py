@@ -10,7 +10,7 @@ from dataflow_service import __version__
 from dataflow_service.bulk import endpoints as bulk
 from dataflow_service.bulk.service import BulkService, StreamLimits
 from dataflow_service.changes import endpoints as changes
-from dataflow_service.changes.relay import ChangeRelay, relaying
+from dataflow_service.changes.relay import ChangeRelay
 from dataflow_service.changes.service import ChangeFeed
 from dataflow_service.context import Context
 from dataflow_service.nodes import endpoints as nodes
@@ -31,6 +31,7 @@ from dataflow_service.settings import MIGRATIONS, Settings
 from dataflow_service.transactions import endpoints as transactions
 from nexus_chassis import redis
 from nexus_chassis.app import Lifespan, build_app
+from nexus_chassis.background import in_background
 from nexus_chassis.health import Health
 from nexus_chassis.limits import Limits
 from nexus_chassis.postgres import open_database
@@ -96,7 +97,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 document=Document(app, models),
                 pages=ModelPages(rows, settings.issuer),
             )
-            async with relaying(relay):
+            async with in_background(relay.run()):
                 yield
 
     return lifespan

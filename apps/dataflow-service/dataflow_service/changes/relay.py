@@ -8,8 +8,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 
@@ -127,14 +127,3 @@ def _by_channel(sets: Sequence[ChangeSet]) -> Mapping[Channel, list[ChangeSet]]:
     for change_set in sets:
         found[Channel.parse(f"data:{change_set.model}", change_set.tenant)].append(change_set)
     return found
-
-
-@asynccontextmanager
-async def relaying(relay: ChangeRelay) -> AsyncIterator[None]:
-    """Context manager within which the relay runs."""
-    task = asyncio.create_task(relay.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})

@@ -19,11 +19,12 @@ from datetime import timedelta
 from redis.asyncio import Redis
 
 from dataflow_service.changes import repository
-from dataflow_service.changes.relay import ChangeRelay, relaying
+from dataflow_service.changes.relay import ChangeRelay
 from dataflow_service.records.service import RecordService
 from dataflow_service.registry import loader
 from dataflow_service.registry.model import Registry
 from dataflow_service.settings import Settings
+from nexus_chassis.background import in_background
 from nexus_chassis.postgres import create_pool
 from nexus_chassis.principal import Principal
 from nexus_chassis.settings import load
@@ -45,7 +46,7 @@ async def _serve(settings: Settings, registry: Registry, report: int | None) -> 
     async with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
         relay = ChangeRelay(database, redis, registry, kept=timedelta(days=1))
         records = RecordService(database, relay.announce, read_seconds=10)
-        async with relaying(relay):
+        async with in_background(relay.run()):
             if report is None:
                 await _all_published(database)
             else:

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
@@ -19,6 +19,7 @@ from typing import Any, Self
 import aiohttp
 from cachetools import TTLCache
 
+from nexus_chassis.background import in_background
 from nexus_chassis.channels import START
 from nexus_chassis.http import create_http_session
 from nexus_chassis.issuer_keys import read_json_answer
@@ -162,13 +163,8 @@ async def follow_revocations(url: str, revocations: Revocations) -> AsyncIterato
 
         follower = RevocationFollower(url, revocations, fetch)
         await follower.catch_up()
-        task = asyncio.create_task(follower.run())
-        try:
+        async with in_background(follower.run()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
 
 class RevocationFollower:

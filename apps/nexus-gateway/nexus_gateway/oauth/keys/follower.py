@@ -2,24 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
+from nexus_chassis.background import in_background
 from nexus_gateway.oauth.keys.service import SigningKeyService
 
 FOLLOW_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def following_keys(service: SigningKeyService) -> AsyncIterator[None]:
-    """Read the keys every second, and do what is due with them, while the block runs."""
-    task = asyncio.create_task(_follow(service))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+def following_keys(service: SigningKeyService) -> AbstractAsyncContextManager[None]:
+    """Context manager within which the keys are read every second, and what is due is done with them."""
+    return in_background(_follow(service))
 
 
 async def _follow(service: SigningKeyService) -> None:
