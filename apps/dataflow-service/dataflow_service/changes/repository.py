@@ -92,7 +92,7 @@ SELECT xid::text, id FROM (
 async def read_rows(connection: asyncpg.Connection, model: Model, documents: Sequence[str]) -> list[Row]:
     """Return the rows that JSON documents hold, with the types of the model's columns."""
     statement = (
-        f'SELECT {sql.columns(model)} FROM unnest($1::text[]) WITH ORDINALITY AS kept ("the document", "the place"), '  # noqa: S608
+        f'SELECT {sql.columns(model)} FROM unnest($1::text[]) WITH ORDINALITY AS kept ("the document", "the place"), '  # noqa: S608 - names are of the registry, values are parameters
         f'jsonb_populate_record(NULL::{quote(model.table)}, "the document"::jsonb) ORDER BY "the place"'
     )
     return await connection.fetch(statement, documents)

@@ -39,7 +39,7 @@ def _parts(model: Model, log: Log, author: int) -> tuple[str, str]:
     )
     row = f"to_jsonb(written) - '{{was created,{ROW_VERSION}}}'::text[]" if log.keeps_row else "NULL"
     changes = (
-        f"INSERT INTO changes (set_id, row_id, row) "  # noqa: S608
+        f"INSERT INTO changes (set_id, row_id, row) "  # noqa: S608 - names are of the registry, values are parameters
         f'SELECT (SELECT id FROM {log.operation}_set), "id"::text, {row} {rows}'
     )
     return f"{log.operation}_set AS ({change_set})", f"{log.operation}_log AS ({changes})"

@@ -29,7 +29,7 @@ def insert(model: Model) -> str:
     """Insert one row: a parameter per written field; returns the row."""
     fields = model.written
     writing = (
-        f"INSERT INTO {quote(model.table)} ({_names(fields)}) VALUES ({_parameters(fields)}) "  # noqa: S608
+        f"INSERT INTO {quote(model.table)} ({_names(fields)}) VALUES ({_parameters(fields)}) "  # noqa: S608 - names are of the registry, values are parameters
         f"RETURNING {_versioned(model)}"
     )
     return logged(model, writing, [_created(model)], versioned_columns(model), author=len(fields) + 1)
@@ -51,7 +51,7 @@ def upsert(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> s
     first = len(model.written) + 1
     settings = [f"{quote(name)} = ${place}" for place, name in enumerate(changed, first)]
     writing = (
-        f"INSERT INTO {quote(model.table)} ({_names(model.written)}) VALUES ({_parameters(model.written)}) "  # noqa: S608
+        f"INSERT INTO {quote(model.table)} ({_names(model.written)}) VALUES ({_parameters(model.written)}) "  # noqa: S608 - names are of the registry, values are parameters
         f"{_on_conflict(model, unique, settings)} RETURNING {_versioned(model)}, (xmax = 0) AS {WAS_CREATED}"
     )
     result = f"{versioned_columns(model)}, {WAS_CREATED}"
@@ -78,7 +78,7 @@ def update_each(model: Model, names: tuple[str, ...]) -> str:
     sent = ", ".join(map(quote, ("id", *names)))
     settings = ", ".join(f"{quote(name)} = {_sent(by_name[name])}" for name in names)
     writing = (
-        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608 - names are of the registry, values are parameters
         f"FROM unnest({arrays}) AS sent ({sent}) WHERE {TABLE}.{_ID} = sent.{_ID} RETURNING {_names(model.fields, TABLE)}"
     )
     return logged(model, writing, [Log("update", names)], _ID, author=len(names) + 2)
@@ -88,7 +88,7 @@ def update_where(model: Model, names: Sequence[str], where: str, limit: int, *, 
     """Set the fields `names` of at most `limit` rows to the parameters from number `first` on; returns the ids."""
     settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, first))
     writing = (
-        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608 - names are of the registry, values are parameters
         f"FROM matched WHERE {TABLE}.{_ID} = matched.{_ID} RETURNING {_names(model.fields, TABLE)}"
     )
     before = [_matched(model, where, limit)]
@@ -98,7 +98,7 @@ def update_where(model: Model, names: Sequence[str], where: str, limit: int, *, 
 def delete_where(model: Model, where: str, limit: int, *, author: int) -> str:
     """Delete at most `limit` rows; returns their ids."""
     writing = (
-        f"DELETE FROM {quote(model.table)} AS {TABLE} USING matched WHERE {TABLE}.{_ID} = matched.{_ID} "  # noqa: S608
+        f"DELETE FROM {quote(model.table)} AS {TABLE} USING matched WHERE {TABLE}.{_ID} = matched.{_ID} "  # noqa: S608 - names are of the registry, values are parameters
         f"RETURNING {TABLE}.{_ID}"
     )
     return logged(model, writing, [_DELETED], _ID, author=author, before=[_matched(model, where, limit)])
@@ -107,13 +107,13 @@ def delete_where(model: Model, where: str, limit: int, *, author: int) -> str:
 @cache
 def select_one(model: Model) -> str:
     """Return the row whose id is $1."""
-    return f'SELECT {versioned_columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
+    return f'SELECT {versioned_columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608 - names are of the registry, values are parameters
 
 
 @cache
 def select_version(model: Model) -> str:
     """Return the version of the row whose id is $1."""
-    return f'SELECT {_VERSION} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608
+    return f'SELECT {_VERSION} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608 - names are of the registry, values are parameters
 
 
 @lru_cache(maxsize=1024)  # callers choose which fields they change
@@ -125,7 +125,7 @@ def update(model: Model, names: tuple[str, ...], *, checked: bool) -> str:
     settings = ", ".join(f"{quote(name)} = ${place}" for place, name in enumerate(names, 2))
     behind = len(names) + 2
     writing = (
-        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608 - names are of the registry, values are parameters
         f"WHERE {_one(behind, checked=checked)} RETURNING {_versioned(model)}"
     )
     return logged(model, writing, [Log("update", names)], versioned_columns(model), author=behind + checked)
@@ -134,7 +134,7 @@ def update(model: Model, names: tuple[str, ...], *, checked: bool) -> str:
 @cache
 def delete(model: Model, *, checked: bool) -> str:
     """Delete the row whose id is $1; returns its id. `checked`: $2 is an array of versions, of which it must have one."""
-    writing = f"DELETE FROM {quote(model.table)} WHERE {_one(2, checked=checked)} RETURNING {_ID}"  # noqa: S608
+    writing = f"DELETE FROM {quote(model.table)} WHERE {_one(2, checked=checked)} RETURNING {_ID}"  # noqa: S608 - names are of the registry, values are parameters
     return logged(model, writing, [_DELETED], _ID, author=2 + checked)
 
 
@@ -170,7 +170,7 @@ def _insert_arrays(model: Model) -> str:
     arrays = ", ".join(_array(field, place) for place, field in enumerate(model.written, 1))
     values = ", ".join(map(_sent, model.written))
     return (
-        f"INSERT INTO {quote(model.table)} ({names}) SELECT {values} "  # noqa: S608
+        f"INSERT INTO {quote(model.table)} ({names}) SELECT {values} "  # noqa: S608 - names are of the registry, values are parameters
         f"FROM unnest({arrays}) WITH ORDINALITY AS sent ({names}, sent_place) ORDER BY sent_place"
     )
 
@@ -194,7 +194,7 @@ def _on_conflict(model: Model, unique: Sequence[str], settings: Sequence[str]) -
 
 def _matched(model: Model, where: str, limit: int) -> str:
     table = f"{quote(model.table)} AS {TABLE}"
-    return f'matched AS MATERIALIZED (SELECT "id" FROM {table} WHERE {where} ORDER BY "id" LIMIT {limit} FOR UPDATE)'  # noqa: S608
+    return f'matched AS MATERIALIZED (SELECT "id" FROM {table} WHERE {where} ORDER BY "id" LIMIT {limit} FOR UPDATE)'  # noqa: S608 - names are of the registry, values are parameters
 
 
 def _column(field: Field) -> str:

@@ -101,7 +101,7 @@ def backfill(table: str, column: Column) -> Step:
     return Step(
         action="backfill",
         table=table,
-        statement=f"UPDATE {quote(table)} SET {name} = {column.default} WHERE {name} IS NULL AND ctid >= $1 AND ctid < $2",  # noqa: S608
+        statement=f"UPDATE {quote(table)} SET {name} = {column.default} WHERE {name} IS NULL AND ctid >= $1 AND ctid < $2",  # noqa: S608 - names and defaults are of the models
         lock="ROW EXCLUSIVE",
         transaction=Transaction.NONE,
         work=Work.REWRITE,
