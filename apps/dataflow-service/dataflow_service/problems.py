@@ -19,12 +19,15 @@ from dataflow_service.records.errors import (
     InvalidEntityTagsError,
     InvalidQueryError,
     InvalidRowError,
+    NoRelatedRowError,
     NoSuchRowError,
     NotComputableError,
     NotStorableError,
     NotUniqueError,
     QueryTimeoutError,
+    ReferencedError,
     TooManyMatchesError,
+    TooManyRelatedError,
     TooManyRowsError,
     VersionMismatchError,
     VersionRequiredError,
@@ -106,6 +109,20 @@ def _invalid_entity_tags(error: InvalidEntityTagsError) -> Problem:
 
 def _not_unique(error: NotUniqueError) -> Problem:
     return Problem(409, "not-unique", "The value is taken", str(error), fields=list(error.fields))
+
+
+def _no_related_row(error: NoRelatedRowError) -> Problem:
+    return Problem(409, "no-related-row", "A related row is missing", str(error), fields=[error.field])
+
+
+def _referenced(error: ReferencedError) -> Problem:
+    title = "Other rows refer to the row"
+    return Problem(409, "row-referenced", title, str(error), model=error.referrer, fields=[error.field])
+
+
+def _too_many_related(error: TooManyRelatedError) -> Problem:
+    title = "Too many rows refer to the row"
+    return Problem(422, "too-many-related", title, str(error), limit=error.limit)
 
 
 def _too_many_rows(error: TooManyRowsError) -> Problem:
@@ -245,6 +262,9 @@ PROBLEMS: ProblemMap = (
     (VersionRequiredError, _version_required),
     (InvalidEntityTagsError, _invalid_entity_tags),
     (NotUniqueError, _not_unique),
+    (NoRelatedRowError, _no_related_row),
+    (ReferencedError, _referenced),
+    (TooManyRelatedError, _too_many_related),
     (TooManyRowsError, _too_many_rows),
     (TooManyMatchesError, _too_many_matches),
     (NotStorableError, _not_storable),

@@ -173,6 +173,20 @@ async def offers(
 
 
 @pytest.fixture
+async def shop(
+    make_settings: MakeSettings,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package related."""
+    settings = make_settings(models="related")
+    await make_tables(settings)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        yield session
+
+
+@pytest.fixture
 async def engine(make_settings: MakeSettings, database: asyncpg.Connection) -> Engine:
     """The migrations of a schema that has the service's own tables only."""
     settings = make_settings()

@@ -1,8 +1,15 @@
 """What can be wrong with a request for many rows."""
 
-from dataflow_service.records.errors import Fault, NoSuchRowError, NotStorableError, NotUniqueError
+from dataflow_service.records.errors import (
+    Fault,
+    NoRelatedRowError,
+    NoSuchRowError,
+    NotStorableError,
+    NotUniqueError,
+    ReferencedError,
+)
 
-type Refusal = NoSuchRowError | NotStorableError | NotUniqueError
+type Refusal = NoRelatedRowError | NoSuchRowError | NotStorableError | NotUniqueError | ReferencedError
 """Why the database refuses a row."""
 
 

@@ -39,7 +39,7 @@ class Operation[T](ABC):
     @property
     def names(self) -> Collection[str]:
         """The fields that a row may have."""
-        return self.model.names
+        return self.model.names_of_new
 
     @abstractmethod
     def parse(self, document: object, place: Place) -> T:

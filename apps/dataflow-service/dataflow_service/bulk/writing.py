@@ -8,7 +8,14 @@ from contextlib import asynccontextmanager
 from dataflow_service.bulk.errors import Refusal, RefusedRowError
 from dataflow_service.bulk.operations import Operation, Written
 from dataflow_service.bulk.readers import Batch
-from dataflow_service.records.errors import Fault, NoSuchRowError, NotStorableError, NotUniqueError
+from dataflow_service.records.errors import (
+    Fault,
+    NoRelatedRowError,
+    NoSuchRowError,
+    NotStorableError,
+    NotUniqueError,
+    ReferencedError,
+)
 from dataflow_service.records.parsing import BODY
 from dataflow_service.records.writer import RecordWriter, Writing
 
@@ -89,7 +96,7 @@ async def _write_run[T](writer: RecordWriter, operation: Operation[T], rows: Seq
     try:
         async with writer.part():
             return await operation.write(writer, rows)
-    except (NoSuchRowError, NotStorableError, NotUniqueError) as error:
+    except (NoRelatedRowError, NoSuchRowError, NotStorableError, NotUniqueError, ReferencedError) as error:
         if len(rows) == 1:
             raise _RefusedError(first, error) from error
     middle = len(rows) // 2
@@ -103,6 +110,8 @@ def _field(cause: Refusal) -> tuple[str, ...]:
     match cause:
         case NotUniqueError(fields=(name,)):
             return (name,)
-        case NoSuchRowError():
+        case NoRelatedRowError(field=name):
+            return (name,)
+        case NoSuchRowError() | ReferencedError():
             return ("id",)
     return ()

@@ -46,13 +46,16 @@ def _item(item: Schema, model: Model) -> Schema:
 
 def _operation(method: str, operation: Schema, model: Model) -> Schema:
     answers = {"Row": model.name, "RowPage": f"{model.name}Page"}
-    bodies = {"Row": f"{model.name}{_BODIES.get(method, '')}"}
+    body = "Replacement" if method == "put" and model.has_own_ids else _BODIES.get(method, "")
+    bodies = {"Row": f"{model.name}{body}"}
     written = {
         **_renamed(operation, answers),
         "operationId": f"{model.path}_{operation['operationId']}",
         "tags": [model.name],
         "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
     }
+    if method == "put" and not model.has_own_ids:
+        written["responses"] = {code: answer for code, answer in written["responses"].items() if code != "201"}
     return written | ({"requestBody": _renamed(operation["requestBody"], bodies)} if "requestBody" in operation else {})
 
 
@@ -89,8 +92,18 @@ def _schemas(model: Model) -> Schema:
         model.name: {**row, "required": list(properties)},
         f"{model.name}Page": page,
         **values,
+        **_replacement(model, values[f"{model.name}Values"]),
         **_body(f"{model.name}Change", model.change.model_json_schema(ref_template=_COMPONENTS + "{model}")),
     }
+
+
+def _replacement(model: Model, values: Schema) -> Schema:
+    """Return the body of PUT where the address has the id, also of a new row."""
+    if not model.has_own_ids:
+        return {}
+    required = [name for name in values.get("required", []) if name != "id"]
+    name = f"{model.name}Replacement"
+    return {name: {**values, "title": name, "required": required}}
 
 
 def _body(name: str, schema: Schema) -> Schema:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Query, Request, Response
 from pydantic_core import to_json
@@ -11,7 +12,9 @@ from dataflow_service.idempotency.models import JSON, Answer
 from dataflow_service.records import encoding, parsing, preconditions, query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.query import GroupQuery
+from dataflow_service.records.repository import Row as Record
 from dataflow_service.records.schemas import (
+    CREATED,
     IF_MATCH,
     IF_NONE_MATCH,
     QUERY_BODY,
@@ -26,6 +29,7 @@ from dataflow_service.records.schemas import (
     RowPage,
 )
 from dataflow_service.records.writer import Writing
+from dataflow_service.registry.model import Model
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
@@ -80,8 +84,8 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
     async def create(writing: Writing) -> Answer:
         async with writing() as rows:
             row = await rows.create(model, values)
-        location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
-        return Answer(encoding.row_json(model, row), 201, {**JSON, "Location": location, **preconditions.etag(row)})
+        headers = {**JSON, **_location(model, row), **preconditions.etag(row)}
+        return Answer(encoding.row_json(model, row), 201, headers)
 
     return await respond(attempt, partial(records.writing, principal), create)
 
@@ -121,17 +125,18 @@ async def change_row(
     return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
 
 
-@router.put("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
+@router.put("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row, responses=CREATED)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
-    """Set all fields; those that are not sent get their defaults."""
+    """Set all fields; those that are not sent get their defaults. Where callers choose ids, a missing row is created."""
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
-    values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
+    values = parsing.replacing_row(model, identity, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
-        row = await rows.change(model, identity, values, versions)
-    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
+        row, is_new = await rows.replace(model, identity, values, versions, create="if-match" not in request.headers)
+    headers = preconditions.etag(row) | (_location(model, row) if is_new else {})
+    return _json(encoding.row_json(model, row), 201 if is_new else 200, headers)
 
 
 @router.delete("/{row_id}", status_code=204, openapi_extra=IF_MATCH)
@@ -144,6 +149,11 @@ async def delete_row(
     async with records.writing(principal) as rows:
         await rows.delete(model, identity, versions)
     return Response(status_code=204)
+
+
+def _location(model: Model, row: Record) -> dict[str, str]:
+    """Return the address of a row: relative, so that it is also right behind a gateway."""
+    return {"Location": f"{model.path}/{quote(str(row['id']), safe='')}"}
 
 
 async def _read(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON value

@@ -127,5 +127,40 @@ class NotUniqueError(Exception):
         self.fields = tuple(fields)
 
 
+class NoRelatedRowError(Exception):
+    """A row refers by `field` to a row of the model at `target` that is not there."""
+
+    def __init__(self, path: str, field: str, target: str) -> None:
+        super().__init__(
+            f"The {field} of a {path} should be the id of a {target}, and there is none with the id sent. Send the id of one "
+            f"that is there, or create the {target} first."
+        )
+        self.field = field
+        self.target = target
+
+
+class ReferencedError(Exception):
+    """A row is not deleted, because rows of the model `referrer` refer to it, or to one that would go with it, by `field`."""
+
+    def __init__(self, path: str, referrer: str, field: str) -> None:
+        super().__init__(
+            f"Rows of {referrer} refer by {field} to the {path} or to rows that would be deleted with it. Delete or change "
+            "those rows first."
+        )
+        self.referrer = referrer
+        self.field = field
+
+
+class TooManyRelatedError(Exception):
+    """Too many rows would be deleted or changed together with a row that they refer to; none was."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"More than {limit} rows that refer to what is deleted would be deleted or changed with it. Nothing was done. "
+            "Delete or change those rows first."
+        )
+        self.limit = limit
+
+
 class NotStorableError(Exception):
     """The database refuses a value for a reason that the model does not state."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidRowError, NoSuchRowError, TooManyRowsError
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model
 from dataflow_service.registry.validation import reason
 
 MAX_ROWS = 1000
@@ -39,7 +39,20 @@ def new_row(model: Model, document: object, place: Place = BODY) -> Values:
     Raises:
         InvalidRowError: It is no object, or no row of the model.
     """
-    return _values(model.written, _validated(model, model.create, document, place), place)
+    return _values(model.inserted, _validated(model, model.create, model.names_of_new, document, place), place)
+
+
+def replacing_row(model: Model, row_id: object, document: object) -> Values:
+    """Return the column values that replace those of the row with an id, or of a new row where callers choose ids.
+
+    Raises:
+        InvalidRowError: It is no object, no row of the model, or has another id.
+    """
+    if not model.has_own_ids or not isinstance(document, dict):
+        return new_row(model, document)
+    if document.setdefault("id", str(row_id)) != str(row_id):
+        raise InvalidRowError([Fault((*BODY, "id"), "should be the id in the address, or left out")])
+    return new_row(model, document)
 
 
 def identified_row(model: Model, document: object, unique: Sequence[str], place: Place) -> Values:
@@ -100,7 +113,7 @@ def change(model: Model, document: object, place: Place = BODY) -> Values:
     Raises:
         InvalidRowError: It is no object, names no field or an unknown one, or a value is not valid.
     """
-    row = _validated(model, model.change, document, place)
+    row = _validated(model, model.change, model.names, document, place)
     sent = [field for field in model.written if field.name in row.model_fields_set]
     if not sent:
         raise InvalidRowError([Fault(place, f"names no field; name at least one of {_names(model)}")])
@@ -134,10 +147,12 @@ def sent_id(model: Model, value: object, place: Place) -> Any:  # noqa: ANN401 -
         raise InvalidRowError([Fault(place, str(error))]) from None
 
 
-def _validated(model: Model, validator: type[BaseModel], document: object, place: Place) -> BaseModel:
+def _validated(
+    model: Model, validator: type[BaseModel], names: Collection[str], document: object, place: Place
+) -> BaseModel:
     if not isinstance(document, dict):
         raise InvalidRowError([Fault(place, "should be an object")])
-    if unknown := document.keys() - model.names:
+    if unknown := document.keys() - names:
         raise InvalidRowError(_unknown_fields(model, document, unknown, place))
     try:
         return validator.model_validate(document)
@@ -147,15 +162,16 @@ def _validated(model: Model, validator: type[BaseModel], document: object, place
 
 
 def _unknown_fields(model: Model, sent: Iterable[str], unknown: Collection[str], place: Place) -> list[Fault]:
-    service_fields = {field.name for field in model.fields} - model.names
     return [
-        Fault((*place, name[:_MAX_NAME_LENGTH]), _why_unknown(model, is_service_field=name in service_fields))
+        Fault((*place, name[:_MAX_NAME_LENGTH]), _why_unknown(model, name))
         for name in islice((name for name in sent if name in unknown), MAX_FAULTS)
     ]
 
 
-def _why_unknown(model: Model, *, is_service_field: bool) -> str:
-    if is_service_field:
+def _why_unknown(model: Model, name: str) -> str:
+    if name in model.names_of_new:
+        return "identifies the row and cannot be changed; leave it out"
+    if name in SERVICE_FIELDS:
         return "is set by the service; leave it out"
     return f"is no field of {model.name}; its fields are {_names(model)}"
 

@@ -32,7 +32,7 @@ async def create_many(
     connection: asyncpg.Connection, author: Author, model: Model, rows: Sequence[Values]
 ) -> list[Any]:
     """Insert rows, all or none, and return their ids in the same order."""
-    arrays = _arrays(model.written, rows)
+    arrays = _arrays(model.inserted, rows)
     return [row["id"] for row in await connection.fetch(sql.insert_many(model), *arrays, *author.parameters)]
 
 
@@ -63,7 +63,7 @@ async def upsert_many(
 ) -> list[tuple[Any, bool]]:
     """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new."""
     statement = sql.upsert_many(model, tuple(unique), tuple(changed))
-    found = await connection.fetch(statement, *_arrays(model.written, rows), *author.parameters)
+    found = await connection.fetch(statement, *_arrays(model.inserted, rows), *author.parameters)
     return [(row["id"], row["was created"]) for row in found]
 
 
@@ -184,7 +184,7 @@ def _checked(versions: Versions) -> list[Sequence[int]]:
 
 
 def _arguments(model: Model, values: Values) -> list[Any]:
-    return [values[field.name] for field in model.written]
+    return [values[field.name] for field in model.inserted]
 
 
 def _arrays(fields: Sequence[Field], rows: Sequence[Values]) -> list[list[Any]]:

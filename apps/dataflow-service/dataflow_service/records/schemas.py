@@ -63,6 +63,11 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
+CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"model": Row, "description": "The row is new, with the id in the address, which is text or a UUID"}
+}
+
+
 class RowPage(BaseModel):
     """Rows in the order asked for; `next` is the `after` of the page after this one, null on the last."""
 

@@ -26,8 +26,8 @@ AS_TEXT: Mapping[str, str] = {"numeric": "::text", "numeric[]": "::text[]"}
 
 @cache
 def insert(model: Model) -> str:
-    """Insert one row: a parameter per written field; returns the row."""
-    fields = model.written
+    """Insert one row: a parameter per inserted field; returns the row."""
+    fields = model.inserted
     writing = (
         f"INSERT INTO {quote(model.table)} ({_names(fields)}) VALUES ({_parameters(fields)}) "  # noqa: S608 - names are of the registry, values are parameters
         f"RETURNING {_versioned(model)}"
@@ -37,21 +37,21 @@ def insert(model: Model) -> str:
 
 @cache
 def insert_many(model: Model) -> str:
-    """Insert rows: an array per written field; returns the ids in the order of the arrays."""
+    """Insert rows: an array per inserted field; returns the ids in the order of the arrays."""
     writing = f"{_insert_arrays(model)} RETURNING {_names(model.fields)}"
-    return logged(model, writing, [_created(model)], _ID, author=len(model.written) + 1)
+    return logged(model, writing, [_created(model)], _ID, author=len(model.inserted) + 1)
 
 
 @lru_cache(maxsize=1024)  # callers choose which fields they change
 def upsert(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> str:
     """Insert one row, or set the fields `changed` of the row that has the same `unique` fields; returns the row.
 
-    A parameter per written field, then one per changed field. The column "was created" tells which it was.
+    A parameter per inserted field, then one per changed field. The column "was created" tells which it was.
     """
-    first = len(model.written) + 1
+    first = len(model.inserted) + 1
     settings = [f"{quote(name)} = ${place}" for place, name in enumerate(changed, first)]
     writing = (
-        f"INSERT INTO {quote(model.table)} ({_names(model.written)}) VALUES ({_parameters(model.written)}) "  # noqa: S608 - names are of the registry, values are parameters
+        f"INSERT INTO {quote(model.table)} ({_names(model.inserted)}) VALUES ({_parameters(model.inserted)}) "  # noqa: S608 - names are of the registry, values are parameters
         f"{_on_conflict(model, unique, settings)} RETURNING {_versioned(model)}, (xmax = 0) AS {WAS_CREATED}"
     )
     result = f"{versioned_columns(model)}, {WAS_CREATED}"
@@ -62,12 +62,12 @@ def upsert(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> s
 def upsert_many(model: Model, unique: tuple[str, ...], changed: tuple[str, ...]) -> str:
     """Insert rows, or set the fields `changed` of those that have the same `unique` fields.
 
-    An array per written field; returns ids and "was created" in the order of the arrays.
+    An array per inserted field; returns ids and "was created" in the order of the arrays.
     """
     settings = [f"{quote(name)} = EXCLUDED.{quote(name)}" for name in changed]
     conflict = _on_conflict(model, unique, settings)
     writing = f"{_insert_arrays(model)} {conflict} RETURNING {_names(model.fields)}, (xmax = 0) AS {WAS_CREATED}"
-    return logged(model, writing, _upserted(model, changed), _UPSERTED_ID, author=len(model.written) + 1)
+    return logged(model, writing, _upserted(model, changed), _UPSERTED_ID, author=len(model.inserted) + 1)
 
 
 @lru_cache(maxsize=1024)  # callers choose which fields they change
@@ -166,9 +166,9 @@ def _upserted(model: Model, changed: Sequence[str]) -> list[Log]:
 
 
 def _insert_arrays(model: Model) -> str:
-    names = _names(model.written)
-    arrays = ", ".join(_array(field, place) for place, field in enumerate(model.written, 1))
-    values = ", ".join(map(_sent, model.written))
+    names = _names(model.inserted)
+    arrays = ", ".join(_array(field, place) for place, field in enumerate(model.inserted, 1))
+    values = ", ".join(_or_made(field, _sent(field)) for field in model.inserted)
     return (
         f"INSERT INTO {quote(model.table)} ({names}) SELECT {values} "  # noqa: S608 - names are of the registry, values are parameters
         f"FROM unnest({arrays}) WITH ORDINALITY AS sent ({names}, sent_place) ORDER BY sent_place"
@@ -216,4 +216,9 @@ def _names(fields: Iterable[Field], table: str | None = None) -> str:
 
 
 def _parameters(fields: Sequence[Field]) -> str:
-    return ", ".join(f"${place}" for place in range(1, len(fields) + 1))
+    return ", ".join(_or_made(field, f"${place}") for place, field in enumerate(fields, 1))
+
+
+def _or_made(field: Field, value: str) -> str:
+    """Return the value of a new row; a UUID that is not sent is made."""
+    return f"coalesce({value}, gen_random_uuid())" if field.name == "id" and field.sql_type == "uuid" else value

@@ -1,17 +1,20 @@
 """Changes rows within one transaction."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
 
-from dataflow_service.records import repository
+from dataflow_service.records import cascades, repository
 from dataflow_service.records.author import Author
 from dataflow_service.records.errors import (
+    NoRelatedRowError,
     NoSuchRowError,
     NotStorableError,
     NotUniqueError,
+    ReferencedError,
     TooManyMatchesError,
     VersionMismatchError,
 )
@@ -76,7 +79,7 @@ class RecordWriter:
         """
         if not rows:
             return []
-        changed = [name for name in names if name not in unique]
+        changed = [name for name in names if name not in {*unique, "id"}]
         with _refusals(model, {}):
             return await repository.upsert_many(
                 self._connection, self._author, model, rows, unique=unique, changed=changed
@@ -89,6 +92,15 @@ class RecordWriter:
         if row is None:
             raise await self._absence(model, row_id, versions)
         return row
+
+    async def replace(
+        self, model: Model, row_id: object, values: Values, versions: Versions, *, create: bool
+    ) -> tuple[Row, bool]:
+        """Set all fields of a row; where callers choose ids, `create` makes a missing one. Returns it and whether it is new."""
+        others = {name: value for name, value in values.items() if name != "id"}
+        if create and model.has_own_ids:
+            return await self.upsert(model, values, unique=["id"], changed=others)
+        return await self.change(model, row_id, others, versions), False
 
     async def change_each(self, model: Model, changes: Sequence[tuple[Any, Values]]) -> list[Any]:
         """Set fields of rows, of each its own, and return their ids in the same order."""
@@ -111,11 +123,11 @@ class RecordWriter:
         return _checked(ids)
 
     async def delete(self, model: Model, row_id: object, versions: Versions = None) -> None:
-        """Delete a row, which must have one of the versions."""
-        with _refusals(model, {}):
-            deleted = await repository.delete(self._connection, self._author, model, row_id, versions=versions)
-        if not deleted:
-            raise await self._absence(model, row_id, versions)
+        """Delete a row, which must have one of the versions, and do with those that refer to it as their relations say."""
+        async with self._deleting(model) as follow:
+            if not await repository.delete(self._connection, self._author, model, row_id, versions=versions):
+                raise await self._absence(model, row_id, versions)
+            await follow([row_id])
 
     async def _absence(self, model: Model, row_id: object, versions: Versions) -> NoSuchRowError | VersionMismatchError:
         """Return why there is no row with the id and one of the versions."""
@@ -125,10 +137,19 @@ class RecordWriter:
         return VersionMismatchError(model.path, str(row_id), version)
 
     async def delete_many(self, model: Model, wanted: Filter) -> list[Any]:
-        """Delete all rows of a filter, and return their ids in order."""
-        with _refusals(model, {}):
-            ids = await repository.delete_where(self._connection, self._author, model, wanted, limit=MAX_ROWS + 1)
-        return _checked(ids)
+        """Delete all rows of a filter as `delete` does, and return their ids in order."""
+        async with self._deleting(model) as follow:
+            found = await repository.delete_where(self._connection, self._author, model, wanted, limit=MAX_ROWS + 1)
+            ids = _checked(found)
+            await follow(ids)
+        return ids
+
+    @asynccontextmanager
+    async def _deleting(self, model: Model) -> AsyncIterator[Callable[[Sequence[Any]], Awaitable[None]]]:
+        """Context manager of deletions, with what is to be called with the ids of deleted rows."""
+        with _deletion_refusals(model):
+            async with cascades.settled(self._connection, model):
+                yield partial(cascades.follow, self._connection, self._author, model)
 
 
 def _checked(ids: Sequence[Any]) -> list[Any]:
@@ -144,12 +165,36 @@ def _refusals(model: Model, values: Values) -> Iterator[None]:
         yield
     except asyncpg.UniqueViolationError as error:
         raise _not_unique(model, error.constraint_name, values) from error
+    except asyncpg.ForeignKeyViolationError as error:
+        found = next((one for one in model.relations if one.constraint == error.constraint_name), None)
+        if found is None:
+            raise _not_storable(error) from error
+        raise NoRelatedRowError(model.path, found.field.name, found.target.path) from error
     except _REFUSED as error:
-        cause = f"the constraint {error.constraint_name}" if error.constraint_name else type(error).__name__
-        raise NotStorableError(f"The database refuses the row because of {cause}. Send another value.") from error
+        raise _not_storable(error) from error
+
+
+@contextmanager
+def _deletion_refusals(model: Model) -> Iterator[None]:
+    """Translate what the database refuses when rows are deleted: then its foreign keys are those that lead to them."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        for relation in cascades.leading_to(model):
+            if (relation.model.table, relation.constraint) == (error.table_name, error.constraint_name):
+                raise ReferencedError(model.path, relation.model.path, relation.field.name) from error
+        raise _not_storable(error) from error
+    except _REFUSED as error:
+        raise _not_storable(error) from error
+
+
+def _not_storable(error: asyncpg.PostgresError) -> NotStorableError:
+    cause = f"the constraint {error.constraint_name}" if error.constraint_name else type(error).__name__
+    return NotStorableError(f"The database refuses the row because of {cause}. Send another value.")
 
 
 def _not_unique(model: Model, constraint: str | None, values: Values) -> NotUniqueError:
-    fields: list[str] = next((index["fields"] for index in model.indexes if index["name"] == constraint), [])
+    ids = ["id"] if model.has_own_ids and constraint and constraint.endswith("_pkey") else []
+    fields: list[str] = next((index["fields"] for index in model.indexes if index["name"] == constraint), ids)
     own = ", ".join(str(values[name])[:_MAX_VALUE_LENGTH] for name in fields if name in values)
     return NotUniqueError(model.path, fields, own or None)

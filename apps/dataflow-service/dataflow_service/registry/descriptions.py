@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.model import Field, Model, Registry, Relation
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -23,19 +23,29 @@ def description(model: Model) -> dict[str, Any]:
     """Return all about a model: each field's type, indexes, nodes, and the JSON Schema of a new row."""
     return {
         **summary(model),
-        "fields": [_field(field) for field in model.fields],
+        "fields": [_field(model, field) for field in model.fields],
         "indexes": list(model.indexes),
+        "relations": [_relation(relation) for relation in model.relations],
         "schema": {"$schema": _DIALECT, **model.create.model_json_schema()},
     }
 
 
-def _field(field: Field) -> dict[str, Any]:
+def _field(model: Model, field: Field) -> dict[str, Any]:
     return {
         "name": field.name,
         "type": field.sql_type,
         "required": field.required,
         "nullable": field.nullable,
-        "read_only": field.name in SERVICE_FIELDS,
+        "read_only": field.name not in model.names_of_new,
+    }
+
+
+def _relation(relation: Relation) -> dict[str, Any]:
+    return {
+        "name": relation.name,
+        "field": relation.field.name,
+        "model": relation.target.name,
+        "on_delete": relation.on_delete,
     }
 
 

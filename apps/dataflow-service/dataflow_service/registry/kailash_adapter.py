@@ -67,6 +67,11 @@ def indexes_of(model: type) -> list[dict[str, Any]]:
     return list(getattr(model, "__indexes__", []))
 
 
+def relations_of(model: type) -> list[dict[str, Any]]:
+    """Return the relations that a model declares in `__relations__`, which is this service's own: see relations.py."""
+    return list(getattr(model, "__relations__", []))
+
+
 def requires_if_match(model: type) -> bool:
     """Whether a model declares `__require_if_match__`, which is this service's own: Kailash has no such option."""
     return bool(getattr(model, "__require_if_match__", False))

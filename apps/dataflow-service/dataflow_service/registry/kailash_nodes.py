@@ -20,6 +20,7 @@ from kailash.runtime.template_resolver import (  # type: ignore[import-untyped]
     resolve_templates,
 )
 
+from dataflow_service.registry.annotations import plain_type
 from dataflow_service.registry.errors import NoNodeSessionError
 
 PARAMETERS: Mapping[str, Sequence[str]] = {
@@ -42,6 +43,7 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
 
 _WITH_FIELDS = frozenset({"create", "update"})
 _NEVER_WRITTEN = frozenset({"id", "created_at", "updated_at"})
+_OWN_ID = NodeParameter(name="id", type=str, required=False, description="Id of the row, text or a UUID")
 _OWN = {
     "after": NodeParameter(name="after", type=str, required=False, description="`next` of the page before"),
     "fields": NodeParameter(name="fields", type=list, required=False, description="Fields of the rows"),
@@ -105,7 +107,11 @@ class ServiceNode:
         """Return the parameters that Kailash declares and that are used; a node never gets to choose its database."""
         declared = {**_OWN, **super().get_parameters()}  # type: ignore[misc]
         fields = [name for name in self.model_fields if self.operation in _WITH_FIELDS and name not in _NEVER_WRITTEN]
-        return {name: declared[name] for name in dict.fromkeys([*PARAMETERS[self.operation], *fields])}
+        found = {name: declared[name] for name in dict.fromkeys([*PARAMETERS[self.operation], *fields])}
+        return {"id": _OWN_ID, **found} if self.operation == "create" and self._has_own_ids() else found
+
+    def _has_own_ids(self) -> bool:
+        return plain_type(self.model_fields["id"]["type"]) is not int
 
     def validate_inputs(self, /, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 - any value
         """Return the inputs as they are: they are checked where they are used, and never rewritten."""

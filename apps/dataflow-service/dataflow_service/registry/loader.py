@@ -9,13 +9,11 @@ from pydantic import BaseModel
 from dataflow_service.registry import kailash_adapter, validation
 from dataflow_service.registry.annotations import is_nullable
 from dataflow_service.registry.field_types import FieldType, field_type
-from dataflow_service.registry.identifiers import identifier
+from dataflow_service.registry.identifiers import RESERVED, identifier, new_id
 from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.relations import relate
 from nexus_chassis.errors import ConfigurationError
 
-_RESERVED = frozenset(
-    {"audit", "bulk", "changes", "count", "migrations", "models", "nodes", "query", "transactions", "upsert"}
-)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -37,6 +35,8 @@ def load(package: str) -> Registry:
         )
     models = [_model(model) for model in found]
     _refuse_shared_paths(models)
+    declarations = {model.__name__: kailash_adapter.relations_of(model) for model in found}
+    relate({model.name: model for model in models}, declarations)
     return Registry(models)
 
 
@@ -46,7 +46,7 @@ def _model(model: type) -> Model:
     _refuse_unservable(model, annotations)
     types = {name: field_type(f"{model.__name__}.{name}", annotation) for name, annotation in annotations.items()}
     written = [name for name in annotations if name not in SERVICE_FIELDS]
-    create = validation.creation(model, types, written)
+    create = validation.creation(model, types, written, new_id(annotations["id"], types["id"].rules))
     return Model(
         name=model.__name__,
         path=model.__name__.lower(),
@@ -76,7 +76,7 @@ def _refuse_unservable(model: type, annotations: dict[str, Any]) -> None:
             f"The model {model.__name__} has a name that cannot be part of an address and a channel. "
             "Use up to 64 letters A-Z and a-z, digits and underscores, and begin with a letter."
         )
-    if model.__name__.lower() in _RESERVED:
+    if model.__name__.lower() in RESERVED:
         raise ConfigurationError(
             f"The model {model.__name__} would hide /v1/{model.__name__.lower()}. Rename the class."
         )

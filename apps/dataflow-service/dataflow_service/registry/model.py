@@ -1,9 +1,9 @@
 """A model as the service uses it: fields, columns, and the validators made from its annotations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
@@ -12,10 +12,14 @@ from dataflow_service.registry.identifiers import Identifier
 from dataflow_service.registry.kailash_adapter import GeneratedNode
 
 SERVICE_FIELDS = frozenset({"id", "created_at", "updated_at"})
-"""Fields that the service sets; callers read them and never write them."""
+"""Fields that callers do not change: the service sets them, but an id that is text or a UUID in a new row."""
 
 ROW_VERSION = "row_version"
 """The column of each table that is no field: it counts the changes of a row."""
+
+
+type OnDelete = Literal["restrict", "cascade", "set null"]
+"""What happens to a row when the row that it refers to is deleted; "restrict" refuses that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Model:
     """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send.
 
     `requires_if_match`: a row is changed and deleted only by those who say which version of it they have seen.
+    `relations` are those that it declares, `referrers` those of all models that lead to it.
     """
 
     name: str
@@ -59,11 +64,23 @@ class Model:
     create: type[BaseModel]
     change: type[BaseModel]
     requires_if_match: bool = False
+    relations: "list[Relation]" = field(default_factory=list)
+    referrers: "list[Relation]" = field(default_factory=list)
 
     @cached_property
     def written(self) -> list[Field]:
-        """The fields that callers may write."""
+        """The fields that callers may write in each row."""
         return [field for field in self.fields if field.name not in SERVICE_FIELDS]
+
+    @cached_property
+    def inserted(self) -> list[Field]:
+        """The fields that callers may write in a new row: those, and an id that they choose."""
+        return [field for field in self.fields if field in self.written or (field.name == "id" and self.has_own_ids)]
+
+    @property
+    def has_own_ids(self) -> bool:
+        """Whether callers choose the ids of its rows."""
+        return not self.has_numbers
 
     @cached_property
     def has_numbers(self) -> bool:
@@ -72,8 +89,9 @@ class Model:
 
     @cached_property
     def unique_indexes(self) -> list[list[str]]:
-        """The fields of each unique index."""
-        return [list(index["fields"]) for index in self.indexes if index.get("unique")]
+        """The fields of each unique index, that of ids among them where callers choose these."""
+        declared = [list(index["fields"]) for index in self.indexes if index.get("unique")]
+        return [*declared, ["id"]] if self.has_own_ids else declared
 
     def unique_index(self, names: Sequence[str]) -> list[str] | None:
         """Return the fields of the unique index that has exactly these, in any order; None where there is none."""
@@ -81,8 +99,29 @@ class Model:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names of the fields that callers may write."""
+        """The names of the fields that callers may write in each row."""
         return frozenset(field.name for field in self.written)
+
+    @cached_property
+    def names_of_new(self) -> frozenset[str]:
+        """The names of the fields that callers may write in a new row."""
+        return frozenset(field.name for field in self.inserted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relation:
+    """That `field` of `model` has the id of a row of `target`. In answers that row is called `name`."""
+
+    name: str
+    model: Model
+    field: Field
+    target: Model
+    on_delete: OnDelete
+
+    @property
+    def constraint(self) -> str:
+        """The name of its foreign key in the table of the model."""
+        return f"{self.field.name}_fkey"
 
 
 class Registry:

@@ -15,9 +15,14 @@ from dataflow_service.registry import json_values
 from dataflow_service.registry.field_types import SQL_TYPES, STRICT, FieldType, rules, sendable
 
 
-def creation(model: type, types: Mapping[str, FieldType], written: list[str]) -> type[BaseModel]:
-    """Make the validator of a new row: each field by its rules, with the model's default where it has one."""
-    fields: dict[str, Any] = {name: (types[name].rules, sendable(getattr(model, name, ...))) for name in written}
+def creation(
+    model: type, types: Mapping[str, FieldType], written: list[str], own_id: Mapping[str, Any]
+) -> type[BaseModel]:
+    """Make the validator of a new row: each field by its rules, with the model's default where it has one.
+
+    `own_id` has the field of an id that callers choose.
+    """
+    fields = {**own_id} | {name: (types[name].rules, sendable(getattr(model, name, ...))) for name in written}
     config = ConfigDict(**STRICT, validate_default=True)  # a default is stored in the same form as a value sent
     return create_model(model.__name__, __config__=config, __doc__=model.__doc__, **fields)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry, Relation
 from dataflow_service.registry.quoting import array_text, quote, quote_text
 from dataflow_service.registry.validation import reason
 from dataflow_service.schema.tables import (
@@ -16,6 +16,7 @@ from dataflow_service.schema.tables import (
     SERVICE_TABLES,
     Check,
     Column,
+    ForeignKey,
     Index,
     Schema,
     Table,
@@ -43,11 +44,16 @@ def _table(model: Model) -> Table:
     if model.table in SERVICE_TABLES:
         raise ConfigurationError(f"The model {model.name} names the table {model.table}, which the service itself has.")
     columns = {field.name: _column(model, field) for field in model.fields} | {ROW_VERSION: _ROW_VERSION}
-    indexes = [_index(model, declaration) for declaration in model.indexes]
+    indexes = _indexes(model)
     _refuse_repeated("index", (index.name for index in indexes))
     checks = [check_of(field) for field in model.fields if field.texts]
+    foreign_keys = [_foreign_key(relation) for relation in model.relations]
     return Table(
-        model.table, columns, {index.name: index for index in indexes}, {check.name: check for check in checks}
+        model.table,
+        columns,
+        {index.name: index for index in indexes},
+        {check.name: check for check in checks},
+        {key.name: key for key in foreign_keys},
     )
 
 
@@ -100,6 +106,25 @@ def check_of(field: Field) -> Check:
     definition = f"CHECK ({column} <@ {texts})" if field.is_list else f"CHECK ({column} = ANY ({texts}))"
     digest = sha256(definition.encode()).hexdigest()[:8]
     return Check(constraint_name(field.name, f"texts_{digest}"), field.name, definition)
+
+
+def _foreign_key(relation: Relation) -> ForeignKey:
+    """Return the foreign key of a relation. Its columns are chosen here alone."""
+    _check_name(relation.model, relation.constraint)
+    return ForeignKey(relation.constraint, (relation.field.name,), relation.target.table, ("id",))
+
+
+def _indexes(model: Model) -> list[Index]:
+    """Return the indexes that a model declares, and one for each relation whose field none of them begins with.
+
+    By it the rows are found that refer to one that is deleted.
+    """
+    declared = [_index(model, declaration) for declaration in model.indexes]
+    found = {index.columns[0] for index in declared}
+    fields = [relation.field.name for relation in model.relations if relation.field.name not in found]
+    for name in fields:
+        _check_name(model, f"{model.table}_{name}_idx")
+    return [*declared, *(Index(f"{model.table}_{name}_idx", (name,), unique=False) for name in fields)]
 
 
 def _index(model: Model, declaration: Mapping[str, Any]) -> Index:

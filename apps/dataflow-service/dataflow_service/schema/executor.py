@@ -15,7 +15,7 @@ from dataflow_service.schema import repository
 from dataflow_service.schema.errors import StepFailedError, StepTooSlowError, TableLockedError
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.repository import LOCK_SECONDS
-from dataflow_service.schema.steps import VALIDATE_TEXTS, Step, Transaction
+from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction
 
 _STEP_SECONDS = 3600.0
 _PAGES = 1000  # of a batch: 8 MB
@@ -164,6 +164,8 @@ def _reason(step: Step, error: asyncpg.PostgresError) -> str:
         case asyncpg.UniqueViolationError():
             query = f"SELECT {columns} FROM {quote(step.table)} GROUP BY {columns} HAVING count(*) > 1"  # noqa: S608 - a text
             return f"rows have the same {columns}; find them by `{query}`"
+        case asyncpg.ForeignKeyViolationError() if step.action == VALIDATE_FOREIGN_KEY:
+            return f"rows of {quote(step.table)} refer by {columns} to rows that are not there"
         case asyncpg.CheckViolationError() if step.action == VALIDATE_TEXTS:
             query = f"SELECT DISTINCT {columns} FROM {quote(step.table)}"  # noqa: S608 - a text
             return f"rows of {quote(step.table)} have texts in {columns} that are not declared; find them by `{query}`"

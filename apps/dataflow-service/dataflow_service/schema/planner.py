@@ -5,10 +5,11 @@ models nor an earlier plan knows is left alone, whatever it is.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dataflow_service.schema import sql
 from dataflow_service.schema.steps import Step, Steps
-from dataflow_service.schema.tables import Check, Column, Declared, Schema, Table
+from dataflow_service.schema.tables import Check, Column, Declared, ForeignKey, Schema, Table
 
 type _Pairs = list[tuple[Table, Table]]
 """Tables as they are, and as the models declare them."""
@@ -29,6 +30,7 @@ def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
     """Return the steps from `actual` to `desired`; `known` is what the last plan that was applied declared."""
     pairs = [(actual[name], desired[name]) for name in sorted(desired.keys() & actual.keys())]
     return (
+        *(sql.drop_foreign_key(table, key) for table, key in _old_foreign_keys(actual, desired, known)),
         *_new_tables(actual, desired),
         *(sql.add_column(table.name, column) for table, column in new_columns(actual, desired)),
         *_defaults(pairs),
@@ -49,6 +51,7 @@ def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
         *_old_checks(pairs, known, retyped=False),
         *_old_indexes(pairs, known),
         *_new_indexes(pairs),
+        *_new_foreign_keys(pairs),
         *_old_columns(pairs, known),
         *(sql.drop_table(name) for name in sorted(actual.keys() & known.tables.keys() - desired.keys())),
     )
@@ -68,6 +71,9 @@ def _new_tables(actual: Schema, desired: Schema) -> Iterator[Step]:
         yield sql.create_table(table)
         for index in sorted(table.indexes):
             yield sql.create_index(name, table.indexes[index], concurrently=False)
+    for name in sorted(desired.keys() - actual.keys()):
+        for _, key in sorted(desired[name].foreign_keys.items()):
+            yield sql.add_foreign_key(name, key, new=True)
 
 
 def _changed(pairs: _Pairs) -> Iterator[tuple[Table, Table, Column, Column]]:
@@ -141,6 +147,31 @@ def _new_indexes(pairs: _Pairs) -> Iterator[Step]:
         for name in sorted(then.indexes):
             if now.indexes.get(name) != then.indexes[name]:
                 yield sql.create_index(then.name, then.indexes[name], concurrently=True)
+
+
+def _new_foreign_keys(pairs: _Pairs) -> Iterator[Step]:
+    for now, then in pairs:
+        for name, key in sorted(then.foreign_keys.items()):
+            found = now.foreign_keys.get(name)
+            if found is None or _differs(found, key):
+                yield sql.add_foreign_key(then.name, key, new=False)
+            if found != key:
+                yield sql.validate_foreign_key(then.name, key)
+
+
+def _old_foreign_keys(actual: Schema, desired: Schema, known: Declared) -> Iterator[tuple[str, ForeignKey]]:
+    """Yield the foreign keys that have changed, those that no model declares any longer, and those of tables that are dropped."""
+    for table in (actual[name] for name in sorted(actual)):
+        wanted = desired[table.name].foreign_keys if table.name in desired else {}
+        for name, key in sorted(table.foreign_keys.items()):
+            dropped = name not in wanted and name in known.foreign_keys.get(table.name, ())
+            if dropped or (name in wanted and _differs(key, wanted[name])):
+                yield table.name, key
+
+
+def _differs(now: ForeignKey, then: ForeignKey) -> bool:
+    """Whether two foreign keys differ, apart from whether they were validated."""
+    return replace(now, valid=then.valid) != then
 
 
 def _old_columns(pairs: _Pairs, known: Declared) -> Iterator[Step]:

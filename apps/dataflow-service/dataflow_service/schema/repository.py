@@ -11,7 +11,7 @@ from dataflow_service.registry.quoting import quote
 from dataflow_service.schema import steps as steps_of
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.steps import Steps
-from dataflow_service.schema.tables import SERVICE_TABLES, Check, Column, Declared, Index, Schema, Table
+from dataflow_service.schema.tables import SERVICE_TABLES, Check, Column, Declared, ForeignKey, Index, Schema, Table
 
 LOCK_SECONDS = 2.0
 """How long a step waits for its lock: as long, others who want the table wait behind it."""
@@ -52,10 +52,10 @@ async def has_ledger(connection: asyncpg.Connection) -> bool:
 async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema:
     """Return the tables of the schema; a default that equals the desired one is spelled like it."""
     columns, indexes = await _columns(connection, desired), await _indexes(connection)
-    checks = await _checks(connection)
+    checks, foreign_keys = await _checks(connection), await _foreign_keys(connection)
     return {
-        row["name"]: Table(
-            row["name"], columns[row["name"]], indexes[row["name"]], checks[row["name"]], row["rows"], row["size"]
+        (name := row["name"]): Table(
+            name, columns[name], indexes[name], checks[name], foreign_keys[name], row["rows"], row["size"]
         )
         for row in await connection.fetch(_TABLES)
         if row["name"] not in SERVICE_TABLES
@@ -100,6 +100,16 @@ async def _checks(connection: asyncpg.Connection) -> Mapping[str, dict[str, Chec
     return found
 
 
+async def _foreign_keys(connection: asyncpg.Connection) -> Mapping[str, dict[str, ForeignKey]]:
+    found: dict[str, dict[str, ForeignKey]] = defaultdict(dict)
+    for row in await connection.fetch(_FOREIGN_KEYS):
+        columns = tuple(row["columns"]) if row["plain"] else ()
+        definition = row["definition"].removesuffix(" NOT VALID")
+        key = ForeignKey(row["name"], columns, row["target"], tuple(row["target_columns"]), row["valid"], definition)
+        found[row["table_name"]][key.name] = key
+    return found
+
+
 _OWN = "c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relkind IN ('r', 'p')"
 _TABLES = f"""
 SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size
@@ -132,6 +142,20 @@ SELECT c.relname AS table_name, k.conname AS name, a.attname AS column, k.conval
   FROM pg_class AS c
   JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'c'
   LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
+ WHERE {_OWN} ORDER BY c.relname, k.conname
+"""  # noqa: S608 - text of this file
+
+_FOREIGN_KEYS = f"""
+SELECT c.relname AS table_name, k.conname AS name, target.relname AS target, k.convalidated AS valid,
+       pg_get_constraintdef(k.oid) AS definition,
+       k.confupdtype = 'a' AND k.confdeltype = 'a' AND k.confmatchtype = 's' AND k.condeferrable AND NOT k.condeferred AS plain,
+       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS part (number, place)
+               JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = part.number ORDER BY place) AS columns,
+       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS part (number, place)
+               JOIN pg_attribute AS a ON a.attrelid = target.oid AND a.attnum = part.number ORDER BY place) AS target_columns
+  FROM pg_class AS c
+  JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'f'
+  JOIN pg_class AS target ON target.oid = k.confrelid
  WHERE {_OWN} ORDER BY c.relname, k.conname
 """  # noqa: S608 - text of this file
 

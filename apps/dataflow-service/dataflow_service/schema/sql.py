@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from dataflow_service.registry.quoting import quote
-from dataflow_service.schema.steps import VALIDATE_TEXTS, Step, Transaction, Work
-from dataflow_service.schema.tables import Check, Column, Index, Table, constraint_name
+from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction, Work
+from dataflow_service.schema.tables import Check, Column, ForeignKey, Index, Table, constraint_name
 
 _EXCLUSIVE = "ACCESS EXCLUSIVE"
 
@@ -167,6 +167,34 @@ def drop_check(table: str, check: Check) -> Step:
 
 def _not_valid(table: str, check: Check) -> str:
     return f"{_alter(table)} ADD CONSTRAINT {quote(check.name)} {check.definition} NOT VALID"
+
+
+def add_foreign_key(table: str, key: ForeignKey, *, new: bool) -> Step:
+    """Refuse rows that refer to none: in a new table at once, in another in new versions of rows only."""
+    columns, target_columns = (", ".join(map(quote, names)) for names in (key.columns, key.target_columns))
+    definition = f"FOREIGN KEY ({columns}) REFERENCES {quote(key.target)} ({target_columns}) DEFERRABLE"
+    statement = f"{_alter(table)} ADD CONSTRAINT {quote(key.name)} {definition}{'' if new else ' NOT VALID'}"
+    return replace(_foreign_key_step("add foreign key", table, key, statement), undo=_drop_foreign_key(table, key))
+
+
+def validate_foreign_key(table: str, key: ForeignKey) -> Step:
+    """Check the rows that are there, while others read and write them."""
+    return replace(_validating(VALIDATE_FOREIGN_KEY, table, "", key.name), columns=key.columns)
+
+
+def drop_foreign_key(table: str, key: ForeignKey) -> Step:
+    """Drop a foreign key. Its undo checks the rows that are written from then on."""
+    statement = f"{_alter(table)} ADD CONSTRAINT {quote(key.name)} {key.definition} NOT VALID"
+    back = _foreign_key_step("add foreign key", table, key, statement)
+    return replace(_drop_foreign_key(table, key), undo=back)
+
+
+def _drop_foreign_key(table: str, key: ForeignKey) -> Step:
+    return _altering("drop foreign key", table, f"{_alter(table)} DROP CONSTRAINT {quote(key.name)}")
+
+
+def _foreign_key_step(action: str, table: str, key: ForeignKey, statement: str) -> Step:
+    return Step(action=action, table=table, columns=key.columns, statement=statement, lock="SHARE ROW EXCLUSIVE")
 
 
 def create_index(table: str, index: Index, *, concurrently: bool) -> Step:

@@ -11,6 +11,9 @@ from pydantic import TypeAdapter
 VALIDATE_TEXTS = "validate texts"
 """The action of a step that reads whether a column has declared texts only."""
 
+VALIDATE_FOREIGN_KEY = "validate foreign key"
+"""The action of a step that reads whether each row refers to one that is there."""
+
 
 class Transaction(StrEnum):
     """How a step runs."""

@@ -1,4 +1,4 @@
-"""Tables, columns, indexes and checks, as the models declare them or as the database has them."""
+"""Tables, columns, indexes, checks and foreign keys, as the models declare them or as the database has them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +52,23 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """That the values of `columns` are those of `target_columns` of a row of the table `target`, or null.
+
+    It is checked when a statement ends, or later where a transaction asks for that, and does nothing when that row is
+    deleted. `columns` is empty where it has other rules: no model declares such a one. Those that the database has also
+    have their `definition`.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    target: str
+    target_columns: tuple[str, ...]
+    valid: bool = True
+    definition: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table. `rows` is PostgreSQL's estimate, None where there is none; `size` is in bytes, with indexes."""
 
@@ -59,6 +76,7 @@ class Table:
     columns: Mapping[str, Column]
     indexes: Mapping[str, Index]
     checks: Mapping[str, Check] = field(default_factory=dict)
+    foreign_keys: Mapping[str, ForeignKey] = field(default_factory=dict)
     rows: int | None = field(default=None, compare=False)
     size: int = field(default=0, compare=False)
 
@@ -74,6 +92,7 @@ class Declared:
     tables: Mapping[str, tuple[str, ...]]
     indexes: tuple[str, ...]
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    foreign_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def declared(schema: Schema) -> Declared:
@@ -82,6 +101,9 @@ def declared(schema: Schema) -> Declared:
         tables={name: tuple(schema[name].columns) for name in sorted(schema)},
         indexes=tuple(sorted(index for table in schema.values() for index in table.indexes)),
         checks={name: tuple(sorted(schema[name].checks)) for name in sorted(schema) if schema[name].checks},
+        foreign_keys={
+            name: tuple(sorted(schema[name].foreign_keys)) for name in sorted(schema) if schema[name].foreign_keys
+        },
     )
 
 

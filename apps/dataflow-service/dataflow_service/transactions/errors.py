@@ -1,14 +1,26 @@
 """What can be wrong with a transaction."""
 
 from dataflow_service.records.errors import (
+    NoRelatedRowError,
     NoSuchRowError,
     NotStorableError,
     NotUniqueError,
+    ReferencedError,
     TooManyMatchesError,
+    TooManyRelatedError,
     TooManyRowsError,
 )
 
-REFUSALS = (NoSuchRowError, NotStorableError, NotUniqueError, TooManyMatchesError, TooManyRowsError)
+REFUSALS = (
+    NoRelatedRowError,
+    NoSuchRowError,
+    NotStorableError,
+    NotUniqueError,
+    ReferencedError,
+    TooManyMatchesError,
+    TooManyRelatedError,
+    TooManyRowsError,
+)
 """Why an operation whose parameters are valid cannot be done."""
 
 
