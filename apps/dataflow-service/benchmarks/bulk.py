@@ -104,13 +104,13 @@ async def compare(service: Service, postgres_url: str) -> None:
         print(
             f"{name:<16} {figures[ROUNDS // 2]:8.0f} rows/s (rounds: {' '.join(f'{figure:.0f}' for figure in figures)})"
         )
-    await connection.execute("TRUNCATE products, changes, change_sets")
+    await connection.execute("TRUNCATE products, changes, change_sets CASCADE")
     await connection.close()
 
 
 async def seconds(connection: asyncpg.Connection, way: Callable[[], Awaitable[None]]) -> float:
     """Time of one round."""
-    await connection.execute("TRUNCATE products, changes, change_sets")
+    await connection.execute("TRUNCATE products, changes, change_sets CASCADE")
     started = time.perf_counter()
     await way()
     return time.perf_counter() - started

@@ -24,6 +24,9 @@ from nexus_testkit import Issuer, serving
 
 ROOT = Path(dataflow_service.__file__).parent.parent
 
+CATALOGUE = "products, suppliers, categories, attributes, price_lists, price_items, documents"
+"""The tables of the models that SQL files make."""
+
 type MakeSettings = Callable[..., Settings]
 
 
@@ -94,7 +97,7 @@ async def service(
         postgres_url=postgres_proxy.instead_of(direct.postgres_url), redis_url=redis_proxy.instead_of(direct.redis_url)
     )
     async with serving(create_app(settings)) as url:
-        await database.execute("TRUNCATE products RESTART IDENTITY")
+        await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield url
 
 
@@ -191,7 +194,7 @@ async def engine(make_settings: MakeSettings, database: asyncpg.Connection) -> E
     """The migrations of a schema that has the service's own tables only."""
     settings = make_settings()
     await migrate(settings, MIGRATIONS)
-    await database.execute("DROP TABLE products")
+    await database.execute(f"DROP TABLE {CATALOGUE}")
     return Engine(settings)
 
 

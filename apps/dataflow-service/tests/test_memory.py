@@ -39,7 +39,7 @@ async def process(environment: dict[str, str], database: asyncpg.Connection) -> 
     """The service as it runs in production, with no rows."""
     running = ServiceProcess(["-m", "dataflow_service"], environment)
     await asyncio.to_thread(running.wait_until_it_answers)
-    await database.execute("TRUNCATE products RESTART IDENTITY")
+    await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
     yield running
     status, _, _ = await asyncio.to_thread(running.stop)
     assert status == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from conftest import CATALOGUE
 
 import dataflow_service
 from dataflow_service.schema.tables import SERVICE_TABLES
@@ -51,7 +52,7 @@ def _migrate(environment: dict[str, str], folder: Path) -> tuple[int, str, str]:
 async def test_migrate_brings_the_schema_up_to_date_and_is_idempotent(
     environment: dict[str, str], empty_folder: Path, database: asyncpg.Connection
 ) -> None:
-    await database.execute(f"DROP TABLE IF EXISTS products, {', '.join(SERVICE_TABLES)}")
+    await database.execute(f"DROP TABLE IF EXISTS {CATALOGUE}, {', '.join(SERVICE_TABLES)}")
     applied = "".join(f"applied {path.name}\n" for path in sorted((ROOT / "migrations").iterdir()))
     number = applied.count("\n")
     assert _migrate(environment, empty_folder) == (

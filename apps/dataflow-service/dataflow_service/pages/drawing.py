@@ -1,9 +1,9 @@
-"""Draws models: a box for each, with its fields. Lengths are in CSS pixels."""
+"""Draws models: a box for each, with its fields, and a line for each relation. Lengths are in CSS pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 
 _HEADER = 32
 _LINE = 22
@@ -37,10 +37,22 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A relation: `path` leads from the field of a box to the model that it refers to, where it ends in a dot at `x` and `y`."""
+
+    field: str
+    model: str
+    path: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
-    """Boxes, and the space that they take."""
+    """Boxes, the links between them, and the space that they take."""
 
     boxes: Sequence[Box]
+    links: Sequence[Link]
     width: int
     height: int
 
@@ -55,7 +67,22 @@ def draw(models: Sequence[Model]) -> Drawing:
             box = _box(model, 0, bottom + _GAP)
         boxes.append(box)
         x, y, bottom = box.x + box.width + _GAP, box.y, max(bottom, box.y + box.height)
-    return Drawing(boxes, max((box.x + box.width for box in boxes), default=0), bottom)
+    by_name = {box.name: box for box in boxes}
+    links = [_link(relation, by_name) for model in models for relation in model.relations]
+    width = max((box.x + box.width for box in boxes), default=0)
+    return Drawing(boxes, links, width + (_GAP if links else 0), bottom)
+
+
+def _link(relation: Relation, boxes: Mapping[str, Box]) -> Link:
+    """Lead from the side of a box that is next to the other one; on the right of both where they are one above the other."""
+    source, target = boxes[relation.model.name], boxes[relation.target.name]
+    line = next(line for line in source.lines if line.name == relation.field.name)
+    from_left, to_left = target.x + target.width < source.x, source.x + source.width < target.x
+    x, y = source.x + (0 if from_left else source.width), source.y + line.y - _BASELINE
+    end_x, end_y = target.x + (0 if to_left else target.width), target.y + _HEADER // 2
+    bend, end_bend = x + (-_GAP if from_left else _GAP), end_x + (-_GAP if to_left else _GAP)
+    path = f"M{x} {y}C{bend} {y} {end_bend} {end_y} {end_x} {end_y}"
+    return Link(f"{relation.model.name}.{relation.field.name}", relation.target.name, path, end_x, end_y)
 
 
 def _box(model: Model, x: int, y: int) -> Box:

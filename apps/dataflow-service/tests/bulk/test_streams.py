@@ -183,7 +183,7 @@ async def limited(
     headers = {"Authorization": f"Bearer {token}"}
     settings = make_settings(postgres_pool_size=2, bulk_rows=3, bulk_bytes=100, bulk_seconds=0.5)
     async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
-        await database.execute("TRUNCATE products RESTART IDENTITY")
+        await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield session
 
 

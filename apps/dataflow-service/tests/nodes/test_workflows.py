@@ -38,7 +38,7 @@ def _example(path: Path) -> Any:  # noqa: ANN401 - a module
 async def nodes(make_settings: MakeSettings, database: asyncpg.Connection) -> AsyncIterator[NodeService]:
     """The nodes, on a database with no rows."""
     async with open_nodes(make_settings()) as opened:
-        await database.execute("TRUNCATE products RESTART IDENTITY")
+        await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield opened
 
 

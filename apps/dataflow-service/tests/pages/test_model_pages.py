@@ -19,6 +19,7 @@ from html_page import Element, open_page
 from dataflow_service.app import create_app
 from nexus_testkit import Issuer, serving
 
+MODELS = ["Attribute", "Category", "Document", "PriceItem", "PriceList", "Product", "Supplier"]
 FIELDS = ["id", "name", "description", "sku", "supplier", "unspsc_code", "etim_class", "attributes"]
 
 
@@ -26,7 +27,9 @@ async def test_the_list_has_each_model_and_its_rows(client: aiohttp.ClientSessio
     found = await open_page(client, "/pages/models")
 
     assert found.one("head").one("title").text == "Models · Nexus"
-    (item,) = found.one("main").every("li")
+    items = {next(item.every("h2")).text: item for item in found.one("main").every("li")}
+    assert list(items) == MODELS
+    item = items["Product"]
     assert item.text == "Product One product of a catalogue. Table products, 10 fields, 11 nodes Rows of Product"
     assert item.links() == {"Product": "models/Product", "Rows of Product": "models/Product/rows"}
 
@@ -34,18 +37,44 @@ async def test_the_list_has_each_model_and_its_rows(client: aiohttp.ClientSessio
 async def test_the_drawing_has_the_fields_of_each_model(client: aiohttp.ClientSession) -> None:
     drawing = (await open_page(client, "/pages/models")).section("Drawing").one("svg")
 
-    assert drawing.one("title").text == f"Product: {', '.join([*FIELDS, 'created_at', 'updated_at'])}."
-    texts = [text.text for text in drawing.every("text")]
-    assert texts == [
+    described = drawing.one("title").text
+    assert f"Product: {', '.join([*FIELDS, 'created_at', 'updated_at'])}." in described
+    (box,) = [group for group in drawing.every("g") if next(group.every("text")).text == "Product"]
+    assert [text.text for text in box.every("text")] == [
         *("Product", "id", "bigint", "name", "text", "description", "text?", "sku", "text?", "supplier", "text?"),
         *("unspsc_code", "text?", "etim_class", "text?", "attributes", "jsonb"),
         *("created_at", "timestamptz", "updated_at", "timestamptz"),
     ]
-    (box,) = drawing.every("rect")
-    assert (drawing.attributes["width"], drawing.attributes["height"]) == (
-        box.attributes["width"],
-        box.attributes["height"],
-    )
+    assert len(list(drawing.every("rect"))) == len(MODELS)
+
+
+async def test_the_drawing_has_a_line_for_each_relation(client: aiohttp.ClientSession) -> None:
+    drawing = (await open_page(client, "/pages/models")).section("Drawing").one("svg")
+
+    assert [text for text in drawing.one("title").text.split(". ") if " refers to " in text] == [
+        "Attribute.category_id refers to Category",
+        "Category.parent_id refers to Category",
+        "Document.product_id refers to Product",
+        "Document.supplier_id refers to Supplier",
+        "PriceItem.price_list_id refers to PriceList",
+        "PriceItem.product_id refers to Product",
+        "PriceList.supplier_id refers to Supplier.",
+    ]
+    lines = [path for path in drawing.every("path") if path.attributes.get("class") == "relation"]
+    ends = [(circle.attributes["cx"], circle.attributes["cy"]) for circle in drawing.every("circle")]
+    assert [tuple(str(line.attributes["d"]).split()[-2:]) for line in lines] == ends
+    assert len(ends) == 7
+
+
+async def test_the_page_of_a_model_has_its_relations(client: aiohttp.ClientSession) -> None:
+    found = (await open_page(client, "/pages/models/PriceItem")).section("Relations")
+
+    assert found.table() == [
+        ["Relation", "Field", "Model", "When that row is deleted"],
+        ["price_list", "price_list_id", "PriceList", "cascade"],
+        ["product", "product_id", "Product", "cascade"],
+    ]
+    assert found.links() == {"PriceList": "../models/PriceList", "Product": "../models/Product"}
 
 
 async def test_a_model_is_described(client: aiohttp.ClientSession) -> None:
@@ -68,7 +97,7 @@ async def test_a_model_is_described(client: aiohttp.ClientSession) -> None:
 
 async def test_the_nodes_of_a_model_have_their_parameters(client: aiohttp.ClientSession) -> None:
     table = (await open_page(client, "/pages/models/Product")).section("Nodes").table()
-    nodes = (await (await client.get("/v1/nodes")).json())["items"]
+    nodes = [node for node in (await (await client.get("/v1/nodes")).json())["items"] if node["model"] == "Product"]
 
     assert table[0] == ["Node", "Operation", "Parameters"]
     assert [row[:2] for row in table[1:]] == [[node["node"], node["operation"]] for node in nodes]
@@ -90,7 +119,7 @@ async def test_links_lead_to_pages_and_rows_below_the_prefix_of_the_gateway(clie
             waiting |= {urljoin(path, link) for link in links if not link.startswith("#")} - found
 
     rows = {f"/v1/data/product?filter=%7B%22id%22%3A{number}%7D" for number in range(1, 22)}
-    pages = {"", "/Product", "/Product/rows", "/Product/rows?after=2"}
+    pages = {"", "/Product/rows?after=2"} | {f"/{model}{rest}" for model in MODELS for rest in ("", "/rows")}
     own_files = {"/pages/data/static/data.css", "/pages/data/static/copy.js"}
     gateways = {"/", "/static/icon.svg", "/static/nexus.css", "/static/navigation.js"}
     assert found == rows | {f"/pages/data/models{rest}" for rest in pages} | own_files | gateways
