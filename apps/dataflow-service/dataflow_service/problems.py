@@ -20,6 +20,7 @@ from dataflow_service.records.errors import (
     InvalidQueryError,
     InvalidRowError,
     NoRelatedRowError,
+    NoSuchRelationError,
     NoSuchRowError,
     NotComputableError,
     NotStorableError,
@@ -89,6 +90,10 @@ def _missing_scope(error: MissingScopeError) -> Problem:
 
 def _changes_deleted(error: ChangesDeletedError) -> Problem:
     return Problem(410, "changes-deleted", "The changes are no longer kept", str(error), oldest=str(error.oldest))
+
+
+def _no_such_relation(error: NoSuchRelationError) -> Problem:
+    return Problem(400, "no-such-relation", "There is no such relation", str(error), known=list(error.known))
 
 
 def _no_such_row(error: NoSuchRowError) -> Problem:
@@ -257,6 +262,7 @@ PROBLEMS: ProblemMap = (
     (RefusedRowError, _refused_row),
     (StreamTooLongError, _stream_too_long),
     (BulkTimeoutError, _bulk_timeout),
+    (NoSuchRelationError, _no_such_relation),
     (NoSuchRowError, _no_such_row),
     (VersionMismatchError, _version_mismatch),
     (VersionRequiredError, _version_required),

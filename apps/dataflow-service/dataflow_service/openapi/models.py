@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 
 type Schema = dict[str, Any]
 
@@ -77,13 +77,14 @@ def _schemas(model: Model) -> Schema:
     properties = {
         field.name: sent[field.name] if field.sql_type == "jsonb" else _property(field) for field in model.fields
     }
-    row = {"type": "object", "title": model.name, "description": model.summary, "properties": properties}
+    related = {relation.name: _related(relation) for relation in model.relations}
+    row = {"type": "object", "title": model.name, "description": model.summary, "properties": properties | related}
     page = {
         "type": "object",
         "title": f"{model.name}Page",
         "description": "Rows with the fields asked for; `next` is the `after` of the page after this one, null on the last.",
         "properties": {
-            "items": {"type": "array", "items": {"type": "object", "properties": properties}},
+            "items": {"type": "array", "items": {"type": "object", "properties": properties | related}},
             "next": {"type": ["string", "null"]},
         },
         "required": ["items", "next"],
@@ -95,6 +96,12 @@ def _schemas(model: Model) -> Schema:
         **_replacement(model, values[f"{model.name}Values"]),
         **_body(f"{model.name}Change", model.change.model_json_schema(ref_template=_COMPONENTS + "{model}")),
     }
+
+
+def _related(relation: Relation) -> Schema:
+    """Return the row that a field refers to, which is there if the request expands it."""
+    target = {"$ref": _COMPONENTS + relation.target.name}
+    return {"anyOf": [target, {"type": "null"}], "description": f"with expand={relation.field.name}"}
 
 
 def _replacement(model: Model, values: Schema) -> Schema:

@@ -1,7 +1,7 @@
 """The JSON of rows. JSON fields are copied as the text that PostgreSQL writes, so that every digit stays."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import groupby
@@ -10,11 +10,13 @@ from typing import Any
 from pydantic_core import to_json, to_jsonable_python
 
 from dataflow_service.records.query import Aggregate
+from dataflow_service.records.query_sql import related_columns
 from dataflow_service.records.repository import Row
 from dataflow_service.records.service import Groups, Page
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 
-type _Part = Callable[[Row], bytes]
+type _Values = Mapping[str, Any] | Row
+type _Part = Callable[[_Values], bytes]
 
 
 def row_json(model: Model, row: Row) -> bytes:
@@ -41,8 +43,13 @@ def row_values(fields: Sequence[Field], row: Row) -> dict[str, Any]:
 
 def page_json(page: Page) -> bytes:
     """Return a page as a JSON object with `items` and `next`."""
-    parts = _parts(tuple(page.fields))
+    parts = _parts_of_page(page)
     return _page([_object(parts, row) for row in page.rows], page.next)
+
+
+def expanded_json(page: Page) -> bytes:
+    """Return the only row of a page as a JSON object."""
+    return _object(_parts_of_page(page), page.rows[0])
 
 
 def groups_json(groups: Groups) -> bytes:
@@ -53,7 +60,7 @@ def groups_json(groups: Groups) -> bytes:
     return _page(items, groups.next)
 
 
-def _object(parts: Sequence[_Part], row: Row) -> bytes:
+def _object(parts: Sequence[_Part], row: _Values) -> bytes:
     return b"{" + b",".join([part(row) for part in parts]) + b"}"
 
 
@@ -69,6 +76,24 @@ def _values(aggregates: Sequence[Aggregate], row: Row) -> bytes:
         whole = aggregate.is_integer and value is not None  # a sum is text, as decimal numbers are
         found.setdefault(aggregate.function, {})[aggregate.argument] = int(value) if whole else value
     return to_json(found, inf_nan_mode="strings")
+
+
+def _parts_of_page(page: Page) -> Sequence[_Part]:
+    return [*_parts(tuple(page.fields)), *map(_related_encoder, page.expand)]
+
+
+@cache
+def _related_encoder(relation: Relation) -> _Part:
+    """Return an encoder of the row that a field refers to, with the bytes of its own endpoint, or of null."""
+    name, parts = to_json(relation.name) + b":", _parts_of_model(relation.target)
+    columns = related_columns(relation)
+
+    def encode(row: _Values) -> bytes:
+        if row[columns["id"]] is None:
+            return name + b"null"
+        return name + _object(parts, {field: row[column] for field, column in columns.items()})
+
+    return encode
 
 
 @cache
@@ -90,7 +115,7 @@ def _encoders(names: list[str], *, is_json: bool) -> list[_Part]:
 def _json_encoder(name: str) -> _Part:
     prefix = to_json(name) + b":"
 
-    def encode(row: Row) -> bytes:
+    def encode(row: _Values) -> bytes:
         text = row[name]
         return prefix + (b"null" if text is None else text.encode())
 
@@ -98,7 +123,7 @@ def _json_encoder(name: str) -> _Part:
 
 
 def _plain_encoder(names: list[str]) -> _Part:
-    def encode(row: Row) -> bytes:
+    def encode(row: _Values) -> bytes:
         return to_json({name: row[name] for name in names}, inf_nan_mode="strings")[1:-1]
 
     return encode

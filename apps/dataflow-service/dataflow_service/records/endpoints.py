@@ -20,6 +20,7 @@ from dataflow_service.records.schemas import (
     QUERY_BODY,
     ROW_BODY,
     AfterParameter,
+    ExpandParameter,
     FieldsParameter,
     FilterParameter,
     GroupPage,
@@ -56,10 +57,13 @@ async def list_rows(
     order: OrderParameter = None,
     after: AfterParameter = None,
     limit: Annotated[int, Query(ge=1, le=query_parsing.MAX_LIMIT)] = query_parsing.DEFAULT_LIMIT,
+    expand: ExpandParameter = None,
 ) -> Response:
     """List rows: those of a filter, with the fields and in the order asked for, page by page."""
     query_parsing.check_encoding(request.scope["query_string"])
-    query = query_parsing.of_address(model, filter_text=filter, fields=fields, order=order, after=after, limit=limit)
+    query = query_parsing.of_address(
+        model, filter_text=filter, fields=fields, order=order, after=after, limit=limit, expand=expand
+    )
     page = await cancel_on_disconnect(request, records.read_page(model, query))
     return _json(encoding.page_json(page))
 
@@ -104,9 +108,15 @@ async def count_rows(
 
 
 @router.get("/{row_id}", dependencies=_reading, openapi_extra=IF_NONE_MATCH, response_model=Row)
-async def read_row(request: Request, model: ModelAtPath, records: Records, row_id: str) -> Response:
-    """Return a row."""
-    row = await records.read(model, parsing.row_id(model, row_id))
+async def read_row(
+    request: Request, model: ModelAtPath, records: Records, row_id: str, expand: ExpandParameter = None
+) -> Response:
+    """Return a row. With the rows that it refers to it has no ETag: they change without it."""
+    identity = parsing.row_id(model, row_id)
+    if expand is not None:
+        query = query_parsing.of_row(model, identity, expand)
+        return _json(encoding.expanded_json(await records.read_expanded(model, identity, query)))
+    row = await records.read(model, identity)
     if preconditions.is_known(request.headers, row):
         return Response(status_code=304, headers=preconditions.etag(row))
     return _json(encoding.row_json(model, row), headers=preconditions.etag(row))

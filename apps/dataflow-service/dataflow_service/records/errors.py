@@ -35,6 +35,16 @@ class InvalidQueryError(Exception):
         self.faults = tuple(faults)
 
 
+class NoSuchRelationError(Exception):
+    """A model has no relation of a field. `known` are the fields that have one."""
+
+    def __init__(self, model: str, field: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{model} has no relation of the field {field[:100]!r} to expand. There are: {', '.join(known) or 'none'}."
+        )
+        self.known = tuple(known)
+
+
 class QueryTimeoutError(Exception):
     """PostgreSQL ended a query, which may run for `seconds`."""
 

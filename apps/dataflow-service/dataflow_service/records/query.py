@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 
 type Operator = Literal["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$like", "$ilike", "$null"]
 type Function = Literal["count", "sum", "min", "max", "avg"]
@@ -65,7 +65,7 @@ class OrderKey:
 class Query:
     """A page of rows: up to `limit` rows behind the one whose values of the `order` are `after`.
 
-    `order` ends with the id, so that no two rows have the same place in it.
+    `order` ends with the id, so that no two rows have the same place in it. Rows come with the rows of `expand`.
     """
 
     fields: Sequence[Field]
@@ -73,6 +73,7 @@ class Query:
     limit: int
     filter: Filter = EVERY_ROW
     after: Sequence[Any] | None = None
+    expand: Sequence[Relation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,11 @@ def compares(wanted: Filter) -> bool:
 def by_id(model: Model, *, descending: bool = False) -> OrderKey:
     """Return the order by id."""
     return OrderKey(next(field for field in model.fields if field.name == "id"), descending)
+
+
+def with_id(model: Model, row_id: object) -> Filter:
+    """Return the filter of the row with an id."""
+    return Comparison(by_id(model).field, "$eq", row_id)
 
 
 def is_by_id(order: Sequence[OrderKey]) -> bool:

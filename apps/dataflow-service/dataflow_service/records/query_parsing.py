@@ -6,7 +6,7 @@ from typing import Any, get_args
 from urllib.parse import unquote_to_bytes
 
 from dataflow_service.records import cursor
-from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidQueryError
+from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidQueryError, NoSuchRelationError
 from dataflow_service.records.filters import parse_filter
 from dataflow_service.records.parsing import Place
 from dataflow_service.records.query import (
@@ -19,14 +19,15 @@ from dataflow_service.records.query import (
     Query,
     by_id,
     is_by_id,
+    with_id,
 )
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 from nexus_chassis import strict_json
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
-_MEMBERS = ("aggregates", "after", "fields", "filter", "group_by", "limit", "order")
+_MEMBERS = ("aggregates", "after", "expand", "fields", "filter", "group_by", "limit", "order")
 _FUNCTIONS: tuple[Function, ...] = get_args(Function.__value__)
 _NUMBERS = frozenset({"bigint", "numeric", "double precision"})
 _COMPARED = _NUMBERS | {"text", "timestamptz", "date"}
@@ -39,15 +40,33 @@ _TYPES_OF: Mapping[Function, frozenset[str]] = {
 
 
 def of_address(
-    model: Model, *, filter_text: str | None, fields: str | None, order: str | None, after: str | None, limit: int
+    model: Model,
+    *,
+    filter_text: str | None,
+    fields: str | None,
+    order: str | None,
+    after: str | None,
+    limit: int,
+    expand: str | None = None,
 ) -> Query:
     """Return the query of a page that the parameters of an address ask for.
 
     Raises:
         InvalidQueryError: They are none for the rows of the model.
+        NoSuchRelationError: The model has not one of the relations.
     """
     reader = _Reader(model, ("query",))
-    return reader.page(reader.filter_text(filter_text), fields, order, after, limit)
+    return reader.page(reader.filter_text(filter_text), fields, order, after, limit, expand=expand)
+
+
+def of_row(model: Model, row_id: object, expand: str) -> Query:
+    """Return the query of one row with the rows that it refers to.
+
+    Raises:
+        InvalidQueryError: `expand` does not name fields.
+        NoSuchRelationError: The model has not one of the relations.
+    """
+    return _Reader(model, ("query",)).page(with_id(model, row_id), None, None, None, 1, expand=expand)
 
 
 def filter_of_address(model: Model, text: str | None) -> Filter:
@@ -67,6 +86,7 @@ def of_body(model: Model, document: object) -> Query | GroupQuery:
 
     Raises:
         InvalidQueryError: It is none for the rows of the model.
+        NoSuchRelationError: The model has not one of the relations.
     """
     reader = _Reader(model, ("body",))
     if not isinstance(document, dict):
@@ -77,11 +97,11 @@ def of_body(model: Model, document: object) -> Query | GroupQuery:
     limit = reader.limit(document.get("limit", DEFAULT_LIMIT))
     order, after = document.get("order"), document.get("after")
     if "aggregates" in document or "group_by" in document:
-        if "fields" in document:
-            reader.fault(("fields",), "does not go with aggregates; name the fields of a group in group_by")
+        for name in [name for name in ("expand", "fields") if name in document]:
+            reader.fault((name,), "does not go with aggregates; name the fields of a group in group_by")
         aggregates, group_by = document.get("aggregates"), document.get("group_by")
         return reader.groups(checked_filter, aggregates, group_by, order=order, after=after, limit=limit)
-    return reader.page(checked_filter, document.get("fields"), order, after, limit)
+    return reader.page(checked_filter, document.get("fields"), order, after, limit, expand=document.get("expand"))
 
 
 def of_parameters(model: Model, parameters: Mapping[str, Any], place: Place) -> Query:
@@ -137,15 +157,30 @@ class _Reader:
             return DEFAULT_LIMIT
         return value
 
-    def page(self, checked_filter: Filter, fields: object, order: object, after: object, limit: int) -> Query:
+    def page(
+        self, checked_filter: Filter, fields: object, order: object, after: object, limit: int, *, expand: object = None
+    ) -> Query:
         chosen = self._model.fields if fields is None else self._named(fields, ("fields",))
         keys = [] if order is None else self._order(order)
         if not any(key.field.name == "id" for key in keys):
             keys.append(by_id(self._model))
         start = self._after(keys, after)
+        related = self._related(expand)
         self.finish()
         in_order = [field for field in self._model.fields if field in chosen]
-        return Query(fields=in_order, order=keys, limit=limit, filter=checked_filter, after=start)
+        return Query(fields=in_order, order=keys, limit=limit, filter=checked_filter, after=start, expand=related)
+
+    def _related(self, expand: object) -> list[Relation]:
+        """Return the relations of fields; another name is no fault of a value, as there is no such part of a row."""
+        if expand is None:
+            return []
+        relations = {relation.field.name: relation for relation in self._model.relations}
+        names = self._names(expand, ("expand",))
+        if (unknown := next((name for name in names if name not in relations), None)) is not None:
+            raise NoSuchRelationError(self._model.name, unknown, list(relations))
+        if len(set(names)) < len(names):
+            self.fault(("expand",), "has a field more than once; name a field once")
+        return [relations[name] for name in names]
 
     def groups(
         self, checked_filter: Filter, aggregates: object, group_by: object, *, order: object, after: object, limit: int

@@ -7,7 +7,7 @@ from typing import Any
 from dataflow_service.records.conditions import Parameters, beyond, column, condition
 from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
 from dataflow_service.records.sql import AS_TEXT, TABLE
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 from dataflow_service.registry.quoting import quote
 
 _ROW_OVERHEAD = 128
@@ -79,7 +79,39 @@ def count(model: Model, wanted: Filter) -> Statement:
 def _columns(query: Query) -> list[_Column]:
     keys = [key.field for key in query.order]
     fields = [*query.fields, *(field for field in keys if field not in query.fields)]
-    return [_Column(field.name, field.sql_type, _expression(field)) for field in fields]
+    own = [_Column(field.name, field.sql_type, _expression(field)) for field in fields]
+    return own + [item for relation in query.expand for item in _related_columns(relation)]
+
+
+def related_columns(relation: Relation) -> dict[str, str]:
+    """Return the columns of a related row by its fields: numbers, as PostgreSQL would cut off two names, and a space."""
+    place = relation.model.relations.index(relation)
+    return {field.name: f"{place} {number}" for number, field in enumerate(relation.target.fields)}
+
+
+def _related_columns(relation: Relation) -> list[_Column]:
+    names = related_columns(relation)
+    return [
+        _Column(
+            names[field.name],
+            field.sql_type,
+            f"{_related(relation)}.{quote(field.name)}{'::text' if field.sql_type == 'jsonb' else ''}",
+        )
+        for field in relation.target.fields
+    ]
+
+
+def _related(relation: Relation) -> str:
+    """Return what a statement calls the table of related rows."""
+    return quote(f"{relation.field.name} row")
+
+
+def _joined(relations: Sequence[Relation]) -> str:
+    return "".join(
+        f" LEFT JOIN {quote(relation.target.table)} AS {_related(relation)} "
+        f'ON {_related(relation)}."id" = {column(relation.field)}'
+        for relation in relations
+    )
 
 
 def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column], parameters: Parameters) -> str:
@@ -87,7 +119,8 @@ def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column],
     where = condition(query.filter, parameters)
     if query.after:
         where = f"{where} AND {beyond(query.order, query.after, parameters)}"
-    return f"SELECT {chosen} FROM {quote(model.table)} AS {TABLE} WHERE {where}"  # noqa: S608 - names are of the registry, values are parameters
+    joined = _joined(query.expand) if isinstance(query, Query) else ""
+    return f"SELECT {chosen} FROM {quote(model.table)} AS {TABLE}{joined} WHERE {where}"  # noqa: S608 - names are of the registry, values are parameters
 
 
 def _within(

@@ -37,6 +37,7 @@ _AFTER = "the `next` of the page before, in the same order"
 FilterParameter = Annotated[str | None, Query(description=_FILTER)]
 FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
 OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
+ExpandParameter = Annotated[str | None, Query(description="fields, with commas, whose related rows are answered too")]
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
 
 
@@ -48,6 +49,7 @@ class RowQuery(BaseModel):
     order: list[str] | str = Field([], description="fields to order by; `-` in front: descending")
     after: str | None = Field(None, description=_AFTER)
     limit: int = Field(100, ge=1, le=1000, description="rows or groups in a page")
+    expand: list[str] | str = Field([], description="fields whose related rows are answered too")
     aggregates: dict[str, list[str] | str] = Field({}, description="fields of each function: count sum min max avg")
     group_by: list[str] | str = Field([], description="fields that the rows of a group share")
 

@@ -10,7 +10,7 @@ from dataflow_service.records.errors import NoSuchRowError
 from dataflow_service.records.query import EVERY_ROW, Aggregate, Filter, GroupQuery, OrderKey, Query, is_by_id
 from dataflow_service.records.repository import Row
 from dataflow_service.records.writer import RecordWriter
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.registry.model import Field, Model, Relation
 from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database, UnitOfWork
 
@@ -20,11 +20,15 @@ MAX_PAGE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows with `fields`, in the order asked for; `next` is the `after` of the following page, None at the end."""
+    """Rows with `fields`, in the order asked for; `next` is the `after` of the following page, None at the end.
+
+    Each comes with the rows that it refers to by the relations of `expand`.
+    """
 
     fields: Sequence[Field]
     rows: Sequence[Row]
     next: str | None
+    expand: Sequence[Relation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,14 @@ class RecordService:
         async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
             rows = await repository.read_page(connection, model, query, limit=query.limit + 1, max_bytes=MAX_PAGE_BYTES)
         page = rows[: query.limit]
-        return Page(query.fields, page, _next(query.order, page))
+        return Page(query.fields, page, _next(query.order, page), query.expand)
+
+    async def read_expanded(self, model: Model, row_id: object, query: Query) -> Page:
+        """Return the page with one row, the one with the id."""
+        page = await self.read_page(model, query)
+        if not page.rows:
+            raise NoSuchRowError(model.path, str(row_id))
+        return page
 
     async def read_groups(self, model: Model, query: GroupQuery) -> Groups:
         """Return the groups of a query; fewer than its limit when they have `MAX_PAGE_BYTES`."""
