@@ -78,7 +78,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         models = loader.load(settings.models)
         migrations = MigrationService(settings, desired_schema(models))
         async with (
-            open_database(settings, MIGRATIONS, workers=settings.workers) as database,
+            open_database(settings, MIGRATIONS, workers=settings.workers, row_security=True) as database,
             redis.create_redis(settings) as messages,
             follow_revocations(settings.revocations_url, revocations),
         ):

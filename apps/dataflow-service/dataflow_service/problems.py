@@ -24,6 +24,7 @@ from dataflow_service.records.errors import (
     NotStorableError,
     NotUniqueError,
     QueryTimeoutError,
+    TenantsMixedError,
     TooManyMatchesError,
     TooManyRowsError,
     VersionMismatchError,
@@ -215,6 +216,10 @@ def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
     )
 
 
+def _tenants_mixed(error: TenantsMixedError) -> Problem:
+    return Problem(503, "tenants-mixed", "The table is not migrated", str(error), headers=_RETRY)
+
+
 def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
     detail = "A migration changed the table under the request, which did nothing. Repeat it."
     return Problem(503, "tables-changed", "The table has just changed", detail, headers=_RETRY)
@@ -240,6 +245,7 @@ PROBLEMS: ProblemMap = (
     (RefusedRowError, _refused_row),
     (StreamTooLongError, _stream_too_long),
     (BulkTimeoutError, _bulk_timeout),
+    (TenantsMixedError, _tenants_mixed),
     (NoSuchRowError, _no_such_row),
     (VersionMismatchError, _version_mismatch),
     (VersionRequiredError, _version_required),

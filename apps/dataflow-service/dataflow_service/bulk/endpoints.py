@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from pydantic_core import to_json
 
 from dataflow_service.bulk import encoding, readers
@@ -30,7 +30,7 @@ from dataflow_service.bulk.writing import write_array
 from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, refuse_key, respond
 from dataflow_service.idempotency.models import Answer
 from dataflow_service.records import query_parsing
-from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
+from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
 from dataflow_service.records.parsing import each
 from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OrderParameter
@@ -39,7 +39,6 @@ from dataflow_service.records.writer import Writing
 from nexus_chassis.principal import Principal
 from nexus_chassis.request_body import require_media_type, stream_body
 from nexus_chassis.routing import Router
-from nexus_chassis.tokens import require
 
 router = Router(prefix="/v1/{path}", tags=["rows"])
 
@@ -84,9 +83,10 @@ async def _write_array(
     return await respond(attempt, partial(records.writing, principal), write)
 
 
-@router.get("/export", dependencies=[Depends(require("data:read"))], responses=EXPORTED, response_class=Response)
+@router.get("/export", responses=EXPORTED, response_class=Response)
 async def export_rows(
     request: Request,
+    principal: Reader,
     model: ModelAtPath,
     bulk: Bulk,
     *,
@@ -100,7 +100,7 @@ async def export_rows(
     query = query_parsing.of_address(
         model, filter_text=filter, fields=fields, order=order, after=None, limit=query_parsing.MAX_LIMIT
     )
-    return ExportAnswer(bulk.export(model, query), encoding.FORMATS[format](query.fields))
+    return ExportAnswer(bulk.export(principal, model, query), encoding.FORMATS[format](query.fields))
 
 
 def _batches(request: Request, media_type: str, operation: Operation[Any], *, limit: int) -> AsyncGenerator[Batch]:

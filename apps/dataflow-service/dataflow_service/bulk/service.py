@@ -12,6 +12,7 @@ from dataflow_service.bulk.operations import Operation
 from dataflow_service.bulk.parsing import rows_of
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.writing import writing_beside
+from dataflow_service.records.author import tenant_of
 from dataflow_service.records.query import Query
 from dataflow_service.records.repository import Row, reading
 from dataflow_service.records.service import RecordService
@@ -66,7 +67,9 @@ class BulkService:
         return {name: beside.counts[name] for name in operation.counted}
 
     @asynccontextmanager
-    async def export(self, model: Model, query: Query) -> AsyncIterator[AsyncIterator[Sequence[Row]]]:
+    async def export(
+        self, principal: Principal, model: Model, query: Query
+    ) -> AsyncIterator[AsyncIterator[Sequence[Row]]]:
         """Context manager of all rows of a query as they are at one moment, some at a time.
 
         Raises:
@@ -75,7 +78,7 @@ class BulkService:
         """
         async with (
             self._streaming(),
-            self._database.read() as connection,
+            self._database.read(tenant=tenant_of(principal)) as connection,
             reading(connection, self.limits.read_seconds, "REPEATABLE READ"),
             aclosing(repository.fetch_all(connection, model, query)) as rows,
         ):

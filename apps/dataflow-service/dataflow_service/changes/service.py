@@ -11,13 +11,16 @@ from dataflow_service.changes import repository
 from dataflow_service.changes.encoding import feed_json
 from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.changes.position import START, Position
-from dataflow_service.changes.repository import Change
+from dataflow_service.changes.repository import Audience, Change
+from dataflow_service.records.author import tenant_of
 from dataflow_service.records.encoding import row_json
 from dataflow_service.records.repository import reading
 from dataflow_service.records.service import MAX_PAGE_BYTES
 from dataflow_service.registry.model import Model, Registry
+from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
 
+_LOOKS = 100  # as many changes of others are passed over in one request: 1,000,000
 _log = logging.getLogger(__name__)
 
 
@@ -29,25 +32,41 @@ class ChangeFeed:
     registry: Registry
     read_seconds: float
 
-    async def page(self, after: Position | None, limit: int) -> bytes:
+    async def page(self, principal: Principal, after: Position | None, limit: int) -> bytes:
         """Return the page of changes after a position, or of the oldest that are kept, as JSON.
 
         Raises:
             ChangesDeletedError: Changes after the position are no longer kept.
         """
         models = self.registry.by_path
-        async with self.database.read() as connection, reading(connection, self.read_seconds):
-            changes = await repository.read_page(connection, after or START, limit=limit, max_bytes=MAX_PAGE_BYTES)
+        tenant = tenant_of(principal)
+        audience = Audience(tenant, [path for path, model in models.items() if not model.multi_tenant])
+        async with self.database.read(tenant=tenant) as connection, reading(connection, self.read_seconds):
+            changes, skipped = await _find(connection, audience, after, limit)
             oldest = await repository.read_position(connection, "deleted")
             rows = await _read_rows(connection, changes, models)
         if after is not None and after < oldest:
             raise ChangesDeletedError(after, oldest)
-        return feed_json(changes, rows, models, changes[-1].position if changes else after or oldest)
+        return feed_json(changes, rows, models, changes[-1].position if changes else skipped or oldest)
 
     async def latest(self) -> bytes:
         """Return an empty page, whose `next` is after all changes so far, as JSON."""
         async with self.database.read() as connection:
             return feed_json([], {}, {}, await repository.read_latest(connection))
+
+
+async def _find(
+    connection: asyncpg.Connection, audience: Audience, after: Position | None, limit: int
+) -> tuple[list[Change], Position | None]:
+    """Return the next changes of an audience, and the position before them; none where those of others are too many."""
+    for _ in range(_LOOKS):
+        place = after or START
+        changes = await repository.read_page(connection, audience, place, limit=limit, max_bytes=MAX_PAGE_BYTES)
+        skipped = None if changes else await repository.read_last_looked_at(connection, place)
+        if skipped is None:
+            return changes, after
+        after = skipped
+    return [], after
 
 
 async def _read_rows(

@@ -3,13 +3,13 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic_core import to_json
 
 from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, respond
 from dataflow_service.idempotency.models import JSON, Answer
 from dataflow_service.records import encoding, parsing, preconditions, query_parsing
-from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
+from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
 from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.schemas import (
     IF_MATCH,
@@ -29,7 +29,6 @@ from dataflow_service.records.writer import Writing
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
-from nexus_chassis.tokens import require
 
 MAX_BODY_BYTES = 256 * 1024
 """Bytes of a body with one row: escaped, the texts of a row take up to three times their size, or six for ASCII."""
@@ -38,12 +37,12 @@ MAX_BULK_BYTES = 4 * 1024 * 1024
 """Bytes of a body with many rows."""
 
 router = Router(prefix="/v1/{path}", tags=["rows"])
-_reading = [Depends(require("data:read"))]
 
 
-@router.get("", dependencies=_reading, response_model=RowPage)
+@router.get("", response_model=RowPage)
 async def list_rows(
     request: Request,
+    principal: Reader,
     model: ModelAtPath,
     records: Records,
     *,
@@ -56,18 +55,18 @@ async def list_rows(
     """List rows: those of a filter, with the fields and in the order asked for, page by page."""
     query_parsing.check_encoding(request.scope["query_string"])
     query = query_parsing.of_address(model, filter_text=filter, fields=fields, order=order, after=after, limit=limit)
-    page = await cancel_on_disconnect(request, records.read_page(model, query))
+    page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
     return _json(encoding.page_json(page))
 
 
-@router.post("/query", dependencies=_reading, openapi_extra=QUERY_BODY, response_model=RowPage | GroupPage)
-async def query_rows(request: Request, model: ModelAtPath, records: Records) -> Response:
+@router.post("/query", openapi_extra=QUERY_BODY, response_model=RowPage | GroupPage)
+async def query_rows(request: Request, principal: Reader, model: ModelAtPath, records: Records) -> Response:
     """List rows as GET does, or groups of rows with aggregates."""
     query = query_parsing.of_body(model, await _read(request, MAX_BODY_BYTES))
     if isinstance(query, GroupQuery):
-        groups = await cancel_on_disconnect(request, records.read_groups(model, query))
+        groups = await cancel_on_disconnect(request, records.read_groups(principal, model, query))
         return _json(encoding.groups_json(groups))
-    page = await cancel_on_disconnect(request, records.read_page(model, query))
+    page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
     return _json(encoding.page_json(page))
 
 
@@ -86,9 +85,10 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
     return await respond(attempt, partial(records.writing, principal), create)
 
 
-@router.get("/count", dependencies=_reading, response_model=RowCount)
+@router.get("/count", response_model=RowCount)
 async def count_rows(
     request: Request,
+    principal: Reader,
     model: ModelAtPath,
     records: Records,
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
@@ -96,13 +96,13 @@ async def count_rows(
     """Count the rows of a filter, or all."""
     query_parsing.check_encoding(request.scope["query_string"])
     wanted = query_parsing.filter_of_address(model, filter)
-    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(model, wanted))}))
+    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, wanted))}))
 
 
-@router.get("/{row_id}", dependencies=_reading, openapi_extra=IF_NONE_MATCH, response_model=Row)
-async def read_row(request: Request, model: ModelAtPath, records: Records, row_id: str) -> Response:
+@router.get("/{row_id}", openapi_extra=IF_NONE_MATCH, response_model=Row)
+async def read_row(request: Request, principal: Reader, model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
-    row = await records.read(model, parsing.row_id(model, row_id))
+    row = await records.read(principal, model, parsing.row_id(model, row_id))
     if preconditions.is_known(request.headers, row):
         return Response(status_code=304, headers=preconditions.etag(row))
     return _json(encoding.row_json(model, row), headers=preconditions.etag(row))

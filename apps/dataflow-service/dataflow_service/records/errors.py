@@ -73,6 +73,16 @@ class TooManyMatchesError(Exception):
         self.limit = limit
 
 
+class TenantsMixedError(Exception):
+    """The table of a multi-tenant model does not keep tenants apart."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The table of {model} does not keep the rows of tenants apart yet, or the service's role bypasses row-level "
+            "security. Plan and apply the migration of the models."
+        )
+
+
 class NoSuchRowError(Exception):
     """No row of the model at `path` has the id."""
 

@@ -25,6 +25,7 @@ def description(model: Model) -> dict[str, Any]:
         **summary(model),
         "fields": [_field(field) for field in model.fields],
         "indexes": list(model.indexes),
+        "multi_tenant": model.multi_tenant,
         "schema": {"$schema": _DIALECT, **model.create.model_json_schema()},
     }
 

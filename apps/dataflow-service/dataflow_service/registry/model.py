@@ -17,6 +17,9 @@ SERVICE_FIELDS = frozenset({"id", "created_at", "updated_at"})
 ROW_VERSION = "row_version"
 """The column of each table that is no field: it counts the changes of a row."""
 
+TENANT = "tenant_id"
+"""The column of multi-tenant models that is no field: PostgreSQL shows a row to its tenant alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -46,6 +49,7 @@ class Model:
     """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send.
 
     `requires_if_match`: a row is changed and deleted only by those who say which version of it they have seen.
+    `multi_tenant`: each row belongs to a tenant.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Model:
     create: type[BaseModel]
     change: type[BaseModel]
     requires_if_match: bool = False
+    multi_tenant: bool = True
 
     @cached_property
     def written(self) -> list[Field]:

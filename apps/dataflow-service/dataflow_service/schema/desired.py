@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT, Field, Model, Registry
 from dataflow_service.registry.quoting import array_text, quote, quote_text
 from dataflow_service.registry.validation import reason
 from dataflow_service.schema.tables import (
     MAX_NAME_BYTES,
     SERVICE_TABLES,
+    TENANT_COLUMN,
     Check,
     Column,
     Index,
@@ -43,12 +44,24 @@ def _table(model: Model) -> Table:
     if model.table in SERVICE_TABLES:
         raise ConfigurationError(f"The model {model.name} names the table {model.table}, which the service itself has.")
     columns = {field.name: _column(model, field) for field in model.fields} | {ROW_VERSION: _ROW_VERSION}
+    if model.multi_tenant:
+        columns[TENANT] = TENANT_COLUMN
     indexes = [_index(model, declaration) for declaration in model.indexes]
     _refuse_repeated("index", (index.name for index in indexes))
     checks = [check_of(field) for field in model.fields if field.texts]
     return Table(
-        model.table, columns, {index.name: index for index in indexes}, {check.name: check for check in checks}
+        model.table,
+        columns,
+        {index.name: index for index in indexes},
+        {check.name: check for check in checks},
+        key=_of_tenant(model, ("id",)),
+        multi_tenant=model.multi_tenant,
     )
+
+
+def _of_tenant(model: Model, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of a key: what is unique is so within a tenant."""
+    return (TENANT, *columns) if model.multi_tenant else columns
 
 
 _ROW_VERSION = Column(ROW_VERSION, "bigint", nullable=False, default="'1'::bigint")
@@ -111,7 +124,7 @@ def _index(model: Model, declaration: Mapping[str, Any]) -> Index:
     _check_name(model, name)
     if missing := [field for field in fields if field not in {known.name for known in model.fields}]:
         raise _unusable_index(model, declaration, f"names {', '.join(missing)}, which the model has not")
-    return Index(name, tuple(fields), bool(declaration.get("unique", False)))
+    return Index(name, _of_tenant(model, tuple(fields)), bool(declaration.get("unique", False)))
 
 
 def _unusable_index(model: Model, declaration: Mapping[str, Any], reason: str) -> ConfigurationError:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from answers import JSON, problem
 from parts import until
+from tenants import DEFAULT_TENANT
 
 from dataflow_service.idempotency import service as idempotency
 from nexus_testkit import Issuer
@@ -165,7 +166,7 @@ async def test_fifty_clients_at_once_have_one_effect(
 async def test_a_request_whose_first_is_still_running_is_refused(
     client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_url: str
 ) -> None:
-    other = await asyncpg.connect(postgres_url)
+    other = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT)
     await other.execute("BEGIN; INSERT INTO products (name, sku) VALUES ('other', 's')")
 
     def send() -> Any:  # noqa: ANN401 - aiohttp's own context manager
