@@ -1,4 +1,9 @@
-"""What a connection of a test says to see the rows of a tenant."""
+"""Who tests act for."""
+
+from nexus_chassis.principal import Principal
 
 DEFAULT_TENANT = {"app.tenant": "default"}
-"""The tenant of tokens that name none."""
+"""What a connection says to see the rows of those whose tokens name no tenant."""
+
+ME = Principal("me", "test", frozenset(), "", 0, "")
+"""One of them."""

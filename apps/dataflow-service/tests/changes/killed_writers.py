@@ -42,7 +42,7 @@ VALUES = {
 
 async def _serve(settings: Settings, registry: Registry, report: int | None) -> None:
     """Write a row by each writer and report its id, or where there is nobody to report to, publish all that is there."""
-    database = Database(create_pool(settings))
+    database = Database(create_pool(settings, row_security=True))
     async with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
         relay = ChangeRelay(database, redis, registry, kept=timedelta(days=1))
         records = RecordService(database, relay.announce, read_seconds=10)

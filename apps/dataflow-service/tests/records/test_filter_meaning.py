@@ -13,6 +13,7 @@ from conftest import MakeSettings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import INJECTIONS, PATHS, POOLS, ROWS, TABLE, Sample, in_order, insert, matches, read, samples
+from tenants import ME
 
 from dataflow_service.records import encoding, query_parsing
 from dataflow_service.records.query import GroupQuery
@@ -61,7 +62,7 @@ class Bench:
     def _answer(self, text: str) -> bytes:
         query = query_parsing.of_body(self.model, strict_json.loads(text, decimals=True))
         assert not isinstance(query, GroupQuery)
-        return encoding.page_json(self.runner.run(self.records.read_page(self.model, query)))
+        return encoding.page_json(self.runner.run(self.records.read_page(ME, self.model, query)))
 
     def groups(self, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - parts of a query
         """The groups of all pages of a query."""
@@ -70,7 +71,7 @@ class Bench:
         while True:
             body = query_parsing.of_body(self.model, {**query, "after": after})
             assert isinstance(body, GroupQuery)
-            groups = self.runner.run(self.records.read_groups(self.model, body))
+            groups = self.runner.run(self.records.read_groups(ME, self.model, body))
             page = json.loads(encoding.groups_json(groups))
             found += page["items"]
             if (after := page["next"]) is None:
@@ -79,7 +80,7 @@ class Bench:
     def count(self, document: object) -> int:
         """The number of rows of a filter in an address."""
         wanted = query_parsing.filter_of_address(self.model, json.dumps(document))
-        return self.runner.run(self.records.count(self.model, wanted))
+        return self.runner.run(self.records.count(ME, self.model, wanted))
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def bench(make_settings: MakeSettings, postgres_url: str, model_packages: None) 
     rows = samples(ROWS)
     with asyncio.Runner() as runner:
         runner.run(_fill(postgres_url, rows))
-        database = Database(create_pool(make_settings()))
+        database = Database(create_pool(make_settings(), row_security=True))
         model = loader.load("nullable_types").named("Sample")
         yield Bench(model, RecordService(database, lambda: None, read_seconds=10), rows, runner)
         runner.run(database.close())
