@@ -146,6 +146,8 @@ def main(rounds: int, token: str) -> None:
             outcomes[_use(url, token, partial(_found, number=number - 1, sent=sent))] += 1
             work = partial(_kill_meanwhile, process=process, number=number, seconds=moment, sent=sent)
             _use(url, token, work)
+        # Until as many streams end before their service as are killed with it.
+        longest *= 0.9 if number in sent.streams else 1.1
     asyncio.run(forgotten(settings))
     with _service(settings) as (url, _):
         outcomes[_use(url, token, partial(_found, number=rounds, sent=sent))] += 1

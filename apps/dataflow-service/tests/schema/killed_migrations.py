@@ -154,7 +154,7 @@ def main(rounds: int) -> None:
     places: Counter[str] = Counter()
     for _ in range(rounds):
         asyncio.run(_fill(settings))
-        _killed(settings, apply, chance.uniform(0, 1.1 * longest))
+        _killed(settings, apply, chance.uniform(0.3, 1.3) * longest)  # planning takes a third
         places[asyncio.run(_place(Engine(settings)))] += 1
         work = chance.choice((apply, roll_back))
         if chance.random() < 1 / 2:
