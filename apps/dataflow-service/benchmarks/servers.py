@@ -19,6 +19,8 @@ import asyncpg
 from nexus_testkit.issuer import running_issuer
 from nexus_testkit.process import free_port
 
+_PASSWORD = "benchmark"  # noqa: S105 - of a role that exists for a benchmark
+
 
 class Service(NamedTuple):
     """A running service: its address, its process, and a token for it."""
@@ -36,18 +38,26 @@ class Service(NamedTuple):
 
 @contextmanager
 def database() -> Iterator[str]:
-    """URL of a new database, which is dropped afterwards."""
+    """URL of a new database as superuser, whom policies do not concern. It is dropped afterwards, with its owner of the same name."""
     server, name = os.environ["NEXUS_TEST_POSTGRES_URL"], f"benchmark_{secrets.token_hex(4)}"
-    asyncio.run(_execute(server, f"CREATE DATABASE {name}"))
+    asyncio.run(
+        _execute(
+            server,
+            f"CREATE ROLE {name} LOGIN PASSWORD '{_PASSWORD}'",
+            f"CREATE DATABASE {name} OWNER {name}",
+            f"ALTER DATABASE {name} SET app.tenant = 'default'",
+        )
+    )
     try:
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:
-        asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+        asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}"))
 
 
-async def _execute(url: str, statement: str) -> None:
+async def _execute(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute(statement)
+    for statement in statements:
+        await connection.execute(statement)
     await connection.close()
 
 
@@ -74,14 +84,14 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def service_environment(postgres_url: str) -> Iterator[tuple[dict[str, str], str]]:
-    """The environment of a service with a database, and a token for it."""
+    """The environment of a service with a database, as its owner, and a token for it."""
     url = urlsplit(postgres_url)
     with TemporaryDirectory() as folder, running_issuer() as issuer:
         password = Path(folder) / "password"
-        password.write_text(str(url.password))
+        password.write_text(_PASSWORD)
         yield (
             {
-                "NEXUS_POSTGRES_URL": url._replace(netloc=f"{url.username}@{url.hostname}:{url.port or 5432}").geturl(),
+                "NEXUS_POSTGRES_URL": url._replace(netloc=f"{url.path[1:]}@{url.hostname}:{url.port or 5432}").geturl(),
                 "NEXUS_POSTGRES_PASSWORD_FILE": str(password),
                 "NEXUS_REDIS_URL": os.environ["NEXUS_TEST_REDIS_URL"],
                 "NEXUS_REDIS_PASSWORD_FILE": str(password),

@@ -107,6 +107,7 @@ async def _found(client: aiohttp.ClientSession, number: int, sent: Sent) -> int:
 async def _check_log(settings: Settings, sent: Sent) -> int:
     """Check that the log has each row that is there once, as it is, and nothing else; return how many single rows there are."""
     async with connect_as_owner(settings) as connection:
+        await connection.execute("SET app.tenant = 'default'")
         assert await connection.fetch(_DIFFERENCES) == []
         assert await connection.fetchval("SELECT count(*) FROM changes") == await connection.fetchval(_ROWS)
         assert await connection.fetchval("SELECT sum(1) FROM change_sets WHERE operation <> 'create'") is None

@@ -50,7 +50,7 @@ class ConnectionPool:
         Raises DatabaseUnavailableError or PoolExhaustedError.
         """
         connection = await self._acquire()
-        if self._row_security and self._tenants.get(connection, "") != (tenant or ""):
+        if self._row_security and self._tenants.get(connection) != (tenant or ""):
             await self._set_tenant(connection, tenant or "")
         return connection
 
