@@ -26,8 +26,8 @@ NEW = {
 AUDIENCES = "classification-service, dataflow-service, mcp-server, nexus-gateway"
 SCOPES = "admin, classify, data:admin, data:read, data:write, events:publish, tools:call, workflows:deploy"
 ACCEPTABLE = (
-    "Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a private-use scheme that is a reversed "
-    "domain name, such as com.example.app:/callback; at most 1,000 characters, without a fragment."
+    "Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a scheme of the application's own, such as "
+    "com.example.app:/callback; at most 1,000 characters, without a fragment."
 )
 INVALID = "invalid-client-description"
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
