@@ -35,6 +35,15 @@ class Uploads:
         return len(types) == 1 and types[0].partition(b";")[0].strip().lower() in self.media_types
 
 
+@dataclass(frozen=True, slots=True)
+class StartPage:
+    """Where the pages of a service begin: the path under their prefix, and the link to it."""
+
+    path: str
+    title: str
+    summary: str
+
+
 BULK = Uploads(
     path=re.compile(r"/[^/]+/bulk"),
     media_types=frozenset({b"application/x-ndjson", b"text/csv"}),
@@ -43,6 +52,8 @@ BULK = Uploads(
 )
 """Streams of rows, which dataflow-service writes as they arrive."""
 
+MODELS = StartPage("/models", "Data models", "Their fields and relations, with examples and rows to look at")
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -50,7 +61,7 @@ class Route:
 
     The principal needs one of `scopes`. `timeout` is how long an answer may take to begin and how long the service may be
     silent after that, in seconds; for a body that is streamed it runs from the body's end, and `upload_timeout`, where there
-    is one, from the beginning. `body_limit` is the largest request body, in bytes; `uploads` may be longer. Requests to all
+    is one, from the beginning. `page` is linked to on the gateway's start page. `body_limit` is the largest request body, in bytes; `uploads` may be longer. Requests to all
     routes of a `rate_class` count together.
     """
 
@@ -64,6 +75,7 @@ class Route:
     rate_class: str
     uploads: Uploads | None = None
     upload_timeout: float | None = None
+    page: StartPage | None = None
 
     def of(self, scope: Scope) -> "Route":
         """The route with the limits for this request."""
@@ -83,7 +95,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     data, agents = "data:read data:write data:admin", "tools:call workflows:deploy"
     address = settings.classification_url
     api = (
-        _api("data", "dataflow-service", settings.dataflow_url, data, uploads=BULK),
+        _api("data", "dataflow-service", settings.dataflow_url, data, uploads=BULK, page=MODELS),
         _api("classification", "classification-service", address, "classify", timeout=120, mib=64, rate_class="heavy"),
         _api("agents", "mcp-server", settings.mcp_url, agents, timeout=60, mib=4, rate_class="heavy"),
         *(_api(name, name, upstream, name) for name, upstream in settings.more_services.items()),
@@ -101,9 +113,20 @@ def _api(
     mib: int = 16,
     rate_class: str = "standard",
     uploads: Uploads | None = None,
+    page: StartPage | None = None,
 ) -> Route:
-    accepted = frozenset(scopes.split())
-    return Route(f"{API}/{name}", API, service, upstream, accepted, timeout, mib * MIB, rate_class, uploads)
+    return Route(
+        f"{API}/{name}",
+        API,
+        service,
+        upstream,
+        frozenset(scopes.split()),
+        timeout,
+        mib * MIB,
+        rate_class,
+        uploads=uploads,
+        page=page,
+    )
 
 
 def _pages(api: Iterable[Route]) -> Iterator[Route]:
@@ -127,6 +150,14 @@ class RouteTable:
         self.addresses: dict[str, str] = {}
         self.scopes: dict[str, frozenset[str]] = {}
         self.reload()
+
+    def pages_for(self, scopes: frozenset[str]) -> list[tuple[str, StartPage]]:
+        """Path and link of the pages of services that somebody with these scopes may open."""
+        return [
+            (f"{route.prefix}{route.page.path}", route.page)
+            for route in self.routes
+            if route.target == PAGES and route.page is not None and not scopes.isdisjoint(route.scopes)
+        ]
 
     def all_scopes(self) -> frozenset[str]:
         """Every scope that there is now."""
