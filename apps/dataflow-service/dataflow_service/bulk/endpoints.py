@@ -16,6 +16,7 @@ from dataflow_service.bulk.operations import Operation
 from dataflow_service.bulk.parsing import operation_of_address
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.schemas import (
+    CHANGED,
     EXPORTED,
     JSON,
     MEDIA_TYPES,
@@ -43,7 +44,13 @@ from nexus_chassis.routing import Router
 router = Router(prefix="/v1/{path}", tags=["rows"])
 
 
-@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY, response_model=BulkResult)
+@router.post(
+    "/bulk",
+    status_code=201,
+    openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY,
+    responses=CHANGED,
+    response_model=BulkResult,
+)
 async def write_rows(
     request: Request,
     principal: Writer,

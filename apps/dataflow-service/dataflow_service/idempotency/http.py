@@ -16,19 +16,21 @@ from nexus_chassis.principal import Principal
 from nexus_chassis.request_body import invalid_json, read_body, require_json
 from nexus_chassis.strict_json import InvalidJsonError
 
+_STRING = r'"[ !#-\[\]-~]{1,255}"'
+_BARE = r"[!#-+\--:<-\[\]-~]{1,255}"
+_KEY = re.compile(f"{_STRING}|{_BARE}")
+"""A string (RFC 9651 section 3.3.3), or as many clients send it, without quotes; then no comma and no semicolon."""
+
 IDEMPOTENCY_KEY = {
     "parameters": [
         {
             "name": "Idempotency-Key",
             "in": "header",
             "description": "a string of the client's own: a repeated request with it has the answer of the first, for 24 hours",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "pattern": rf"^({_STRING}|{_BARE})$"},
         }
     ]
 }
-
-_KEY = re.compile(r'"([ !#-\[\]-~]{1,255})"|([!#-+\--:<-\[\]-~]{1,255})')
-"""A string (RFC 9651 section 3.3.3), or as many clients send it, without quotes; then no comma and no semicolon."""
 
 
 async def read_json_attempt[T](
@@ -71,10 +73,9 @@ def _key(request: Request) -> str | None:
     lines = request.headers.getlist("idempotency-key")
     if not lines:
         return None
-    match = _KEY.fullmatch(lines[0]) if len(lines) == 1 else None
-    if match is None:
+    if len(lines) != 1 or not _KEY.fullmatch(lines[0]):
         raise InvalidKeyError
-    return str(match[1] or match[2])
+    return lines[0].strip('"')
 
 
 def _digest(request: Request, principal: Principal, body: bytes) -> bytes:

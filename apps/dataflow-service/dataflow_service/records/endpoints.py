@@ -14,6 +14,7 @@ from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.schemas import (
     IF_MATCH,
     IF_NONE_MATCH,
+    NOT_MODIFIED,
     QUERY_BODY,
     ROW_BODY,
     AfterParameter,
@@ -99,7 +100,7 @@ async def count_rows(
     return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, wanted))}))
 
 
-@router.get("/{row_id}", openapi_extra=IF_NONE_MATCH, response_model=Row)
+@router.get("/{row_id}", openapi_extra=IF_NONE_MATCH, responses=NOT_MODIFIED, response_model=Row)
 async def read_row(request: Request, principal: Reader, model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
     row = await records.read(principal, model, parsing.row_id(model, row_id))

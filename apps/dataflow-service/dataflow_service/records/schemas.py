@@ -1,6 +1,6 @@
 """How rows and the answers about them look in the OpenAPI document; which fields a row has, its model's JSON Schema says."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +28,7 @@ IF_NONE_MATCH = {
         }
     ]
 }
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The row has one of the ETags"}}
 _FILTER = (
     "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
     "$and, $or and $not combine filters"
@@ -40,16 +41,23 @@ OrderParameter = Annotated[str | None, Query(description="fields to order by, wi
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
 
 
+_Names = Annotated[list[str], Field(min_length=1)] | str
+
+
 class RowQuery(BaseModel):
     """A query of rows, or with `aggregates` of groups of rows."""
 
+    model_config = ConfigDict(extra="forbid")
+
     filter: dict[str, Any] = Field({}, description=_FILTER)
-    fields: list[str] | str = Field([], description="fields to answer")
-    order: list[str] | str = Field([], description="fields to order by; `-` in front: descending")
+    fields: _Names | None = Field(None, description="fields to answer")
+    order: _Names | None = Field(None, description="fields to order by; `-` in front: descending")
     after: str | None = Field(None, description=_AFTER)
     limit: int = Field(100, ge=1, le=1000, description="rows or groups in a page")
-    aggregates: dict[str, list[str] | str] = Field({}, description="fields of each function: count sum min max avg")
-    group_by: list[str] | str = Field([], description="fields that the rows of a group share")
+    aggregates: dict[Literal["count", "sum", "min", "max", "avg"], _Names] = Field(
+        default_factory=dict, min_length=1, description="fields of each function; `*` of count"
+    )
+    group_by: list[str] | str | None = Field(None, description="fields that the rows of a group share")
 
 
 QUERY_BODY = {
