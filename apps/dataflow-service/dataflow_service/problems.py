@@ -23,6 +23,7 @@ from dataflow_service.records.errors import (
     NotComputableError,
     NotStorableError,
     NotUniqueError,
+    NoVersionError,
     QueryTimeoutError,
     TooManyMatchesError,
     TooManyRowsError,
@@ -94,6 +95,10 @@ def _no_such_row(error: NoSuchRowError) -> Problem:
 
 def _version_mismatch(error: VersionMismatchError) -> Problem:
     return Problem(412, "version-mismatch", "The row has changed", str(error), etag=entity_tag(error.version))
+
+
+def _no_version(error: NoVersionError) -> Problem:
+    return Problem(412, "no-version", "There is no such row", str(error))
 
 
 def _version_required(error: VersionRequiredError) -> Problem:
@@ -242,6 +247,7 @@ PROBLEMS: ProblemMap = (
     (BulkTimeoutError, _bulk_timeout),
     (NoSuchRowError, _no_such_row),
     (VersionMismatchError, _version_mismatch),
+    (NoVersionError, _no_version),
     (VersionRequiredError, _version_required),
     (InvalidEntityTagsError, _invalid_entity_tags),
     (NotUniqueError, _not_unique),

@@ -23,7 +23,6 @@ from dataflow_service.bulk.schemas import (
     ROWS_BODY,
     BulkResult,
     FormatParameter,
-    OnParameter,
     OperationParameter,
 )
 from dataflow_service.bulk.writing import write_array
@@ -33,7 +32,7 @@ from dataflow_service.records import query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
 from dataflow_service.records.parsing import each
-from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OrderParameter
+from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OnParameter, OrderParameter
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
 from nexus_chassis.principal import Principal

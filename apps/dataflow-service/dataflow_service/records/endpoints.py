@@ -20,12 +20,15 @@ from dataflow_service.records.schemas import (
     FieldsParameter,
     FilterParameter,
     GroupPage,
+    OnParameter,
     OrderParameter,
     Row,
     RowCount,
     RowPage,
+    with_headers,
 )
 from dataflow_service.records.writer import Writing
+from dataflow_service.registry.model import ROW_VERSION
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
@@ -84,6 +87,34 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
         return Answer(encoding.row_json(model, row), 201, {**JSON, "Location": location, **preconditions.etag(row)})
 
     return await respond(attempt, partial(records.writing, principal), create)
+
+
+@router.post(
+    "/upsert",
+    openapi_extra=ROW_BODY | with_headers(IF_MATCH, IDEMPOTENCY_KEY),
+    response_model=Row,
+    responses={201: {"description": "the row was created", "model": Row}},
+)
+async def upsert_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, *, on: OnParameter = None
+) -> Response:
+    """Create a row, or set the fields that are sent in the one that has the same values of the fields `on`."""
+    unique = parsing.unique_fields(model, on)
+    check = preconditions.check_of_upsert(model, request.headers)
+    parse = partial(parsing.upserted_row, model, unique=unique, place=parsing.BODY)
+    (values, names), attempt = await read_json_attempt(request, principal, MAX_BODY_BYTES, parse)
+    changed = {name: values[name] for name in names if name not in unique}
+
+    async def upsert(writing: Writing) -> Answer:
+        async with writing() as rows:
+            row, is_new = await rows.upsert(model, values, unique=unique, changed=changed)
+            check(row, None if is_new else row[ROW_VERSION] - bool(changed))
+        headers = {**JSON, **preconditions.etag(row)}
+        if is_new:
+            headers["Location"] = f"../{model.path}/{row['id']}"
+        return Answer(encoding.row_json(model, row), 201 if is_new else 200, headers)
+
+    return await respond(attempt, partial(records.writing, principal), upsert)
 
 
 @router.get("/count", dependencies=_reading, response_model=RowCount)

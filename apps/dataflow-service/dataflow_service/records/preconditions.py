@@ -1,11 +1,16 @@
 """The version of a row as an entity tag (RFC 9110 section 8.8.3), and the header fields that ask for versions (section 13.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
 
-from dataflow_service.records.errors import InvalidEntityTagsError, VersionRequiredError
+from dataflow_service.records.errors import (
+    InvalidEntityTagsError,
+    NoVersionError,
+    VersionMismatchError,
+    VersionRequiredError,
+)
 from dataflow_service.records.repository import Row, Versions
 from dataflow_service.registry.model import ROW_VERSION, Model
 
@@ -39,6 +44,33 @@ def wanted_versions(model: Model, headers: Headers) -> Versions:
         return None
     tags = _tags("If-Match", lines)
     return None if tags is None else [version for tag in tags if (version := _version(tag)) is not None]
+
+
+type CheckOfUpsert = Callable[[Row, int | None], None]
+"""Takes the row that an upsert has written, and the version that it found, None where the row is new."""
+
+
+def check_of_upsert(model: Model, headers: Headers) -> CheckOfUpsert:
+    """Return what checks If-Match once a row is written: its transaction is undone where it raises.
+
+    A new row has no version that could be named. The check raises NoVersionError, VersionMismatchError or VersionRequiredError.
+
+    Raises:
+        InvalidEntityTagsError: If-Match is neither a list of entity tags nor `*`.
+    """
+    lines = headers.getlist("if-match")
+    tags = _tags("If-Match", lines) if lines else None
+
+    def check(row: Row, found: int | None) -> None:
+        if not lines:
+            if found is not None and model.requires_if_match:
+                raise VersionRequiredError(model.name)
+        elif found is None:
+            raise NoVersionError(model.path)
+        elif tags is not None and found not in map(_version, tags):
+            raise VersionMismatchError(model.path, str(row["id"]), found)
+
+    return check
 
 
 def is_known(headers: Headers, row: Row) -> bool:

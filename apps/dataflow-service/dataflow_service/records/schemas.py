@@ -28,6 +28,13 @@ IF_NONE_MATCH = {
         }
     ]
 }
+
+
+def with_headers(*described: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the description of several header fields together."""
+    return {"parameters": [one for part in described for one in part["parameters"]]}
+
+
 _FILTER = (
     "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
     "$and, $or and $not combine filters"
@@ -37,6 +44,10 @@ _AFTER = "the `next` of the page before, in the same order"
 FilterParameter = Annotated[str | None, Query(description=_FILTER)]
 FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
 OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
+OnParameter = Annotated[
+    str | None,
+    Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
+]
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
 
 

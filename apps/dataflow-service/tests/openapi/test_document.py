@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-ROWS = {"", "/bulk", "/count", "/export", "/query", "/{row_id}"}
+ROWS = {"", "/bulk", "/count", "/export", "/query", "/upsert", "/{row_id}"}
 
 
 @pytest.fixture
