@@ -90,7 +90,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             app.state.context = Context(
                 registry=models,
                 records=rows,
-                bulk=BulkService(database, rows, _stream_limits(settings)),
+                bulk=BulkService(database, _stream_limits(settings)),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
                 migrations=migrations,

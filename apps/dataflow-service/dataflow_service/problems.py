@@ -9,7 +9,6 @@ from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.idempotency.errors import (
     AnswerTooLargeError,
     InvalidKeyError,
-    KeyNotTakenError,
     KeyReusedError,
     StillRunningError,
 )
@@ -42,10 +41,6 @@ _RETRY = {"Retry-After": "2"}
 
 def _invalid_key(error: InvalidKeyError) -> Problem:
     return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", str(error))
-
-
-def _key_not_taken(error: KeyNotTakenError) -> Problem:
-    return Problem(400, "idempotency-key-not-taken", "A stream takes no Idempotency-Key", str(error))
 
 
 def _key_reused(error: KeyReusedError) -> Problem:
@@ -232,7 +227,6 @@ PROBLEMS: ProblemMap = (
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
-    (KeyNotTakenError, _key_not_taken),
     (KeyReusedError, _key_reused),
     (StillRunningError, _still_running),
     (AnswerTooLargeError, _answer_too_large),

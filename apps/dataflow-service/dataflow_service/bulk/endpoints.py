@@ -1,6 +1,6 @@
 """POST /v1/{model}/bulk, GET /v1/{model}/export."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -25,9 +25,16 @@ from dataflow_service.bulk.schemas import (
     FormatParameter,
     OperationParameter,
 )
+from dataflow_service.bulk.service import BulkService
 from dataflow_service.bulk.writing import write_array
-from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, refuse_key, respond
-from dataflow_service.idempotency.models import Answer
+from dataflow_service.idempotency.http import (
+    IDEMPOTENCY_KEY,
+    read_json_attempt,
+    respond,
+    respond_to_stream,
+    stream_attempt,
+)
+from dataflow_service.idempotency.models import Answer, StreamAttempt
 from dataflow_service.records import query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
@@ -63,10 +70,30 @@ async def write_rows(
     status = 201 if operation == "create" else 200
     if media_type == JSON:
         return await _write_array(request, principal, records, chosen, status)
-    refuse_key(request)
-    batches = _batches(request, media_type, chosen, limit=bulk.limits.size)
-    counts = await bulk.write_stream(principal, chosen, batches)
-    return Response(to_json(counts), status, media_type=JSON)
+    writing = partial(records.writing, principal)
+    attempt = stream_attempt(request, principal, media_type)
+    parts = stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES)
+    return await _write_stream(bulk, chosen, media_type, parts, attempt=attempt, writing=writing, status=status)
+
+
+async def _write_stream(
+    bulk: BulkService,
+    operation: Operation[Any],
+    media_type: str,
+    body: AsyncIterator[bytes],
+    *,
+    attempt: StreamAttempt | None,
+    writing: Writing,
+    status: int,
+) -> Response:
+    parts = body if attempt is None else attempt.reading(body)
+
+    async def write(writing: Writing) -> Answer:
+        counts = await bulk.write_stream(writing, operation, _batches(parts, media_type, operation))
+        return Answer(to_json(counts), status)
+
+    async with bulk.streaming():
+        return await respond_to_stream(attempt, parts, writing, write)
 
 
 async def _write_array(
@@ -102,6 +129,5 @@ async def export_rows(
     return ExportAnswer(bulk.export(model, query), encoding.FORMATS[format](query.fields))
 
 
-def _batches(request: Request, media_type: str, operation: Operation[Any], *, limit: int) -> AsyncGenerator[Batch]:
-    parts = stream_body(request, limit, reserved=BLOCK_BYTES)
+def _batches(parts: AsyncIterator[bytes], media_type: str, operation: Operation[Any]) -> AsyncGenerator[Batch]:
     return readers.json_lines(parts) if media_type == NDJSON else csv_rows(parts, operation.model, operation.names)

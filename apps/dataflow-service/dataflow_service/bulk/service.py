@@ -14,11 +14,10 @@ from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.writing import writing_beside
 from dataflow_service.records.query import Query
 from dataflow_service.records.repository import Row, reading
-from dataflow_service.records.service import RecordService
+from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import Model
 from nexus_chassis.connection_pool import ACQUIRE_SECONDS
 from nexus_chassis.pool_turn import take_turn
-from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
 
 
@@ -36,29 +35,22 @@ class StreamLimits:
 class BulkService:
     """Many rows of a model in one request."""
 
-    def __init__(self, database: Database, records: RecordService, limits: StreamLimits) -> None:
+    def __init__(self, database: Database, limits: StreamLimits) -> None:
         self._database = database
-        self._records = records
         self.limits = limits
         self._free = asyncio.Semaphore(limits.connections)
 
     async def write_stream(
-        self, principal: Principal, operation: Operation[Any], batches: AsyncGenerator[Batch]
+        self, writing: Writing, operation: Operation[Any], batches: AsyncGenerator[Batch]
     ) -> dict[str, int]:
-        """Write the rows of a stream, all or none; returns how many were changed in each way.
+        """Write the rows of a stream, all or none, within `streaming`; returns how many were changed in each way.
 
         Raises:
             InvalidRowError: Rows are not valid; each fault is named with its line.
             RefusedRowError: The database refuses a row.
             StreamTooLongError: There are too many rows.
-            BulkTimeoutError: It takes too long.
         """
-        async with (
-            self._streaming(),
-            aclosing(batches),
-            self._records.writing(principal) as writer,
-            writing_beside(writer, operation) as beside,
-        ):
+        async with aclosing(batches), writing() as writer, writing_beside(writer, operation) as beside:
             async for batch in batches:
                 if batch.first + len(batch.items) > self.limits.rows:
                     raise StreamTooLongError(self.limits.rows)
@@ -74,7 +66,7 @@ class BulkService:
             QueryTimeoutError: The next rows take PostgreSQL too long.
         """
         async with (
-            self._streaming(),
+            self.streaming(),
             self._database.read() as connection,
             reading(connection, self.limits.read_seconds, "REPEATABLE READ"),
             aclosing(repository.fetch_all(connection, model, query)) as rows,
@@ -82,8 +74,12 @@ class BulkService:
             yield rows
 
     @asynccontextmanager
-    async def _streaming(self) -> AsyncIterator[None]:
-        """Take one of the connections that streams may have: the others are for short requests."""
+    async def streaming(self) -> AsyncIterator[None]:
+        """Context manager of one of the connections that streams may have: the others are for short requests.
+
+        Raises:
+            BulkTimeoutError: The block takes too long.
+        """
         await take_turn(self._free, "PostgreSQL", self.limits.connections, ACQUIRE_SECONDS)
         try:
             async with asyncio.timeout(self.limits.seconds):
