@@ -39,7 +39,8 @@ from dataflow_service.records import query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
 from dataflow_service.records.parsing import each
-from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OnParameter, OrderParameter
+from dataflow_service.records.preferences import preference_applied, prefers_texts
+from dataflow_service.records.schemas import PREFER, FieldsParameter, FilterParameter, OnParameter, OrderParameter
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
 from nexus_chassis.principal import Principal
@@ -110,7 +111,13 @@ async def _write_array(
     return await respond(attempt, partial(records.writing, principal), write)
 
 
-@router.get("/export", dependencies=[Depends(require("data:read"))], responses=EXPORTED, response_class=Response)
+@router.get(
+    "/export",
+    dependencies=[Depends(require("data:read"))],
+    openapi_extra=PREFER,
+    responses=EXPORTED,
+    response_class=Response,
+)
 async def export_rows(
     request: Request,
     model: ModelAtPath,
@@ -126,7 +133,9 @@ async def export_rows(
     query = query_parsing.of_address(
         model, filter_text=filter, fields=fields, order=order, after=None, limit=query_parsing.MAX_LIMIT
     )
-    return ExportAnswer(bulk.export(model, query), encoding.FORMATS[format](query.fields))
+    texts = format == "ndjson" and prefers_texts(request.headers)
+    written = encoding.csv_format(query.fields) if format == "csv" else encoding.ndjson(query.fields, texts=texts)
+    return ExportAnswer(bulk.export(model, query), written, preference_applied(texts=texts))
 
 
 def _batches(parts: AsyncIterator[bytes], media_type: str, operation: Operation[Any]) -> AsyncGenerator[Batch]:

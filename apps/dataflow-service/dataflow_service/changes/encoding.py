@@ -13,10 +13,16 @@ type RowsByPosition = Mapping[Position, bytes]
 
 
 def feed_json(
-    changes: Sequence[Change], rows: RowsByPosition, models: Mapping[str, Model], following: Position
+    changes: Sequence[Change],
+    rows: RowsByPosition,
+    models: Mapping[str, Model],
+    following: Position,
+    *,
+    texts: bool = False,
 ) -> bytes:
-    """Return changes as a JSON object with `items` and `next`."""
-    items = [_item(change, rows.get(change.position, b"null"), models.get(change.model)) for change in changes]
+    """Return changes as a JSON object with `items` and `next`; with `texts`, ids are strings."""
+    of_ids = {} if texts else models
+    items = [_item(change, rows.get(change.position, b"null"), of_ids.get(change.model)) for change in changes]
     return b'{"items":[%b],"next":%b}' % (b",".join(items), to_json(str(following)))
 
 

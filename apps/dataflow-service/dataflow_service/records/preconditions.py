@@ -14,20 +14,21 @@ from dataflow_service.records.errors import (
 from dataflow_service.records.repository import Row, Versions
 from dataflow_service.registry.model import ROW_VERSION, Model
 
+_TEXTS = "-s"  # ends the tag of a row whose integers are strings: other bytes, so another strong tag (section 8.8.3.3)
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
 _TAGS = re.compile(rf"[ \t,]*+{_TAG}(?:[ \t]*+,[ \t,]*+{_TAG})*+[ \t,]*+")
-_VERSION = re.compile(r'"([1-9][0-9]{0,18})"')
+_VERSION = re.compile(rf'"([1-9][0-9]{{0,18}})(?:{_TEXTS})?"')
 _MAX_VERSION = 2**63 - 1
 
 
-def entity_tag(version: int) -> str:
-    """Return the strong entity tag of a version."""
-    return f'"{version}"'
+def entity_tag(version: int, *, texts: bool = False) -> str:
+    """Return the strong entity tag of a version; with `texts`, of the row with integers as strings."""
+    return f'"{version}{_TEXTS}"' if texts else f'"{version}"'
 
 
-def etag(row: Row) -> dict[str, str]:
+def etag(row: Row, *, texts: bool = False) -> dict[str, str]:
     """Return the header field ETag of a row."""
-    return {"ETag": entity_tag(row[ROW_VERSION])}
+    return {"ETag": entity_tag(row[ROW_VERSION], texts=texts)}
 
 
 def wanted_versions(model: Model, headers: Headers) -> Versions:
@@ -73,8 +74,8 @@ def check_of_upsert(model: Model, headers: Headers) -> CheckOfUpsert:
     return check
 
 
-def is_known(headers: Headers, row: Row) -> bool:
-    """Whether If-None-Match says that the caller has a row as it is.
+def is_known(headers: Headers, tag: str) -> bool:
+    """Whether If-None-Match says that the caller has what has an entity tag.
 
     Raises:
         InvalidEntityTagsError: It is neither a list of entity tags nor `*`.
@@ -83,7 +84,7 @@ def is_known(headers: Headers, row: Row) -> bool:
     if not lines:
         return False
     tags = _tags("If-None-Match", lines)
-    return tags is None or entity_tag(row[ROW_VERSION]) in [tag.removeprefix("W/") for tag in tags]
+    return tags is None or tag in [known.removeprefix("W/") for known in tags]
 
 
 def _tags(header: str, lines: Sequence[str]) -> list[str] | None:

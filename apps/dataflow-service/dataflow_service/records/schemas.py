@@ -18,6 +18,16 @@ IF_MATCH = {
         }
     ]
 }
+PREFER = {
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": "`numbers=string` answers 64 bit integers as strings (RFC 7240)",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 IF_NONE_MATCH = {
     "parameters": [
         {

@@ -161,7 +161,7 @@ async def test_writing_needs_the_right_to_write(service: str, issuer: Issuer) ->
 async def test_the_operation_is_in_the_openapi_document(client: aiohttp.ClientSession) -> None:
     operation = (await (await client.get("/openapi.json")).json())["paths"][PATH]["post"]
     names = {(one["in"], one["name"]) for one in operation["parameters"]}
-    assert names == {("query", "on"), ("header", "If-Match"), ("header", "Idempotency-Key")}
+    assert names == {("query", "on"), ("header", "If-Match"), ("header", "Idempotency-Key"), ("header", "Prefer")}
     body = operation["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/ProductValues"}
     answers = [operation["responses"][status]["content"]["application/json"]["schema"] for status in ("200", "201")]
