@@ -7,6 +7,8 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from dataflow_service import __version__
+from dataflow_service.audit import endpoints as audit
+from dataflow_service.audit.service import Audit
 from dataflow_service.bulk import endpoints as bulk
 from dataflow_service.bulk.service import BulkService, StreamLimits
 from dataflow_service.changes import endpoints as changes
@@ -59,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             nodes.router,
             transactions.router,
             changes.router,
+            audit.router,
             openapi.router,
             bulk.router,
             records.router,
@@ -93,6 +96,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 bulk=BulkService(database, _stream_limits(settings)),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
+                audit=Audit(database, models, settings.read_seconds),
                 migrations=migrations,
                 document=Document(app, models),
                 pages=ModelPages(rows, settings.issuer),

@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from dataflow_service.audit.service import Audit
     from dataflow_service.bulk.service import BulkService
     from dataflow_service.changes.service import ChangeFeed
     from dataflow_service.nodes.service import NodeService
@@ -26,6 +27,7 @@ class Context:
     bulk: "BulkService"
     nodes: "NodeService"
     changes: "ChangeFeed"
+    audit: "Audit"
     migrations: "MigrationService"
     document: "Document"
     pages: "ModelPages"

@@ -41,7 +41,7 @@ class ChangeFeed:
         async with self.database.read() as connection, reading(connection, self.read_seconds):
             changes = await repository.read_page(connection, after or START, limit=limit, max_bytes=MAX_PAGE_BYTES)
             oldest = await repository.read_position(connection, "deleted")
-            rows = await _read_rows(connection, changes, models, texts=texts)
+            rows = await read_rows(connection, changes, models, texts=texts)
         if after is not None and after < oldest:
             raise ChangesDeletedError(after, oldest)
         following = changes[-1].position if changes else after or oldest
@@ -53,9 +53,10 @@ class ChangeFeed:
             return feed_json([], {}, {}, await repository.read_latest(connection))
 
 
-async def _read_rows(
+async def read_rows(
     connection: asyncpg.Connection, changes: Sequence[Change], models: Mapping[str, Model], *, texts: bool
 ) -> dict[Position, bytes]:
+    """Return the rows of changes as JSON, within a transaction; a change without a row has none."""
     by_model: dict[str, dict[Position, str]] = defaultdict(dict)
     for change in changes:
         if change.document is not None:
