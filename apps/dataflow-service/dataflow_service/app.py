@@ -10,6 +10,7 @@ from dataflow_service import __version__
 from dataflow_service.audit import endpoints as audit
 from dataflow_service.audit.service import Audit
 from dataflow_service.bulk import endpoints as bulk
+from dataflow_service.bulk.progress import ProgressReports
 from dataflow_service.bulk.service import BulkService, StreamLimits
 from dataflow_service.changes import endpoints as changes
 from dataflow_service.changes.relay import ChangeRelay
@@ -90,10 +91,11 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.wait_for(lambda: database.opened)
             relay = ChangeRelay(database, messages, models, kept=timedelta(days=settings.changes_days))
             rows = RecordService(database, relay.announce, read_seconds=settings.read_seconds)
+            reports = ProgressReports(messages)
             app.state.context = Context(
                 registry=models,
                 records=rows,
-                bulk=BulkService(database, _stream_limits(settings)),
+                bulk=BulkService(database, _stream_limits(settings), reports),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
                 audit=Audit(database, models, settings.read_seconds),
@@ -101,7 +103,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 document=Document(app, models),
                 pages=ModelPages(rows, settings.issuer),
             )
-            async with in_background(relay.run()):
+            async with in_background(relay.run()), in_background(reports.run()):
                 yield
 
     return lifespan

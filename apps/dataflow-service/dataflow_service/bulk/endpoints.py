@@ -25,7 +25,6 @@ from dataflow_service.bulk.schemas import (
     FormatParameter,
     OperationParameter,
 )
-from dataflow_service.bulk.service import BulkService
 from dataflow_service.bulk.writing import write_array
 from dataflow_service.idempotency.http import (
     IDEMPOTENCY_KEY,
@@ -34,7 +33,7 @@ from dataflow_service.idempotency.http import (
     respond_to_stream,
     stream_attempt,
 )
-from dataflow_service.idempotency.models import Answer, StreamAttempt
+from dataflow_service.idempotency.models import Answer
 from dataflow_service.records import query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
@@ -71,30 +70,16 @@ async def write_rows(
     status = 201 if operation == "create" else 200
     if media_type == JSON:
         return await _write_array(request, principal, records, chosen, status)
-    writing = partial(records.writing, principal)
     attempt = stream_attempt(request, principal, media_type)
-    parts = stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES)
-    return await _write_stream(bulk, chosen, media_type, parts, attempt=attempt, writing=writing, status=status)
+    async with bulk.receiving(principal, model, operation) as progress:
+        body = progress.reading(stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES))
+        parts = body if attempt is None else attempt.reading(body)
 
+        async def write(writing: Writing) -> Answer:
+            batches = read_batches(parts, media_type, chosen)
+            return Answer(to_json(await bulk.write_stream(writing, chosen, batches, progress)), status)
 
-async def _write_stream(
-    bulk: BulkService,
-    operation: Operation[Any],
-    media_type: str,
-    body: AsyncIterator[bytes],
-    *,
-    attempt: StreamAttempt | None,
-    writing: Writing,
-    status: int,
-) -> Response:
-    parts = body if attempt is None else attempt.reading(body)
-
-    async def write(writing: Writing) -> Answer:
-        counts = await bulk.write_stream(writing, operation, _batches(parts, media_type, operation))
-        return Answer(to_json(counts), status)
-
-    async with bulk.streaming():
-        return await respond_to_stream(attempt, parts, writing, write)
+        return await respond_to_stream(attempt, parts, partial(records.writing, principal), write)
 
 
 async def _write_array(
@@ -138,5 +123,6 @@ async def export_rows(
     return ExportAnswer(bulk.export(model, query), written, preference_applied(texts=texts))
 
 
-def _batches(parts: AsyncIterator[bytes], media_type: str, operation: Operation[Any]) -> AsyncGenerator[Batch]:
+def read_batches(parts: AsyncIterator[bytes], media_type: str, operation: Operation[Any]) -> AsyncGenerator[Batch]:
+    """Yield the rows of a stream of one of the media types."""
     return readers.json_lines(parts) if media_type == NDJSON else csv_rows(parts, operation.model, operation.names)

@@ -10,6 +10,7 @@ from dataflow_service.bulk import repository
 from dataflow_service.bulk.errors import BulkTimeoutError, StreamTooLongError
 from dataflow_service.bulk.operations import Operation
 from dataflow_service.bulk.parsing import rows_of
+from dataflow_service.bulk.progress import Progress, ProgressReports
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.writing import writing_beside
 from dataflow_service.records.query import Query
@@ -18,6 +19,7 @@ from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import Model
 from nexus_chassis.connection_pool import ACQUIRE_SECONDS
 from nexus_chassis.pool_turn import take_turn
+from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
 
 
@@ -35,15 +37,27 @@ class StreamLimits:
 class BulkService:
     """Many rows of a model in one request."""
 
-    def __init__(self, database: Database, limits: StreamLimits) -> None:
+    def __init__(self, database: Database, limits: StreamLimits, reports: ProgressReports) -> None:
         self._database = database
+        self._reports = reports
         self.limits = limits
         self._free = asyncio.Semaphore(limits.connections)
 
+    @asynccontextmanager
+    async def receiving(self, principal: Principal, model: Model, operation: str) -> AsyncIterator[Progress]:
+        """Context manager of the progress of a stream, which has one of the connections that streams may have.
+
+        Raises:
+            BulkTimeoutError: The block takes too long.
+        """
+        async with self._streaming():
+            with self._reports.following(principal, model.path, operation) as progress:
+                yield progress
+
     async def write_stream(
-        self, writing: Writing, operation: Operation[Any], batches: AsyncGenerator[Batch]
+        self, writing: Writing, operation: Operation[Any], batches: AsyncGenerator[Batch], progress: Progress
     ) -> dict[str, int]:
-        """Write the rows of a stream, all or none, within `streaming`; returns how many were changed in each way.
+        """Write the rows of a stream, all or none, within `receiving`; returns how many were changed in each way.
 
         Raises:
             InvalidRowError: Rows are not valid; each fault is named with its line.
@@ -55,6 +69,8 @@ class BulkService:
                 if batch.first + len(batch.items) > self.limits.rows:
                     raise StreamTooLongError(self.limits.rows)
                 await beside.write(batch, await rows_of(operation, batch))
+                progress.rows = batch.first  # those before the batch are written
+        progress.rows = beside.counts.total()
         return {name: beside.counts[name] for name in operation.counted}
 
     @asynccontextmanager
@@ -66,7 +82,7 @@ class BulkService:
             QueryTimeoutError: The next rows take PostgreSQL too long.
         """
         async with (
-            self.streaming(),
+            self._streaming(),
             self._database.read() as connection,
             reading(connection, self.limits.read_seconds, "REPEATABLE READ"),
             aclosing(repository.fetch_all(connection, model, query)) as rows,
@@ -74,12 +90,8 @@ class BulkService:
             yield rows
 
     @asynccontextmanager
-    async def streaming(self) -> AsyncIterator[None]:
-        """Context manager of one of the connections that streams may have: the others are for short requests.
-
-        Raises:
-            BulkTimeoutError: The block takes too long.
-        """
+    async def _streaming(self) -> AsyncIterator[None]:
+        """Take one of the connections that streams may have: the others are for short requests."""
         await take_turn(self._free, "PostgreSQL", self.limits.connections, ACQUIRE_SECONDS)
         try:
             async with asyncio.timeout(self.limits.seconds):
