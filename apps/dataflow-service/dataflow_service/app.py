@@ -16,6 +16,8 @@ from dataflow_service.changes import endpoints as changes
 from dataflow_service.changes.relay import ChangeRelay
 from dataflow_service.changes.service import ChangeFeed
 from dataflow_service.context import Context
+from dataflow_service.imports import endpoints as imports
+from dataflow_service.imports.service import ImportService
 from dataflow_service.nodes import endpoints as nodes
 from dataflow_service.nodes.service import NodeService
 from dataflow_service.openapi import endpoints as openapi
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             audit.router,
             openapi.router,
             bulk.router,
+            imports.router,
             records.router,
             pages.router,
             pages.files,
@@ -98,6 +101,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 bulk=BulkService(database, _stream_limits(settings), reports),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
+                imports=ImportService(database),
                 audit=Audit(database, models, settings.read_seconds),
                 migrations=migrations,
                 document=Document(app, models),

@@ -12,6 +12,7 @@ from dataflow_service.idempotency.errors import (
     KeyReusedError,
     StillRunningError,
 )
+from dataflow_service.imports.errors import PartDiffersError, PartRunningError
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     Fault,
@@ -50,6 +51,14 @@ def _key_reused(error: KeyReusedError) -> Problem:
 def _still_running(error: StillRunningError) -> Problem:
     headers = {"Retry-After": "1"}
     return Problem(409, "request-running", "The request is still running", str(error), headers=headers)
+
+
+def _part_running(error: PartRunningError) -> Problem:
+    return Problem(409, "part-running", "The part is being written", str(error), headers={"Retry-After": "1"})
+
+
+def _part_differs(error: PartDiffersError) -> Problem:
+    return Problem(409, "part-differs", "The part is in with other content", str(error))
 
 
 def _answer_too_large(error: AnswerTooLargeError) -> Problem:
@@ -230,6 +239,8 @@ PROBLEMS: ProblemMap = (
     (KeyReusedError, _key_reused),
     (StillRunningError, _still_running),
     (AnswerTooLargeError, _answer_too_large),
+    (PartRunningError, _part_running),
+    (PartDiffersError, _part_differs),
     (OperationRefusedError, _operation_refused),
     (TooManyChangesError, _too_many_changes),
     (NoSuchModelError, _no_such_model),

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 SERVICE_TABLES = frozenset(
-    {"change_positions", "change_sets", "changes", "idempotency_keys", "model_migrations", "schema_migrations"}
+    {
+        "change_positions",
+        "change_sets",
+        "changes",
+        "idempotency_keys",
+        "import_parts",
+        "model_migrations",
+        "schema_migrations",
+    }
 )
 """Tables of the service itself, which its SQL files make."""
 
