@@ -9,10 +9,10 @@ from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.idempotency.errors import (
     AnswerTooLargeError,
     InvalidKeyError,
-    KeyNotTakenError,
     KeyReusedError,
     StillRunningError,
 )
+from dataflow_service.imports.errors import PartDiffersError, PartRunningError
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     Fault,
@@ -23,6 +23,7 @@ from dataflow_service.records.errors import (
     NotComputableError,
     NotStorableError,
     NotUniqueError,
+    NoVersionError,
     QueryTimeoutError,
     TenantsMixedError,
     TooManyMatchesError,
@@ -44,10 +45,6 @@ def _invalid_key(error: InvalidKeyError) -> Problem:
     return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", str(error))
 
 
-def _key_not_taken(error: KeyNotTakenError) -> Problem:
-    return Problem(400, "idempotency-key-not-taken", "A stream takes no Idempotency-Key", str(error))
-
-
 def _key_reused(error: KeyReusedError) -> Problem:
     return Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request", str(error))
 
@@ -55,6 +52,14 @@ def _key_reused(error: KeyReusedError) -> Problem:
 def _still_running(error: StillRunningError) -> Problem:
     headers = {"Retry-After": "1"}
     return Problem(409, "request-running", "The request is still running", str(error), headers=headers)
+
+
+def _part_running(error: PartRunningError) -> Problem:
+    return Problem(409, "part-running", "The part is being written", str(error), headers={"Retry-After": "1"})
+
+
+def _part_differs(error: PartDiffersError) -> Problem:
+    return Problem(409, "part-differs", "The part is in with other content", str(error))
 
 
 def _answer_too_large(error: AnswerTooLargeError) -> Problem:
@@ -95,6 +100,10 @@ def _no_such_row(error: NoSuchRowError) -> Problem:
 
 def _version_mismatch(error: VersionMismatchError) -> Problem:
     return Problem(412, "version-mismatch", "The row has changed", str(error), etag=entity_tag(error.version))
+
+
+def _no_version(error: NoVersionError) -> Problem:
+    return Problem(412, "no-version", "There is no such row", str(error))
 
 
 def _version_required(error: VersionRequiredError) -> Problem:
@@ -232,10 +241,11 @@ PROBLEMS: ProblemMap = (
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
-    (KeyNotTakenError, _key_not_taken),
     (KeyReusedError, _key_reused),
     (StillRunningError, _still_running),
     (AnswerTooLargeError, _answer_too_large),
+    (PartRunningError, _part_running),
+    (PartDiffersError, _part_differs),
     (OperationRefusedError, _operation_refused),
     (TooManyChangesError, _too_many_changes),
     (NoSuchModelError, _no_such_model),
@@ -248,6 +258,7 @@ PROBLEMS: ProblemMap = (
     (TenantsMixedError, _tenants_mixed),
     (NoSuchRowError, _no_such_row),
     (VersionMismatchError, _version_mismatch),
+    (NoVersionError, _no_version),
     (VersionRequiredError, _version_required),
     (InvalidEntityTagsError, _invalid_entity_tags),
     (NotUniqueError, _not_unique),

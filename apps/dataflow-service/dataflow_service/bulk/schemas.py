@@ -30,10 +30,6 @@ EXPORTED: dict[int | str, dict[str, Any]] = {
 OperationParameter = Annotated[
     Literal["create", "upsert", "update", "delete"], Query(description="what is done with each row")
 ]
-OnParameter = Annotated[
-    str | None,
-    Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
-]
 FormatParameter = Annotated[Literal["ndjson", "csv"], Query(description="a JSON object on each line, or CSV")]
 
 

@@ -9,6 +9,8 @@ from dataflow_service.changes.position import Position
 from dataflow_service.changes.schemas import ChangePage
 from dataflow_service.records.dependencies import Reader
 from dataflow_service.records.errors import Fault, InvalidQueryError
+from dataflow_service.records.preferences import preference_applied, prefers_texts
+from dataflow_service.records.schemas import PREFER
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.routing import Router
 
@@ -19,7 +21,7 @@ _AFTER = f"the `next` of the page before, or the `event` of a change; `{LATEST}`
 router = Router(prefix="/v1", tags=["changes"])
 
 
-@router.get("/changes", response_model=ChangePage)
+@router.get("/changes", openapi_extra=PREFER, response_model=ChangePage)
 async def list_changes(
     request: Request,
     principal: Reader,
@@ -31,8 +33,10 @@ async def list_changes(
     """List committed changes of the tenant in the order of their transactions: those after a position, or the oldest kept."""
     if after == LATEST:
         return Response(await changes.latest(), media_type="application/json")
-    page = changes.page(principal, None if after is None else _position(after), limit)
-    return Response(await cancel_on_disconnect(request, page), media_type="application/json")
+    texts = prefers_texts(request.headers)
+    page = changes.page(principal, None if after is None else _position(after), limit, texts=texts)
+    content = await cancel_on_disconnect(request, page)
+    return Response(content, headers=preference_applied(texts=texts), media_type="application/json")
 
 
 def _position(text: str) -> Position:

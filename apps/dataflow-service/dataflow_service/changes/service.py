@@ -32,8 +32,10 @@ class ChangeFeed:
     registry: Registry
     read_seconds: float
 
-    async def page(self, principal: Principal, after: Position | None, limit: int) -> bytes:
+    async def page(self, principal: Principal, after: Position | None, limit: int, *, texts: bool) -> bytes:
         """Return the page of changes after a position, or of the oldest that are kept, as JSON.
+
+        With `texts`, 64 bit integers are strings.
 
         Raises:
             ChangesDeletedError: Changes after the position are no longer kept.
@@ -44,10 +46,11 @@ class ChangeFeed:
         async with self.database.read(tenant=tenant) as connection, reading(connection, self.read_seconds):
             changes, skipped = await _find(connection, audience, after, limit)
             oldest = await repository.read_position(connection, "deleted")
-            rows = await _read_rows(connection, changes, models)
+            rows = await read_rows(connection, changes, models, texts=texts)
         if after is not None and after < oldest:
             raise ChangesDeletedError(after, oldest)
-        return feed_json(changes, rows, models, changes[-1].position if changes else skipped or oldest)
+        following = changes[-1].position if changes else skipped or oldest
+        return feed_json(changes, rows, models, following, texts=texts)
 
     async def latest(self) -> bytes:
         """Return an empty page, whose `next` is after all changes so far, as JSON."""
@@ -69,27 +72,31 @@ async def _find(
     return [], after
 
 
-async def _read_rows(
-    connection: asyncpg.Connection, changes: Sequence[Change], models: Mapping[str, Model]
+async def read_rows(
+    connection: asyncpg.Connection, changes: Sequence[Change], models: Mapping[str, Model], *, texts: bool
 ) -> dict[Position, bytes]:
+    """Return the rows of changes as JSON, within a transaction; a change without a row has none."""
     by_model: dict[str, dict[Position, str]] = defaultdict(dict)
     for change in changes:
         if change.document is not None:
             by_model[change.model][change.position] = change.document
     rows: dict[Position, bytes] = {}
     for path, documents in by_model.items():
-        encoded = await _encode(connection, models.get(path), list(documents.values()))
+        encoded = await _encode(connection, models.get(path), list(documents.values()), texts=texts)
         rows |= zip(documents, encoded, strict=True)
     return rows
 
 
-async def _encode(connection: asyncpg.Connection, model: Model | None, documents: Sequence[str]) -> list[bytes]:
+async def _encode(
+    connection: asyncpg.Connection, model: Model | None, documents: Sequence[str], *, texts: bool
+) -> list[bytes]:
     """Return rows as their model encodes them; as they were kept where the model is gone or has other types now."""
     if model is None:
         return [document.encode() for document in documents]
     await connection.execute("SAVEPOINT rows")
     try:
-        return [row_json(model, row) for row in await repository.read_rows(connection, model, documents)]
+        rows = await repository.read_rows(connection, model, documents)
+        return [row_json(model, row, texts=texts) for row in rows]
     except (asyncpg.DataError, asyncpg.UndefinedTableError) as error:
         await connection.execute("ROLLBACK TO SAVEPOINT rows")
         _log.warning("changes of %s are sent as they were kept: %s", model.name, error)

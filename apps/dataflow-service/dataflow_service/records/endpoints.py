@@ -1,5 +1,6 @@
 """/v1/{model} and below: rows."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -8,25 +9,31 @@ from pydantic_core import to_json
 
 from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, respond
 from dataflow_service.idempotency.models import JSON, Answer
-from dataflow_service.records import encoding, parsing, preconditions, query_parsing
+from dataflow_service.records import encoding, parsing, preconditions, query_parsing, repository
 from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
+from dataflow_service.records.preferences import preference_applied, prefers_texts
 from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.schemas import (
     IF_MATCH,
     IF_NONE_MATCH,
     NOT_MODIFIED,
+    PREFER,
     QUERY_BODY,
     ROW_BODY,
     AfterParameter,
     FieldsParameter,
     FilterParameter,
     GroupPage,
+    OnParameter,
     OrderParameter,
     Row,
     RowCount,
     RowPage,
+    with_headers,
 )
+from dataflow_service.records.service import Page
 from dataflow_service.records.writer import Writing
+from dataflow_service.registry.model import ROW_VERSION, Model
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
@@ -40,7 +47,7 @@ MAX_BULK_BYTES = 4 * 1024 * 1024
 router = Router(prefix="/v1/{path}", tags=["rows"])
 
 
-@router.get("", response_model=RowPage)
+@router.get("", openapi_extra=PREFER, response_model=RowPage)
 async def list_rows(
     request: Request,
     principal: Reader,
@@ -57,21 +64,22 @@ async def list_rows(
     query_parsing.check_encoding(request.scope["query_string"])
     query = query_parsing.of_address(model, filter_text=filter, fields=fields, order=order, after=after, limit=limit)
     page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
-    return _json(encoding.page_json(page))
+    return _page(request, page)
 
 
-@router.post("/query", openapi_extra=QUERY_BODY, response_model=RowPage | GroupPage)
+@router.post("/query", openapi_extra=QUERY_BODY | PREFER, response_model=RowPage | GroupPage)
 async def query_rows(request: Request, principal: Reader, model: ModelAtPath, records: Records) -> Response:
     """List rows as GET does, or groups of rows with aggregates."""
     query = query_parsing.of_body(model, await _read(request, MAX_BODY_BYTES))
     if isinstance(query, GroupQuery):
         groups = await cancel_on_disconnect(request, records.read_groups(principal, model, query))
-        return _json(encoding.groups_json(groups))
+        texts = prefers_texts(request.headers)
+        return _json(encoding.groups_json(groups, texts=texts), preference_applied(texts=texts))
     page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
-    return _json(encoding.page_json(page))
+    return _page(request, page)
 
 
-@router.post("", status_code=201, openapi_extra=ROW_BODY | IDEMPOTENCY_KEY, response_model=Row)
+@router.post("", status_code=201, openapi_extra=ROW_BODY | with_headers(IDEMPOTENCY_KEY, PREFER), response_model=Row)
 async def create_row(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row."""
     parse = partial(parsing.new_row, model)
@@ -81,9 +89,37 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
         async with writing() as rows:
             row = await rows.create(model, values)
         location = f"{model.path}/{row['id']}"  # relative: also right behind a gateway
-        return Answer(encoding.row_json(model, row), 201, {**JSON, "Location": location, **preconditions.etag(row)})
+        content, headers = _content(request, model, row)
+        return Answer(content, 201, {**JSON, "Location": location, **headers})
 
     return await respond(attempt, partial(records.writing, principal), create)
+
+
+@router.post(
+    "/upsert",
+    openapi_extra=ROW_BODY | with_headers(IF_MATCH, IDEMPOTENCY_KEY, PREFER),
+    response_model=Row,
+    responses={201: {"description": "the row was created", "model": Row}},
+)
+async def upsert_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, *, on: OnParameter = None
+) -> Response:
+    """Create a row, or set the fields that are sent in the one that has the same values of the fields `on`."""
+    unique = parsing.unique_fields(model, on)
+    check = preconditions.check_of_upsert(model, request.headers)
+    parse = partial(parsing.upserted_row, model, unique=unique, place=parsing.BODY)
+    (values, names), attempt = await read_json_attempt(request, principal, MAX_BODY_BYTES, parse)
+    changed = {name: values[name] for name in names if name not in unique}
+
+    async def upsert(writing: Writing) -> Answer:
+        async with writing() as rows:
+            row, is_new = await rows.upsert(model, values, unique=unique, changed=changed)
+            check(row, None if is_new else row[ROW_VERSION] - bool(changed))
+        content, headers = _content(request, model, row)
+        location = {"Location": f"../{model.path}/{row['id']}"} if is_new else {}
+        return Answer(content, 201 if is_new else 200, {**JSON, **location, **headers})
+
+    return await respond(attempt, partial(records.writing, principal), upsert)
 
 
 @router.get("/count", response_model=RowCount)
@@ -100,16 +136,17 @@ async def count_rows(
     return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, wanted))}))
 
 
-@router.get("/{row_id}", openapi_extra=IF_NONE_MATCH, responses=NOT_MODIFIED, response_model=Row)
+@router.get("/{row_id}", openapi_extra=with_headers(IF_NONE_MATCH, PREFER), responses=NOT_MODIFIED, response_model=Row)
 async def read_row(request: Request, principal: Reader, model: ModelAtPath, records: Records, row_id: str) -> Response:
     """Return a row."""
     row = await records.read(principal, model, parsing.row_id(model, row_id))
-    if preconditions.is_known(request.headers, row):
-        return Response(status_code=304, headers=preconditions.etag(row))
-    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
+    content, headers = _content(request, model, row)
+    if preconditions.is_known(request.headers, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return _json(content, headers)
 
 
-@router.patch("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
+@router.patch("/{row_id}", openapi_extra=ROW_BODY | with_headers(IF_MATCH, PREFER), response_model=Row)
 async def change_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
@@ -119,10 +156,10 @@ async def change_row(
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
         row = await rows.change(model, identity, values, versions)
-    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
+    return _json(*_content(request, model, row))
 
 
-@router.put("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
+@router.put("/{row_id}", openapi_extra=ROW_BODY | with_headers(IF_MATCH, PREFER), response_model=Row)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
@@ -132,7 +169,7 @@ async def replace_row(
     values = parsing.new_row(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
         row = await rows.change(model, identity, values, versions)
-    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
+    return _json(*_content(request, model, row))
 
 
 @router.delete("/{row_id}", status_code=204, openapi_extra=IF_MATCH)
@@ -151,5 +188,17 @@ async def _read(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON
     return await read_json(request, limit, decimals=True)
 
 
-def _json(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(content, status, headers, media_type="application/json")
+def _content(request: Request, model: Model, row: repository.Row) -> tuple[bytes, dict[str, str]]:
+    """Return a row as JSON, and the header fields that belong to it."""
+    texts = prefers_texts(request.headers)
+    headers = {**preconditions.etag(row, texts=texts), **preference_applied(texts=texts)}
+    return encoding.row_json(model, row, texts=texts), headers
+
+
+def _page(request: Request, page: Page) -> Response:
+    texts = prefers_texts(request.headers)
+    return _json(encoding.page_json(page, texts=texts), preference_applied(texts=texts))
+
+
+def _json(content: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(content, headers=headers, media_type="application/json")

@@ -105,6 +105,17 @@ class VersionMismatchError(Exception):
         self.version = version
 
 
+class NoVersionError(Exception):
+    """A version is named, and there is no row that could have it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"If-Match names a version, and there is no such {path}. Nothing was done. Send the request without If-Match to "
+            "create the row."
+        )
+        self.path = path
+
+
 class VersionRequiredError(Exception):
     """A model demands that the caller names the version that it changes."""
 

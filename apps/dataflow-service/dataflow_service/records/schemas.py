@@ -18,6 +18,16 @@ IF_MATCH = {
         }
     ]
 }
+PREFER = {
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": "`numbers=string` answers 64 bit integers as strings (RFC 7240)",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 IF_NONE_MATCH = {
     "parameters": [
         {
@@ -29,6 +39,13 @@ IF_NONE_MATCH = {
     ]
 }
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The row has one of the ETags"}}
+
+
+def with_headers(*described: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the description of several header fields together."""
+    return {"parameters": [one for part in described for one in part["parameters"]]}
+
+
 _FILTER = (
     "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
     "$and, $or and $not combine filters"
@@ -38,6 +55,10 @@ _AFTER = "the `next` of the page before, in the same order"
 FilterParameter = Annotated[str | None, Query(description=_FILTER)]
 FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
 OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
+OnParameter = Annotated[
+    str | None,
+    Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
+]
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
 
 

@@ -14,7 +14,7 @@ from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT,
 from nexus_chassis.errors import ConfigurationError
 
 _RESERVED = frozenset(
-    {"audit", "bulk", "changes", "count", "migrations", "models", "nodes", "query", "transactions", "upsert"}
+    {"audit", "bulk", "changes", "count", "imports", "migrations", "models", "nodes", "query", "transactions", "upsert"}
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 

@@ -7,7 +7,15 @@ from hashlib import sha256
 from dataflow_service.registry.model import TENANT
 
 SERVICE_TABLES = frozenset(
-    {"change_positions", "change_sets", "changes", "idempotency_keys", "model_migrations", "schema_migrations"}
+    {
+        "change_positions",
+        "change_sets",
+        "changes",
+        "idempotency_keys",
+        "import_parts",
+        "model_migrations",
+        "schema_migrations",
+    }
 )
 """Tables of the service itself, which its SQL files make."""
 

@@ -17,6 +17,7 @@ KEY = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
 CREATE = {"node": "ProductCreateNode", "parameters": {"name": "a"}}
 REQUESTS = [
     pytest.param("/v1/product", {"name": "a"}, id="create"),
+    pytest.param("/v1/product/upsert?on=sku", {"name": "a", "sku": "s"}, id="upsert"),
     pytest.param("/v1/product/bulk", [{"name": "a"}], id="bulk"),
     pytest.param("/v1/nodes/ProductCreateNode/execute", {"parameters": {"name": "a"}}, id="node"),
     pytest.param("/v1/nodes/ProductBulkCreateNode/execute", {"parameters": {"data": [{"name": "a"}]}}, id="bulk node"),

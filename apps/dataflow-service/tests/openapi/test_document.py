@@ -5,7 +5,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-ROWS = {"", "/bulk", "/count", "/export", "/query", "/{row_id}"}
+IMPORTS = {"/imports/{import_id}", "/imports/{import_id}/parts/{part}"}
+ROWS = {"", "/bulk", "/count", "/export", "/query", "/upsert", "/{row_id}", *IMPORTS}
 
 
 @pytest.fixture
