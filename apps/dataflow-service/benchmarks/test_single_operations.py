@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 LIMIT = 1.7
-NOISE = 1.5
+NOISE = 2
 """A ratio of two costs that are measured in turns differs less between machines than a time."""
 
 
