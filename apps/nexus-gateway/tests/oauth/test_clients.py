@@ -60,7 +60,7 @@ async def own_token(http: aiohttp.ClientSession, gateway: str, client: dict[str,
 async def web_tokens(browser: Browser, http: aiohttp.ClientSession, added: Added) -> dict[str, Any]:
     """The tokens of a user's session with the client `web`."""
     form = token_form(await browser.allow(client_id="web", redirect_uri=WEB), client_id=None, redirect_uri=WEB)
-    status, body = await post(http, f"{browser.gateway}/oauth/token", headers=added.headers, data=form)
+    status, body = await post(http, f"{browser.url}/oauth/token", headers=added.headers, data=form)
     assert status == 200, body
     return dict(body)
 
