@@ -120,7 +120,7 @@ async def _check_log(settings: Settings, sent: Sent) -> int:
 _ROWS = "SELECT count(*) FROM products"
 _DIFFERENCES = """
 SELECT products.id, row_id FROM products FULL JOIN changes ON row_id = products.id::text
- WHERE products.id IS NULL OR row_id IS NULL OR row <> to_jsonb(products) - 'row_version' LIMIT 5
+ WHERE products.id IS NULL OR row_id IS NULL OR row <> to_jsonb(products) - '{row_version,tenant_id}'::text[] LIMIT 5
 """
 _EMPTY_SETS = "SELECT id FROM change_sets WHERE NOT EXISTS (SELECT FROM changes WHERE set_id = change_sets.id) LIMIT 5"
 

@@ -20,6 +20,7 @@ RULES = (
     Rule(422, "invalid-request", r"^/body/(operations/\d+/)?parameters"),  # which depend on the node
     Rule(422, "invalid-request", r"^/body/operations/\d+/node: reads rows"),
     Rule(422, "invalid-request", r"^/body/\d+: should be an object with an id"),  # operation=update, delete
+    Rule(422, "invalid-request", r"^/body/\d+: cannot be read as JSON"),  # lines are one text in the document
     Rule(422, "invalid-request", r"contains the character U\+0000"),
     Rule(422, "invalid-request", "a number with more than 100 digits"),
 )

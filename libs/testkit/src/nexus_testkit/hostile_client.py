@@ -25,6 +25,8 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
+schemathesis.serializer.alias("application/x-ndjson", "text/plain")
+
 
 @dataclass(frozen=True)
 class Rule:
