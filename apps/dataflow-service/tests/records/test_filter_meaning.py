@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import localcontext
@@ -24,8 +26,8 @@ from nexus_chassis import strict_json
 from nexus_chassis.postgres import create_pool
 from nexus_chassis.unit_of_work import Database
 
-EXAMPLES = 200
-"""Generated filters; a proof runs 20,000. Orders and aggregates have half as many."""
+EXAMPLES = int(os.environ.get("DATAFLOW_TEST_FILTERS", "200"))
+"""Generated filters; `make prove` runs 20,000 (benchmarks/test_filters.py). Orders and aggregates have half as many."""
 
 SETTINGS = settings(
     max_examples=EXAMPLES,
@@ -152,11 +154,20 @@ def _depth(document: object) -> int:
     return max(((name in {"$and", "$or", "$not"}) + _depth(value) for name, value in document.items()), default=0)
 
 
-FILTERS = st.recursive(_leaves, _combined, max_leaves=12).filter(lambda document: _depth(document) <= 8)
+def _nested(parts: tuple[dict[str, Any], list[str]]) -> dict[str, Any]:
+    document, operators = parts
+    for operator in operators:
+        document = {operator: document if operator == "$not" else [document]}
+    return document
+
+
+_deep = st.tuples(_leaves, st.lists(st.sampled_from(["$and", "$or", "$not"]), min_size=5, max_size=8)).map(_nested)
+FILTERS = st.recursive(_leaves, _combined, max_leaves=12).filter(lambda document: _depth(document) <= 8) | _deep
 
 
 def test_a_filter_means_what_the_oracle_says(bench: Bench) -> None:
     seen = {"none": 0, "some": 0, "all": 0}
+    depths: set[int] = set()
 
     @SETTINGS
     @given(FILTERS)
@@ -165,9 +176,12 @@ def test_a_filter_means_what_the_oracle_says(bench: Bench) -> None:
         assert bench.ids(filter=document, limit=1000) == expected
         assert bench.count(document) == len(expected)
         seen["all" if len(expected) == ROWS else "some" if expected else "none"] += 1
+        depths.add(_depth(document))
 
     check()
     assert min(seen.values()) > EXAMPLES // 50  # the filters are of all kinds
+    assert max(depths) == 8
+    sys.stdout.write(f"\n{sum(seen.values())} filters equal to the oracle\n")
 
 
 _orders = st.lists(st.sampled_from(["id", "created_at", *ORDERED]), min_size=1, max_size=4, unique=True).flatmap(
