@@ -27,7 +27,7 @@ from nexus_chassis.postgres import create_pool
 from nexus_chassis.unit_of_work import Database
 
 EXAMPLES = int(os.environ.get("DATAFLOW_TEST_FILTERS", "200"))
-"""Generated filters; `make prove` runs 20,000 (benchmarks/test_filters.py). Orders and aggregates have half as many."""
+"""Generated filters; `make prove` runs 20,000 (benchmarks/test_many_filters.py). Orders and aggregates have half as many."""
 
 SETTINGS = settings(
     max_examples=EXAMPLES,

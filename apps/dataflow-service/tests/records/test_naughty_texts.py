@@ -140,8 +140,8 @@ async def test_an_exported_csv_has_the_texts_and_can_be_sent_again(
 ) -> None:
     await _post(client, "/v1/sample/bulk", _rows(), 201)
     content = await _read(client, "/v1/sample/export", format="csv", fields="text,always,document")
-    records = list(csv.reader(io.StringIO(content.decode(), newline="")))
-    assert [record[:2] for record in records[1:]] == [[text, text] for text in NAUGHTY]
+    records = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    assert [(record["text"], record["always"]) for record in records] == [(text, text) for text in NAUGHTY]
     await database.execute("TRUNCATE samples")
     async with client.post("/v1/sample/bulk", data=content, headers=CSV) as response:
         assert response.status == 201, await response.text()
