@@ -22,7 +22,7 @@ from nexus_chassis.settings import ServiceSettings
 from nexus_chassis.tokens import TokenVerifier, require
 from nexus_gateway.app import create_app
 from nexus_testkit import serving
-from nexus_testkit.hostile_client import HostileClient, Rule
+from nexus_testkit.hostile_client import Case, HostileClient, Rule
 
 EXAMPLES = 2
 """Requests of each kind to each operation: some 200, which take half a minute. With more of them it finds more."""
@@ -112,7 +112,7 @@ class Client(HostileClient):
         return super().document().exclude(path=ENDLESS)
 
     @override
-    def headers_of(self, case: schemathesis.Case) -> Mapping[str, str]:
+    def headers_of(self, case: Case) -> Mapping[str, str]:
         if not case.path.startswith(OF_SESSIONS):
             return super().headers_of(case)
         body = {"username": "admin", "password": PASSWORD}
@@ -120,7 +120,7 @@ class Client(HostileClient):
             return {"Authorization": f"Bearer {response.json()['access_token']}"}
 
     @override
-    def send(self, case: schemathesis.Case) -> schemathesis.Response:
+    def send(self, case: Case) -> schemathesis.Response:
         if case.query and "wait" in case.query:
             case.query["wait"] = 0
         return super().send(case)

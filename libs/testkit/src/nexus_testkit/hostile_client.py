@@ -13,8 +13,11 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisDeprecationWarning, Unsatisfiable
 from schemathesis.checks import CHECKS
+from schemathesis.core.result import Ok
 from schemathesis.generation.stateful import run_state_machine_as_test
 from schemathesis.schemas import APIOperation, BaseSchema
+
+type Case = schemathesis.Case[Any]
 
 SEED = 20_261_126
 SETTINGS = settings(
@@ -63,18 +66,18 @@ class HostileClient:
         schema.config.update(base_url=self.url)
         return schema
 
-    def headers_of(self, case: schemathesis.Case) -> Mapping[str, str]:  # noqa: ARG002  of those that need others
+    def headers_of(self, case: Case) -> Mapping[str, str]:  # noqa: ARG002  of those that need others
         """The headers that a case is sent with."""
         return self._headers
 
-    def send(self, case: schemathesis.Case) -> schemathesis.Response:
+    def send(self, case: Case) -> schemathesis.Response:
         """Send a case."""
         self.operations.add(case.operation.label)
         return case.call(headers=dict(self.headers_of(case)), timeout=10, session=self.http)
 
-    def check(self, case: schemathesis.Case, response: schemathesis.Response) -> None:
+    def check(self, case: Case, response: schemathesis.Response) -> None:
         """Fail if a response does not pass all checks."""
-        excluded = [CHECKS.get_one("positive_data_acceptance")] if self.is_refused_by_rule(response) else []
+        excluded: list[Any] = [CHECKS.get_one("positive_data_acceptance")] if self.is_refused_by_rule(response) else []
         case.validate_response(response, excluded_checks=excluded)
 
     def is_refused_by_rule(self, response: schemathesis.Response) -> bool:
@@ -92,15 +95,18 @@ class HostileClient:
         """Send each operation so many requests that the document allows, and as many that it does not."""
         with _service_beside():
             for result in self.document().get_all_operations():
+                assert isinstance(result, Ok), result
                 for mode in schemathesis.GenerationMode:
                     with suppress(Unsatisfiable):  # nothing can be wrong where there is no parameter
                         self._try_operation(result.ok(), mode, examples)
 
-    def _try_operation(self, operation: APIOperation, mode: schemathesis.GenerationMode, examples: int) -> None:
+    def _try_operation(
+        self, operation: APIOperation[Any, Any, Any, Any], mode: schemathesis.GenerationMode, examples: int
+    ) -> None:
         @seed(SEED)
         @settings(SETTINGS, max_examples=examples)
         @given(case=operation.as_strategy(mode))
-        def send(case: schemathesis.Case) -> None:
+        def send(case: Case) -> None:
             self.check(case, self.send(case))
 
         send()
@@ -111,13 +117,11 @@ class HostileClient:
 
         class Walk(self.document().as_state_machine()):  # type: ignore[misc]  # it is made of the document
             @override
-            def call(self, case: schemathesis.Case, **kwargs: Any) -> schemathesis.Response:
+            def call(self, case: Case, **kwargs: Any) -> schemathesis.Response:
                 return client.send(case)
 
             @override
-            def validate_response(
-                self, response: schemathesis.Response, case: schemathesis.Case, **kwargs: Any
-            ) -> None:
+            def validate_response(self, response: schemathesis.Response, case: Case, **kwargs: Any) -> None:
                 client.check(case, response)
 
         with _service_beside():
