@@ -5,7 +5,8 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 CHANNEL = "app:faults"
 LIMIT = {"Request-Timeout": "5"}
+REFUSALS = {429, 502, 503, 504}
 _PAUSE_SECONDS = 0.2
 _PROBLEM = "application/problem+json"
 _CUT = b"0123456789" * 100
@@ -318,3 +320,54 @@ class Cut:
         else:
             self._client.record.expect("cut long", found=answer.is_success, expected=False)
             self._client.record.note("cut long", answer.status_code, answer.json()["type"])
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a fault was there."""
+
+    name: str
+    began: float
+    ended: float
+
+
+def around(window: Window, outcomes: list[Outcome], recovery_seconds: float) -> list[Outcome]:
+    """What happened while something failed, and in the time that recovery may take."""
+    return [item for item in outcomes if window.began <= item.at <= window.ended + recovery_seconds]
+
+
+def is_defined(kind: str, result: int | str) -> bool:
+    """Whether it is one of the defined refusals, or the end of a WebSocket whose client is to connect again."""
+    return result in REFUSALS or (kind == "connection" and result in {1012, 1013})
+
+
+@asynccontextmanager
+async def http_client(url: str, idle_seconds: float) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with as many connections as it likes, which it closes when they were idle for a time.
+
+    A worker that ends closes connections which were idle while it drained; a request must not meet that moment.
+    """
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=idle_seconds)
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60, trust_env=False) as http:
+        yield http
+
+
+def row_of(admin: httpx.Client, name: str) -> int:
+    """Create a row, and return its id."""
+    answer = admin.post("/v1/data/product", json={"name": name})
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+def stored_names(admin: httpx.Client) -> Counter[str]:
+    """The names of all rows."""
+    names: Counter[str] = Counter()
+    after: dict[str, str] = {}
+    while True:
+        answer = admin.get("/v1/data/product", params={"limit": 1000, **after})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        names.update(row["name"] for row in page["items"])
+        if page["next"] is None:
+            return names
+        after = {"after": page["next"]}

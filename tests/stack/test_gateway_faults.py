@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,20 @@ from harness.traffic import (
     CHANNEL,
     Client,
     Cut,
-    Outcome,
     Publisher,
     Reader,
     Record,
     Returning,
     Subscriber,
+    Window,
     Writer,
     Writes,
+    around,
+    http_client,
+    is_defined,
     repeat,
+    row_of,
+    stored_names,
 )
 
 from nexusctl.workspace import ROOT, load
@@ -41,7 +46,6 @@ FAULT_SECONDS = 10
 MAX_RECOVERY_SECONDS = 5
 QUIET_SECONDS = 8
 CLIENTS = {"reader": 14, "writer": 12, "returning": 8, "publisher": 6, "subscriber": 8, "cut": 2}
-REFUSALS = {429, 502, 503, 504}
 # What a service that cuts its answers leads to, at any time.
 CUTS = {"cut short 502", "cut long incomplete", "cut long 502", "cut short 503", "cut long 503", "cut, whole 503"}
 GATEWAY = "nexus-gateway"
@@ -144,15 +148,6 @@ FAULTS: list[tuple[str, Callable[[Stack], Any], float]] = [
 ]
 
 
-@dataclass(frozen=True)
-class Window:
-    """When a fault was there."""
-
-    name: str
-    began: float
-    ended: float
-
-
 @dataclass
 class Run:
     """All clients, and what came of it."""
@@ -194,17 +189,9 @@ def users(admin: httpx.Client) -> list[tuple[str, str, str]]:
     return made
 
 
-@asynccontextmanager
-async def http_client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    # A worker that ends closes connections which were idle while it drained; a request must not meet that moment.
-    limits = httpx.Limits(max_connections=None, keepalive_expiry=DRAIN_SECONDS / 2)
-    async with httpx.AsyncClient(base_url=stack.gateway, limits=limits, timeout=60, trust_env=False) as http:
-        yield http
-
-
 async def play(stack: Stack, admin: httpx.Client, people: list[tuple[str, str, str]], run: Run) -> None:
     """Let all clients work while one fault follows the other; then look whether the sessions are still there."""
-    async with http_client(stack) as http:
+    async with http_client(stack.gateway, DRAIN_SECONDS / 2) as http:
         steps = [
             await begin(stack, admin, run, kind, Client(http, run.record, name, password))
             for kind, name, password in people
@@ -248,12 +235,6 @@ async def begin(
             return Cut(client).step
 
 
-def row_of(admin: httpx.Client, name: str) -> int:
-    answer = admin.post("/v1/data/product", json={"name": name})
-    assert answer.status_code == 201, answer.text
-    return int(answer.json()["id"])
-
-
 async def keep(subscriber: Subscriber) -> None:
     while True:
         await subscriber.step()
@@ -277,45 +258,21 @@ async def check(run: Run) -> None:
             await session.be_known()
 
 
-def stored_names(admin: httpx.Client) -> Counter[str]:
-    """The names of all rows."""
-    names: Counter[str] = Counter()
-    after: dict[str, str] = {}
-    while True:
-        answer = admin.get("/v1/data/product", params={"limit": 1000, **after})
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
-        names.update(row["name"] for row in page["items"])
-        if page["next"] is None:
-            return names
-        after = {"after": page["next"]}
-
-
-def around(window: Window, outcomes: list[Outcome]) -> list[Outcome]:
-    """What happened while something failed, and in the time that recovery may take."""
-    return [item for item in outcomes if window.began <= item.at <= window.ended + MAX_RECOVERY_SECONDS]
-
-
 def test_only_defined_refusals_and_only_while_something_fails(run: Run, figures: Figures) -> None:
     outcomes = run.record.outcomes
     failures = [item for item in outcomes if not item.is_success and f"{item.kind} {item.result}" not in CUTS]
     undefined = Counter(f"{item.kind}: {item}" for item in failures if not is_defined(item.kind, item.result))
-    in_time = [item for window in run.windows for item in around(window, failures)]
+    in_time = [item for window in run.windows for item in around(window, failures, MAX_RECOVERY_SECONDS)]
 
     figures.note("requests of 50 clients", str(len(outcomes)))
     for window in run.windows:
-        refused = Counter(map(str, around(window, failures))).most_common()
+        refused = Counter(map(str, around(window, failures, MAX_RECOVERY_SECONDS))).most_common()
         figures.note(f"refused while {window.name}", ", ".join(f"{count} x {what}" for what, count in refused) or "0")
-        longest = max(item.seconds for item in around(window, outcomes))
+        longest = max(item.seconds for item in around(window, outcomes, MAX_RECOVERY_SECONDS))
         figures.note(f"longest wait for an answer while {window.name}", f"{longest:.1f} s")
     assert undefined == {}
     figures.at_most("undefined answers", undefined.total(), 0)
     assert Counter(f"{item.kind}: {item}" for item in failures if item not in in_time) == {}
-
-
-def is_defined(kind: str, result: int | str) -> bool:
-    """Whether it is one of the defined refusals, or the end of a WebSocket whose client is to connect again."""
-    return result in REFUSALS or (kind == "connection" and result in {1012, 1013})
 
 
 def test_no_answer_is_wrong(run: Run, figures: Figures) -> None:

@@ -6,29 +6,28 @@ The same rows are written to the same table: by the service from NDJSON and from
 its relay; and by asyncpg from Python values, by one INSERT from arrays (unnest) and by COPY, without a log. Rounds take
 turns; the table is emptied before each. asyncpg is given what the service has yet to read and to check.
 
+The framework's own bulk node writes fewer rows, once, for it takes minutes for as many: what it takes for each grows with them.
+
 Then a million rows are sent to the service in one request, in whose time /livez is asked again and again.
 """
 
 import asyncio
 import http.client
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
-from row_read import database, process, service_environment
-
-from nexus_testkit.issuer import running_issuer
-from nexus_testkit.process import free_port
+from servers import Service, database, service
 
 ROWS = 20_000
 ROUNDS = 5
+OF_FRAMEWORK = 5000
 MANY = 1_000_000
 COLUMNS = ("name", "description", "sku", "supplier")
 INSERT = """
@@ -38,14 +37,6 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 
 type Values = tuple[str, str, str, str]
-
-
-class Service(NamedTuple):
-    """A running service: its address, its worker process, and a token for it."""
-
-    url: str
-    worker: int
-    token: str
 
 
 def rows(number: int) -> Iterator[Values]:
@@ -116,6 +107,27 @@ async def seconds(connection: asyncpg.Connection, way: Callable[[], Awaitable[No
     return time.perf_counter() - started
 
 
+async def compare_framework(service: Service, postgres_url: str) -> None:
+    """Print rows per second of the framework's own bulk node, and of the service for as many rows."""
+    lines = ndjson(rows(OF_FRAMEWORK))
+    connection = await asyncpg.connect(postgres_url)
+    figures = sorted(
+        [await seconds(connection, lambda: asyncio.to_thread(post, service, NDJSON, lines)) for _ in range(ROUNDS)]
+    )
+    own = OF_FRAMEWORK / figures[ROUNDS // 2]
+    await connection.execute("TRUNCATE products")
+    script = Path(__file__).with_name("framework_bulk.py")
+    command = [sys.executable, str(script), postgres_url, str(OF_FRAMEWORK)]
+    theirs = OF_FRAMEWORK / float((await asyncio.to_thread(subprocess.check_output, command)).split()[-1])
+    if await connection.fetchval("SELECT count(*) FROM products") != OF_FRAMEWORK + 1:
+        raise SystemExit("The framework's node did not write the rows.")
+    print(
+        f"framework's node {theirs:8.0f} rows/s of {OF_FRAMEWORK}; the service: {own:.0f} rows/s, {own / theirs:.0f} times as many"
+    )
+    await connection.execute("TRUNCATE products, changes, change_sets")
+    await connection.close()
+
+
 def memory(pid: int, name: str) -> int:
     """Memory of a process in bytes: VmRSS, or VmHWM for the largest it has had."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
@@ -151,17 +163,11 @@ def ask(url: str, ended: threading.Event, latencies: list[float]) -> None:
 
 def main() -> None:
     """Print all figures."""
-    with database() as postgres_url, running_issuer() as issuer, ExitStack() as stack:
-        token = issuer.mint("dataflow-service", {"data:read", "data:write"}, lifetime=3600)
-        folder, port = Path(stack.enter_context(TemporaryDirectory())), free_port()
-        environment = service_environment(postgres_url, issuer.url, port, folder)
-        url = f"http://127.0.0.1:{port}"
-        pid = stack.enter_context(process(["-m", "dataflow_service"], environment, f"{url}/readyz"))
-        (worker,) = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-        service = Service(url, int(worker), token)
-        before = memory(service.worker, "VmRSS")
-        asyncio.run(compare(service, postgres_url))
-        send_many(service, before)
+    with database() as postgres_url, service(postgres_url) as running:
+        before = memory(running.worker, "VmRSS")
+        asyncio.run(compare(running, postgres_url))
+        asyncio.run(compare_framework(running, postgres_url))
+        send_many(running, before)
 
 
 if __name__ == "__main__":

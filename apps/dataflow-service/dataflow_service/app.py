@@ -7,12 +7,17 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from dataflow_service import __version__
+from dataflow_service.audit import endpoints as audit
+from dataflow_service.audit.service import Audit
 from dataflow_service.bulk import endpoints as bulk
+from dataflow_service.bulk.progress import ProgressReports
 from dataflow_service.bulk.service import BulkService, StreamLimits
 from dataflow_service.changes import endpoints as changes
 from dataflow_service.changes.relay import ChangeRelay
 from dataflow_service.changes.service import ChangeFeed
 from dataflow_service.context import Context
+from dataflow_service.imports import endpoints as imports
+from dataflow_service.imports.service import ImportService
 from dataflow_service.nodes import endpoints as nodes
 from dataflow_service.nodes.service import NodeService
 from dataflow_service.openapi import endpoints as openapi
@@ -59,8 +64,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             nodes.router,
             transactions.router,
             changes.router,
+            audit.router,
             openapi.router,
             bulk.router,
+            imports.router,
             records.router,
             pages.router,
             pages.files,
@@ -78,7 +85,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         models = loader.load(settings.models)
         migrations = MigrationService(settings, desired_schema(models))
         async with (
-            open_database(settings, MIGRATIONS, workers=settings.workers) as database,
+            open_database(settings, MIGRATIONS, workers=settings.workers, row_security=True) as database,
             redis.create_redis(settings) as messages,
             follow_revocations(settings.revocations_url, revocations),
         ):
@@ -87,17 +94,20 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             health.wait_for(lambda: database.opened)
             relay = ChangeRelay(database, messages, models, kept=timedelta(days=settings.changes_days))
             rows = RecordService(database, relay.announce, read_seconds=settings.read_seconds)
+            reports = ProgressReports(messages)
             app.state.context = Context(
                 registry=models,
                 records=rows,
-                bulk=BulkService(database, rows, _stream_limits(settings)),
+                bulk=BulkService(database, _stream_limits(settings), reports),
                 nodes=NodeService(models, rows),
                 changes=ChangeFeed(database, models, settings.read_seconds),
+                imports=ImportService(database),
+                audit=Audit(database, models, settings.read_seconds),
                 migrations=migrations,
                 document=Document(app, models),
                 pages=ModelPages(rows, settings.issuer),
             )
-            async with in_background(relay.run()):
+            async with in_background(relay.run()), in_background(reports.run()):
                 yield
 
     return lifespan

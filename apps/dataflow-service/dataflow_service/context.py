@@ -7,8 +7,10 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from dataflow_service.audit.service import Audit
     from dataflow_service.bulk.service import BulkService
     from dataflow_service.changes.service import ChangeFeed
+    from dataflow_service.imports.service import ImportService
     from dataflow_service.nodes.service import NodeService
     from dataflow_service.openapi.service import Document
     from dataflow_service.pages.service import ModelPages
@@ -26,6 +28,8 @@ class Context:
     bulk: "BulkService"
     nodes: "NodeService"
     changes: "ChangeFeed"
+    audit: "Audit"
+    imports: "ImportService"
     migrations: "MigrationService"
     document: "Document"
     pages: "ModelPages"

@@ -14,7 +14,7 @@ from nexus_chassis.postgres import open_database
 async def open_nodes(settings: Settings) -> AsyncIterator[NodeService]:
     """Context manager of the nodes of all models, on a migrated database. The service finds and publishes the changes."""
     registry = loader.load(settings.models)
-    async with open_database(settings, MIGRATIONS) as database:
+    async with open_database(settings, MIGRATIONS, row_security=True) as database:
         yield NodeService(registry, RecordService(database, _announce, read_seconds=settings.read_seconds))
 
 

@@ -9,10 +9,10 @@ from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.idempotency.errors import (
     AnswerTooLargeError,
     InvalidKeyError,
-    KeyNotTakenError,
     KeyReusedError,
     StillRunningError,
 )
+from dataflow_service.imports.errors import PartDiffersError, PartRunningError
 from dataflow_service.nodes.errors import MissingScopeError, NoSuchNodeError
 from dataflow_service.records.errors import (
     Fault,
@@ -25,8 +25,10 @@ from dataflow_service.records.errors import (
     NotComputableError,
     NotStorableError,
     NotUniqueError,
+    NoVersionError,
     QueryTimeoutError,
     ReferencedError,
+    TenantsMixedError,
     TooManyMatchesError,
     TooManyRelatedError,
     TooManyRowsError,
@@ -47,10 +49,6 @@ def _invalid_key(error: InvalidKeyError) -> Problem:
     return Problem(400, "invalid-idempotency-key", "The Idempotency-Key cannot be used", str(error))
 
 
-def _key_not_taken(error: KeyNotTakenError) -> Problem:
-    return Problem(400, "idempotency-key-not-taken", "A stream takes no Idempotency-Key", str(error))
-
-
 def _key_reused(error: KeyReusedError) -> Problem:
     return Problem(422, "idempotency-key-reused", "The Idempotency-Key belongs to another request", str(error))
 
@@ -58,6 +56,14 @@ def _key_reused(error: KeyReusedError) -> Problem:
 def _still_running(error: StillRunningError) -> Problem:
     headers = {"Retry-After": "1"}
     return Problem(409, "request-running", "The request is still running", str(error), headers=headers)
+
+
+def _part_running(error: PartRunningError) -> Problem:
+    return Problem(409, "part-running", "The part is being written", str(error), headers={"Retry-After": "1"})
+
+
+def _part_differs(error: PartDiffersError) -> Problem:
+    return Problem(409, "part-differs", "The part is in with other content", str(error))
 
 
 def _answer_too_large(error: AnswerTooLargeError) -> Problem:
@@ -102,6 +108,10 @@ def _no_such_row(error: NoSuchRowError) -> Problem:
 
 def _version_mismatch(error: VersionMismatchError) -> Problem:
     return Problem(412, "version-mismatch", "The row has changed", str(error), etag=entity_tag(error.version))
+
+
+def _no_version(error: NoVersionError) -> Problem:
+    return Problem(412, "no-version", "There is no such row", str(error))
 
 
 def _version_required(error: VersionRequiredError) -> Problem:
@@ -237,6 +247,10 @@ def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError)
     )
 
 
+def _tenants_mixed(error: TenantsMixedError) -> Problem:
+    return Problem(503, "tenants-mixed", "The table is not migrated", str(error), headers=_RETRY)
+
+
 def _tables_changed(_: asyncpg.InvalidCachedStatementError) -> Problem:
     detail = "A migration changed the table under the request, which did nothing. Repeat it."
     return Problem(503, "tables-changed", "The table has just changed", detail, headers=_RETRY)
@@ -249,10 +263,11 @@ PROBLEMS: ProblemMap = (
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
-    (KeyNotTakenError, _key_not_taken),
     (KeyReusedError, _key_reused),
     (StillRunningError, _still_running),
     (AnswerTooLargeError, _answer_too_large),
+    (PartRunningError, _part_running),
+    (PartDiffersError, _part_differs),
     (OperationRefusedError, _operation_refused),
     (TooManyChangesError, _too_many_changes),
     (NoSuchModelError, _no_such_model),
@@ -263,8 +278,10 @@ PROBLEMS: ProblemMap = (
     (StreamTooLongError, _stream_too_long),
     (BulkTimeoutError, _bulk_timeout),
     (NoSuchRelationError, _no_such_relation),
+    (TenantsMixedError, _tenants_mixed),
     (NoSuchRowError, _no_such_row),
     (VersionMismatchError, _version_mismatch),
+    (NoVersionError, _no_version),
     (VersionRequiredError, _version_required),
     (InvalidEntityTagsError, _invalid_entity_tags),
     (NotUniqueError, _not_unique),

@@ -12,6 +12,7 @@ import samples
 from parts import Engine
 from readings import TABLE
 from tcp_proxy import Proxy
+from tenants import DEFAULT_TENANT
 
 import dataflow_service
 from dataflow_service.app import create_app
@@ -67,8 +68,8 @@ def environment(make_settings: MakeSettings) -> dict[str, str]:
 
 @pytest.fixture
 async def database(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """The test's own look into the service's schema."""
-    connection = await asyncpg.connect(postgres_url)
+    """The test's own look into the service's schema, at the rows of the default tenant."""
+    connection = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT)
     yield connection
     await connection.close()
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut, to stand for a server that goes away and comes back."""
+"""A TCP proxy that can be cut or hang, to stand for a server that goes away and comes back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +17,8 @@ class Proxy:
         self._port = 0
         self.answers = 0
         self._connections: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
 
     def instead_of(self, url: str) -> str:
         """The URL with this proxy in the server's place."""
@@ -35,6 +37,14 @@ class Proxy:
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def hang(self) -> None:
+        """Accept connections, and pass nothing on until `resume`."""
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        """Pass on what has come meanwhile, and what comes."""
+        self._flowing.set()
 
     async def __aenter__(self) -> Self:
         await self.restore()
@@ -57,8 +67,19 @@ class Proxy:
         async with _closed_afterwards(writer):
             far_reader, far_writer = await asyncio.open_connection(*self._target)
             async with _closed_afterwards(far_writer), asyncio.TaskGroup() as group:
-                group.create_task(_copy(reader, far_writer, _ignore))
-                group.create_task(_copy(far_reader, writer, self._count))
+                group.create_task(self._copy(reader, far_writer, _ignore))
+                group.create_task(self._copy(far_reader, writer, self._count))
+
+    async def _copy(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, passed: Callable[[], None]
+    ) -> None:
+        with suppress(OSError):
+            while data := await source.read(65536):
+                await self._flowing.wait()
+                passed()
+                target.write(data)
+                await target.drain()
+            target.write_eof()
 
 
 @asynccontextmanager
@@ -73,12 +94,3 @@ async def _closed_afterwards(writer: asyncio.StreamWriter) -> AsyncIterator[None
 
 def _ignore() -> None:
     """Count nothing."""
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter, passed: Callable[[], None]) -> None:
-    with suppress(OSError):
-        while data := await source.read(65536):
-            passed()
-            target.write(data)
-            await target.drain()
-        target.write_eof()

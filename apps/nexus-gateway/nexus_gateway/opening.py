@@ -365,7 +365,9 @@ def _administration(base: _Base, sign_in: _SignIn) -> Administration:
         roles=_roles(base, sign_in),
         users=_users(base, sign_in),
         passwords=sign_in.passwords,
-        clients=administered_clients(base.signing.client, base.table.scopes, base.database, base.changes),
+        clients=administered_clients(
+            base.signing.client, base.table.scopes, base.database, base.changes, sign_in.sessions.end_client
+        ),
         signing_keys=base.signing_keys,
     )
 

@@ -1,24 +1,20 @@
 """A browser and a client that go through the authorization code flow."""
 
 import hashlib
-import re
 import secrets
-from dataclasses import dataclass, field
-from html import unescape
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import aiohttp
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from oauth_requests import post
+from page_client import BrowserClient, Page
 from redis.asyncio import Redis
-from yarl import URL
 
 REDIRECT = "http://127.0.0.1:51004/callback"
 WEB = "https://app.example/callback?keep=me"
 VERIFIER = secrets.token_urlsafe(48)
 CHALLENGE = create_s256_code_challenge(VERIFIER)
-_FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
 
 
 def request_of(**changes: str | None) -> dict[str, str]:
@@ -36,58 +32,23 @@ def request_of(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in {**parameters, **changes}.items() if value is not None}
 
 
-@dataclass
-class Page:
-    """What the browser got."""
+class Browser(BrowserClient):
+    """A browser in which a user decides what a client may do."""
 
-    status: int
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def location(self) -> str:
-        return self.headers.get("Location", "")
-
-    @property
-    def answer(self) -> dict[str, str]:
-        """The parameters that the client receives."""
-        return dict(parse_qsl(urlsplit(self.location).query))
-
-    @property
-    def form(self) -> dict[str, str]:
-        """The hidden fields of the page's own form."""
-        return {unescape(name): unescape(value) for name, value in _FIELD.findall(self.text.partition("<main")[2])}
-
-
-@dataclass
-class Browser:
-    """A browser at which somebody may be signed in."""
-
-    http: aiohttp.ClientSession
-    gateway: str
-    cookie: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-
-    async def sign_in(self, redis_url: str, session: str) -> None:
-        """As after the login page."""
+    async def enter(self, redis_url: str, session: str) -> None:
+        """Be signed in in a session that there is, as after the login page."""
         value = secrets.token_urlsafe(32)
         async with Redis.from_url(redis_url) as redis:
             await redis.set(f"gateway:browser:{hashlib.sha256(value.encode()).hexdigest()}", session, ex=600)
-        self.cookie = f"__Host-nexus={value}"
-
-    async def send(self, method: str, path: str, **options: Any) -> Page:  # noqa: ANN401  aiohttp's own
-        headers = {"Host": "localhost:8000", **({"Cookie": self.cookie} if self.cookie else {}), **self.headers}
-        url = URL(f"{self.gateway}{path}", encoded=True)
-        async with self.http.request(method, url, headers=headers, allow_redirects=False, **options) as response:
-            return Page(response.status, dict(response.headers), await response.text())
+        self.cookies["__Host-nexus"] = value
 
     async def open(self, **changes: str | None) -> Page:
         """The authorization endpoint, with the request of `request_of`."""
-        return await self.send("GET", f"/oauth/authorize?{urlencode(request_of(**changes))}")
+        return await self.get(f"/oauth/authorize?{urlencode(request_of(**changes))}")
 
     async def decide(self, page: Page, decision: str, **changes: str) -> Page:
         """Press a button of the page."""
-        return await self.send("POST", "/oauth/authorize", data={**page.form, "decision": decision, **changes})
+        return await self.request("POST", "/oauth/authorize", {**page.form, "decision": decision, **changes})
 
     async def allow(self, **changes: str | None) -> str:
         """The code that the client receives once the user allowed its request."""
@@ -123,6 +84,6 @@ def token_form(issued: str, /, **changes: str | None) -> dict[str, str]:
 async def tokens_of(browser: Browser, http: aiohttp.ClientSession, **changes: str | None) -> dict[str, Any]:
     """The tokens of a whole code flow of `mcp-client`."""
     code = await browser.allow(**changes)
-    status, body = await post(http, f"{browser.gateway}/oauth/token", data=token_form(code))
+    status, body = await post(http, f"{browser.url}/oauth/token", data=token_form(code))
     assert status == 200, body
     return dict(body)

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from http.cookies import Morsel, SimpleCookie
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+from yarl import URL
 
 HOST = "localhost:8000"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:152.0) Gecko/20100101 Firefox/152.0"
+
+_FIELD = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)">')
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,18 @@ class Page:
 
     @property
     def location(self) -> str:
-        return self.headers["Location"]
+        """Where the page leads; empty unless it is a redirect."""
+        return self.headers.get("Location", "")
+
+    @property
+    def answer(self) -> dict[str, str]:
+        """The parameters of the address that the page leads to."""
+        return dict(parse_qsl(urlsplit(self.location).query))
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The hidden fields of the page's own form."""
+        return {unescape(name): unescape(value) for name, value in _FIELD.findall(self.text.partition("<main")[2])}
 
     @property
     def form_token(self) -> str:
@@ -57,7 +72,7 @@ class BrowserClient:
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         async with self.http.request(
-            method, f"{self.url}{path}", data=form, headers=sent, allow_redirects=False
+            method, URL(f"{self.url}{path}", encoded=True), data=form, headers=sent, allow_redirects=False
         ) as response:
             cookies: SimpleCookie = SimpleCookie()
             for header in response.headers.getall("Set-Cookie", []):

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from nexus_chassis.admission import Admission
 from nexus_chassis.drain import Drain
@@ -17,7 +18,10 @@ router = APIRouter()
 
 
 class Upstream(FastAPI):
-    """The service; `received` is the last request to create a product."""
+    """The service; `received` is the last request to create a product.
+
+    `bulk_bytes` have arrived of streams, which are read while `reading` is set; `bulk_broken` counts those without an end.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,6 +35,10 @@ class Upstream(FastAPI):
         self.stream_ended = asyncio.Event()
         self.wait_began = asyncio.Event()
         self.wait_ended = asyncio.Event()
+        self.bulk_bytes = 0
+        self.bulk_broken = 0
+        self.reading = asyncio.Event()
+        self.reading.set()
         self.include_router(router)
 
 
@@ -129,3 +137,27 @@ async def silent() -> None:
 @router.post("/v1/upload")
 async def upload(request: Request) -> int:
     return sum([len(chunk) async for chunk in request.stream()])
+
+
+@router.post("/v1/{model}/bulk", status_code=201)
+async def bulk(request: Request, model: str, response: Response, answer_after: float = 0) -> str:
+    if model == "refused":
+        response.status_code = 422
+        return "refused"
+    try:
+        async for part in request.stream():
+            request.app.bulk_bytes += len(part)
+            await request.app.reading.wait()
+    except ClientDisconnect:
+        request.app.bulk_broken += 1
+    await asyncio.sleep(answer_after)
+    return "written"
+
+
+@router.get("/v1/product/export")
+async def export(parts: int) -> StreamingResponse:
+    async def content() -> AsyncIterator[bytes]:
+        for _ in range(parts):
+            yield bytes(65536)
+
+    return StreamingResponse(content(), media_type="application/x-ndjson")

@@ -1,12 +1,13 @@
-"""Each date and moment that Python has goes to PostgreSQL and comes back as it is."""
+"""Each date and moment that Python or PostgreSQL has comes back as it is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from nexus_chassis.exact_dates import days_beyond, microseconds_beyond
 from nexus_chassis.postgres import connect_as_owner
 from nexus_chassis.settings import PostgresSettings
 
@@ -53,12 +54,50 @@ async def test_infinity_is_neither_the_first_nor_the_last_date(exact: asyncpg.Co
             assert await exact.fetchval(f"SELECT '{text}'::{kind}") == text
 
 
-async def test_what_python_cannot_have_is_no_other_date(exact: asyncpg.Connection) -> None:
-    for text in ("'10000-01-01'::date", "'0001-12-31 BC'::date", "'10000-01-01Z'::timestamptz"):
-        with pytest.raises(
-            OverflowError, match=r"^PostgreSQL has a date that is beyond the years 1 to 9999 of Python$"
-        ):
-            await exact.fetchval(f"SELECT {text}")
+BEYOND = {
+    "date": [
+        *("10000-01-01", "0001-12-31 BC", "0001-02-29 BC", "0044-03-15 BC", "4714-11-24 BC", "10400-02-29"),
+        "5874897-12-31",
+    ],
+    "timestamptz": [
+        *("10000-01-01T00:00:00Z", "0001-12-31T23:59:59.999999Z BC", "4714-11-24T00:00:00Z BC"),
+        *("294276-12-31T23:59:59.999999Z", "12345-06-07T08:09:10.000100Z"),
+    ],
+}
+NO_DATES = {
+    days_beyond: [
+        *(
+            "",
+            "9999-12-31",
+            "0001-01-01",
+            "10001-02-29",
+            "0002-02-29 BC",
+            "10000-1-1",
+            "5874899-01-01",
+            "4715-01-01 BC",
+        ),
+        *("10000-01-01T00:00:00Z", "today", "0000-01-01 BC"),
+    ],
+    microseconds_beyond: [
+        *("", "9999-12-31T00:00:00Z", "10000-01-01", "10000-01-01T24:00:01Z", "10000-01-01T00:00:00+01:00", "now"),
+        *("294277-01-01T00:00:00Z", "4714-11-23T00:00:00Z BC", "999999-01-01T00:00:00Z"),
+    ],
+}
+
+
+async def test_what_python_cannot_have_is_text_in_the_form_that_postgresql_reads(exact: asyncpg.Connection) -> None:
+    for kind, texts in BEYOND.items():
+        for text in texts:
+            assert await exact.fetchval(f"SELECT '{text}'::{kind}") == text
+            found = await exact.fetchrow(f"SELECT $1::{kind}, $1::{kind} = '{text}'::{kind}", text)
+            assert tuple(found or ()) == (text, True)
+        assert await exact.fetchval(f"SELECT $1::{kind}[]", texts) == texts
+
+
+@pytest.mark.parametrize(("count", "text"), [(count, text) for count, texts in NO_DATES.items() for text in texts])
+def test_other_texts_are_no_dates(count: Callable[[str], int], text: str) -> None:
+    with pytest.raises(ValueError, match=r"beyond|must be|out of range"):
+        count(text)
 
 
 async def test_a_moment_without_time_zone_is_refused(exact: asyncpg.Connection) -> None:

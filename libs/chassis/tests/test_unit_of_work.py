@@ -154,3 +154,32 @@ async def test_a_read_costs_one_round_trip(database: Database) -> None:
     await asyncio.sleep(0)  # asyncpg calls its loggers a moment later
 
     assert sent == ["SELECT id FROM product ORDER BY id"]
+
+
+@pytest_asyncio.fixture
+async def apart(postgres_settings: PostgresSettings) -> AsyncIterator[Database]:
+    """A database of one connection, which has the tenant of its use."""
+    settings = postgres_settings.model_copy(update={"postgres_pool_size": 1})
+    database = Database(create_pool(settings, row_security=True))
+    yield database
+    await database.close()
+
+
+async def tenant_in_use(database: Database, tenant: str | None) -> str | None:
+    async with database.read(tenant=tenant) as connection:
+        found: str | None = await connection.fetchval("SELECT current_setting('app.tenant', true)")
+    return found
+
+
+async def test_a_connection_has_the_tenant_of_its_use_alone(apart: Database) -> None:
+    used = ("acme", "acme", "globex", None, "acme", "x'; RESET app.tenant; --")
+    assert [await tenant_in_use(apart, tenant) or None for tenant in used] == list(used)
+    async with apart.unit_of_work(ALICE, tenant="other") as work:
+        assert await work.connection.fetchval("SELECT current_setting('app.tenant')") == "other"
+    assert await tenant_in_use(apart, None) == ""
+
+
+async def test_a_connection_that_cannot_have_the_tenant_is_not_used_again(apart: Database) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await tenant_in_use(apart, "\0")
+    assert await tenant_in_use(apart, "acme") == "acme"

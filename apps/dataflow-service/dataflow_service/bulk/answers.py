@@ -1,7 +1,7 @@
 """The answer of an export."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, override
 
@@ -24,8 +24,13 @@ PART_SECONDS = 30.0
 class ExportAnswer(Response):
     """Sends rows as they are read. It begins once the first are there, so that what is wrong with the query is a problem."""
 
-    def __init__(self, rows: AbstractAsyncContextManager[AsyncIterator[Sequence[Row]]], written: Format) -> None:
-        super().__init__(media_type=written.media_type)
+    def __init__(
+        self,
+        rows: AbstractAsyncContextManager[AsyncIterator[Sequence[Row]]],
+        written: Format,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(headers=headers, media_type=written.media_type)
         del self.headers["content-length"]
         self._rows = rows
         self._format = written

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,9 +25,9 @@ class Format:
     encode: Callable[[Sequence[Row]], bytes]
 
 
-def ndjson(fields: Sequence[Field]) -> Format:
-    """Return the format with a JSON object on each line."""
-    encode = row_encoder(fields)
+def ndjson(fields: Sequence[Field], *, texts: bool = False) -> Format:
+    """Return the format with a JSON object on each line; with `texts`, 64 bit integers are strings."""
+    encode = row_encoder(fields, texts=texts)
     return Format(NDJSON, b"", lambda rows: b"".join([encode(row) + b"\n" for row in rows]))
 
 
@@ -57,7 +57,3 @@ def _records(records: Sequence[Sequence[str | None]]) -> bytes:
         else:
             write(cells)
     return content.getvalue().encode()
-
-
-FORMATS: Mapping[str, Callable[[Sequence[Field]], Format]] = {"ndjson": ndjson, "csv": csv_format}
-"""By their names in addresses."""

@@ -1,10 +1,10 @@
 """POST /v1/{model}/bulk, GET /v1/{model}/export."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from typing import Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from pydantic_core import to_json
 
 from dataflow_service.bulk import encoding, readers
@@ -16,6 +16,7 @@ from dataflow_service.bulk.operations import Operation
 from dataflow_service.bulk.parsing import operation_of_address
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.schemas import (
+    CHANGED,
     EXPORTED,
     JSON,
     MEDIA_TYPES,
@@ -23,28 +24,39 @@ from dataflow_service.bulk.schemas import (
     ROWS_BODY,
     BulkResult,
     FormatParameter,
-    OnParameter,
     OperationParameter,
 )
 from dataflow_service.bulk.writing import write_array
-from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, refuse_key, respond
+from dataflow_service.idempotency.http import (
+    IDEMPOTENCY_KEY,
+    read_json_attempt,
+    respond,
+    respond_to_stream,
+    stream_attempt,
+)
 from dataflow_service.idempotency.models import Answer
 from dataflow_service.records import query_parsing
-from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
+from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
 from dataflow_service.records.parsing import each
-from dataflow_service.records.schemas import FieldsParameter, FilterParameter, OrderParameter
+from dataflow_service.records.preferences import preference_applied, prefers_texts
+from dataflow_service.records.schemas import PREFER, FieldsParameter, FilterParameter, OnParameter, OrderParameter
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
 from nexus_chassis.principal import Principal
 from nexus_chassis.request_body import require_media_type, stream_body
 from nexus_chassis.routing import Router
-from nexus_chassis.tokens import require
 
 router = Router(prefix="/v1/{path}", tags=["rows"])
 
 
-@router.post("/bulk", status_code=201, openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY, response_model=BulkResult)
+@router.post(
+    "/bulk",
+    status_code=201,
+    openapi_extra=ROWS_BODY | IDEMPOTENCY_KEY,
+    responses=CHANGED,
+    response_model=BulkResult,
+)
 async def write_rows(
     request: Request,
     principal: Writer,
@@ -64,10 +76,16 @@ async def write_rows(
     status = 201 if operation == "create" else 200
     if media_type == JSON:
         return await _write_array(request, principal, records, chosen, status)
-    refuse_key(request)
-    batches = _batches(request, media_type, chosen, limit=bulk.limits.size)
-    counts = await bulk.write_stream(principal, chosen, batches)
-    return Response(to_json(counts), status, media_type=JSON)
+    attempt = stream_attempt(request, principal, media_type)
+    async with bulk.receiving(principal, model, operation) as progress:
+        body = progress.reading(stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES))
+        parts = body if attempt is None else attempt.reading(body)
+
+        async def write(writing: Writing) -> Answer:
+            batches = read_batches(parts, media_type, chosen)
+            return Answer(to_json(await bulk.write_stream(writing, chosen, batches, progress)), status)
+
+        return await respond_to_stream(attempt, parts, partial(records.writing, principal), write)
 
 
 async def _write_array(
@@ -84,9 +102,15 @@ async def _write_array(
     return await respond(attempt, partial(records.writing, principal), write)
 
 
-@router.get("/export", dependencies=[Depends(require("data:read"))], responses=EXPORTED, response_class=Response)
+@router.get(
+    "/export",
+    openapi_extra=PREFER,
+    responses=EXPORTED,
+    response_class=Response,
+)
 async def export_rows(
     request: Request,
+    principal: Reader,
     model: ModelAtPath,
     bulk: Bulk,
     *,
@@ -100,9 +124,11 @@ async def export_rows(
     query = query_parsing.of_address(
         model, filter_text=filter, fields=fields, order=order, after=None, limit=query_parsing.MAX_LIMIT
     )
-    return ExportAnswer(bulk.export(model, query), encoding.FORMATS[format](query.fields))
+    texts = format == "ndjson" and prefers_texts(request.headers)
+    written = encoding.csv_format(query.fields) if format == "csv" else encoding.ndjson(query.fields, texts=texts)
+    return ExportAnswer(bulk.export(principal, model, query), written, preference_applied(texts=texts))
 
 
-def _batches(request: Request, media_type: str, operation: Operation[Any], *, limit: int) -> AsyncGenerator[Batch]:
-    parts = stream_body(request, limit, reserved=BLOCK_BYTES)
+def read_batches(parts: AsyncIterator[bytes], media_type: str, operation: Operation[Any]) -> AsyncGenerator[Batch]:
+    """Yield the rows of a stream of one of the media types."""
     return readers.json_lines(parts) if media_type == NDJSON else csv_rows(parts, operation.model, operation.names)

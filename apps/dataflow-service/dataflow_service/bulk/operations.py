@@ -97,9 +97,7 @@ class Upsert(Operation[_Sent]):
 
     @override
     def parse(self, document: object, place: Place) -> _Sent:
-        values = parsing.identified_row(self.model, document, self._unique, place)
-        assert isinstance(document, dict)  # noqa: S101 - for mypy; what makes rows has checked it
-        return values, tuple(column.name for column in self.model.written if column.name in document)
+        return parsing.upserted_row(self.model, document, self._unique, place)
 
     @override
     def key(self, row: _Sent) -> Hashable:

@@ -8,7 +8,7 @@ from typing import Any
 from dataflow_service.bulk.operations import Create, Delete, Operation, Update, Upsert
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidQueryError, InvalidRowError
-from dataflow_service.records.parsing import BODY
+from dataflow_service.records.parsing import BODY, unique_fields
 from dataflow_service.registry.model import Model
 
 _ROWS_OF_A_TURN = 25
@@ -23,19 +23,10 @@ def operation_of_address(model: Model, name: str, on: str | None) -> Operation[A
         InvalidQueryError: `on` is missing, has other fields, or does not belong to the operation.
     """
     if name == "upsert":
-        return Upsert(model, _unique_fields(model, on))
+        return Upsert(model, unique_fields(model, on))
     if on is not None:
         raise InvalidQueryError([Fault(("query", "on"), "belongs to operation=upsert; leave it out")])
     return _OPERATIONS[name](model)
-
-
-def _unique_fields(model: Model, on: str | None) -> list[str]:
-    found = None if on is None else model.unique_index(on.split(","))
-    if found is None:
-        listed = " or ".join(",".join(fields) for fields in model.unique_indexes) or "none"
-        text = f"should have the fields of a unique index of {model.name}: {listed}"
-        raise InvalidQueryError([Fault(("query", "on"), text)])
-    return found
 
 
 async def rows_of[T](operation: Operation[T], batch: Batch) -> list[T]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from dataflow_service.records.parsing import MAX_ROWS
+
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 """What rows are sent as."""
@@ -13,7 +15,7 @@ _ROW = {"$ref": "#/components/schemas/Row"}
 _LINES = {"type": "string", "description": "a row on each line"}
 ROWS_BODY = {
     "requestBody": {
-        "content": {JSON: {"schema": {"type": "array", "title": "Rows", "items": _ROW}}},
+        "content": {JSON: {"schema": {"type": "array", "title": "Rows", "items": _ROW, "maxItems": MAX_ROWS}}},
         "description": f"a JSON array; or {NDJSON}, a row on each line, or {CSV}, with the names of the fields on the first line",
         "required": True,
     }
@@ -28,10 +30,6 @@ EXPORTED: dict[int | str, dict[str, Any]] = {
 OperationParameter = Annotated[
     Literal["create", "upsert", "update", "delete"], Query(description="what is done with each row")
 ]
-OnParameter = Annotated[
-    str | None,
-    Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
-]
 FormatParameter = Annotated[Literal["ndjson", "csv"], Query(description="a JSON object on each line, or CSV")]
 
 
@@ -42,3 +40,6 @@ class BulkResult(BaseModel):
     updated: int | None = Field(None, description="of update and upsert")
     deleted: int | None = Field(None, description="of delete")
     ids: list[Any] | None = Field(None, description="of an array, not of a stream")
+
+
+CHANGED: dict[int | str, dict[str, Any]] = {200: {"description": "the rows are changed", "model": BulkResult}}

@@ -13,10 +13,16 @@ type RowsByPosition = Mapping[Position, bytes]
 
 
 def feed_json(
-    changes: Sequence[Change], rows: RowsByPosition, models: Mapping[str, Model], following: Position
+    changes: Sequence[Change],
+    rows: RowsByPosition,
+    models: Mapping[str, Model],
+    following: Position,
+    *,
+    texts: bool = False,
 ) -> bytes:
-    """Return changes as a JSON object with `items` and `next`."""
-    items = [_item(change, rows.get(change.position, b"null"), models.get(change.model)) for change in changes]
+    """Return changes as a JSON object with `items` and `next`; with `texts`, ids are strings."""
+    of_ids = {} if texts else models
+    items = [change_json(change, rows.get(change.position, b"null"), of_ids.get(change.model)) for change in changes]
     return b'{"items":[%b],"next":%b}' % (b",".join(items), to_json(str(following)))
 
 
@@ -29,7 +35,8 @@ def event(change_set: ChangeSet, model: Model | None) -> dict[str, object]:
     return {**about, "count": change_set.count, "after": str(before)}
 
 
-def _item(change: Change, row: bytes, model: Model | None) -> bytes:
+def change_json(change: Change, row: bytes, model: Model | None) -> bytes:
+    """Return a change, with its row as JSON, as a JSON object."""
     about = {
         "event": str(change.position),
         "at": change.at,

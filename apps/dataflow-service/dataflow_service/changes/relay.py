@@ -32,6 +32,7 @@ POLL_SECONDS = 1.0
 """How often the relay looks for changes that nobody announced."""
 
 _QUIET_SECONDS = 0.01  # announcements of so long a time are sent to other processes together
+_PERIOD_SECONDS = 0.1  # under load: each time costs as much as several writes
 _RETRY_SECONDS = 1.0
 _PUBLISH_SECONDS = 5.0
 _DELETE_SECONDS = 60.0
@@ -52,6 +53,7 @@ class ChangeRelay:
         self._news = asyncio.Event()
         self._announced = False
         self._next_deletion = 0.0
+        self._next_time = 0.0
 
     def announce(self) -> None:
         """Report that changes were committed; returns at once."""
@@ -93,7 +95,8 @@ class ChangeRelay:
         with suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._news.wait()
-        await asyncio.sleep(_QUIET_SECONDS)
+        await asyncio.sleep(max(_QUIET_SECONDS, self._next_time - time.monotonic()))
+        self._next_time = time.monotonic() + _PERIOD_SECONDS
         self._news.clear()
 
     async def _publish_all(self, connection: asyncpg.Connection) -> None:

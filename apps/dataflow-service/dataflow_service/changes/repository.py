@@ -16,6 +16,10 @@ from dataflow_service.records import sql
 from dataflow_service.records.repository import Row
 from dataflow_service.registry.model import Model
 from dataflow_service.registry.quoting import quote
+from nexus_chassis.channels import DEFAULT_TENANT
+
+LOOKED_AT = 10_000
+"""Changes that a page is looked for in: most may be of other tenants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,22 @@ class ChangeSet:
     row_id: str
 
 
-async def read_page(connection: asyncpg.Connection, after: Position, *, limit: int, max_bytes: int) -> list[Change]:
-    """Return up to `limit` changes after a position. A page with `max_bytes` or more ends there."""
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whose changes are read: those of a tenant, and those of the models (by path) that all tenants share."""
+
+    tenant: str
+    shared: Sequence[str]
+
+
+async def read_page(
+    connection: asyncpg.Connection, audience: Audience, after: Position, *, limit: int, max_bytes: int
+) -> list[Change]:
+    """Return up to `limit` changes of an audience, of the next `LOOKED_AT` after a position.
+
+    A page with `max_bytes` or more ends there.
+    """
+    parameters = (str(after.xid), after.id, LOOKED_AT, audience.tenant, audience.shared, limit, max_bytes)
     return [
         Change(
             Position(int(row["xid"]), row["id"]),
@@ -57,22 +75,37 @@ async def read_page(connection: asyncpg.Connection, after: Position, *, limit: i
             row["row_id"],
             row["row"],
         )
-        for row in await connection.fetch(_PAGE, str(after.xid), after.id, limit, max_bytes)
+        for row in await connection.fetch(_PAGE, *parameters)
     ]
 
 
-_PAGE = """
+_NEXT = """
+SELECT xid, id, set_id, row_id, row FROM changes
+ WHERE (xid, id) > ($1::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY xid, id LIMIT $3
+"""
+_PAGE = f"""
 SELECT xid::text, id, at, model, operation, changed, row_id, row::text
   FROM (SELECT *,
                sum(coalesce(octet_length(row::text), 0)) OVER
                    (ORDER BY xid, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
-          FROM (SELECT * FROM changes
-                 WHERE (xid, id) > ($1::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-                 ORDER BY xid, id LIMIT $3) AS page) AS measured
-  JOIN LATERAL (SELECT at, model, operation, changed FROM change_sets WHERE change_sets.id = set_id) AS change_set ON true
- WHERE coalesce(bytes_before, 0) < $4
+          FROM (SELECT next.*, at, model, operation, changed FROM ({_NEXT}) AS next
+                  JOIN LATERAL (SELECT at, model, operation, changed FROM change_sets
+                                 WHERE change_sets.id = set_id
+                                   AND (coalesce(tenant, '{DEFAULT_TENANT}') = $4 OR model = ANY ($5))) AS change_set ON true
+                 ORDER BY xid, next.id LIMIT $6) AS page) AS measured
+ WHERE coalesce(bytes_before, 0) < $7
  ORDER BY measured.xid, id
-"""
+"""  # noqa: S608 - text of this file
+
+
+async def read_last_looked_at(connection: asyncpg.Connection, after: Position) -> Position | None:
+    """Return the last of the changes that `read_page` looks at; None when the log ends before so many."""
+    row = await connection.fetchrow(_LAST_LOOKED_AT, str(after.xid), after.id, LOOKED_AT)
+    return None if row is None else _position(row)
+
+
+_LAST_LOOKED_AT = f"SELECT xid::text, id FROM ({_NEXT}) AS next ORDER BY next.xid, id OFFSET $3 - 1"  # noqa: S608 - text of this file
 
 
 async def read_latest(connection: asyncpg.Connection) -> Position:

@@ -11,16 +11,6 @@ class InvalidKeyError(Exception):
         )
 
 
-class KeyNotTakenError(Exception):
-    """A stream was sent with a key."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A stream of rows takes no Idempotency-Key. Send it without one, with operation=upsert where it may be repeated; "
-            "or send the rows in arrays."
-        )
-
-
 class KeyReusedError(Exception):
     """Another request of the same subject had the key."""
 

@@ -1,7 +1,11 @@
 """Requests that may be repeated, and their answers."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 
@@ -13,6 +17,34 @@ class Attempt:
     subject: str
     key: str
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAttempt:
+    """A request with a key whose body is read in parts: its digest is known once the body has been read."""
+
+    subject: str
+    key: str
+    hash: "_Hash"
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of what has been read."""
+        return self.hash.digest()
+
+    async def reading(self, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """Yield the parts of the body as they are read."""
+        async for part in parts:
+            self.hash.update(part)
+            yield part
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The answer to an earlier request with a key, and the digest of that request."""
+
+    digest: bytes
+    answer: "Answer"
 
 
 @dataclass(frozen=True, slots=True)

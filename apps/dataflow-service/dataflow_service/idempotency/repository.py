@@ -5,14 +5,13 @@ import json
 import asyncpg
 from pydantic_core import to_json
 
-from dataflow_service.idempotency.errors import KeyReusedError
-from dataflow_service.idempotency.models import Answer, Attempt
+from dataflow_service.idempotency.models import Answer, Attempt, Kept, StreamAttempt
 
 _KEPT = "interval '24 hours'"
 _DELETED = 10  # expired keys that a new one makes room for: more than one, so that they become fewer
 
 
-async def lock(connection: asyncpg.Connection, attempt: Attempt) -> bool:
+async def lock(connection: asyncpg.Connection, attempt: Attempt | StreamAttempt) -> bool:
     """Become the only request with the key, until the transaction ends; returns whether no other one is."""
     return bool(await connection.fetchval(_LOCK, attempt.subject, attempt.key))
 
@@ -20,20 +19,15 @@ async def lock(connection: asyncpg.Connection, attempt: Attempt) -> bool:
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\\n', 'idempotency', current_schema(), $1::text, $2::text), 0))"
 
 
-async def find(connection: asyncpg.Connection, attempt: Attempt) -> Answer | None:
-    """Return the answer to an earlier request with the key, or None.
+async def find(connection: asyncpg.Connection, attempt: Attempt | StreamAttempt) -> Kept | None:
+    """Return what is kept of an earlier request with the key, or None.
 
     It is a statement after `lock`: only then does it see what the holder of the lock before has committed.
-
-    Raises:
-        KeyReusedError: That was another request.
     """
     row = await connection.fetchrow(_FIND, attempt.subject, attempt.key)
     if row is None:
         return None
-    if row["digest"] != attempt.digest:
-        raise KeyReusedError
-    return Answer(row["body"], row["status"], json.loads(row["headers"]))
+    return Kept(row["digest"], Answer(row["body"], row["status"], json.loads(row["headers"])))
 
 
 _FIND = f"""
@@ -42,7 +36,7 @@ SELECT digest, status, headers, body FROM idempotency_keys
 """  # noqa: S608 - text of this file
 
 
-async def store(connection: asyncpg.Connection, attempt: Attempt, answer: Answer) -> None:
+async def store(connection: asyncpg.Connection, attempt: Attempt | StreamAttempt, answer: Answer) -> None:
     """Keep the answer for those who repeat the request, and delete some that nobody can ask for any more."""
     headers = to_json(answer.headers).decode()
     await connection.execute(

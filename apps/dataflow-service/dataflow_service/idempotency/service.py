@@ -1,14 +1,14 @@
 """Does what a request asks for once, however often it is sent."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 import asyncpg
 
 from dataflow_service.idempotency import repository
-from dataflow_service.idempotency.errors import AnswerTooLargeError, StillRunningError
-from dataflow_service.idempotency.models import Answer, Attempt
+from dataflow_service.idempotency.errors import AnswerTooLargeError, KeyReusedError, StillRunningError
+from dataflow_service.idempotency.models import Answer, Attempt, Kept, StreamAttempt
 
 MAX_ANSWER_BYTES = 1024 * 1024
 """Bytes of an answer that is kept."""
@@ -44,14 +44,46 @@ async def answer_once[T: Transaction](
     """
     if attempt is None:
         return await work(opening)
+    found = await _work_or_find(attempt, opening, work)
+    return _replayed(attempt, found) if isinstance(found, Kept) else found
+
+
+async def answer_stream_once[T: Transaction](
+    attempt: StreamAttempt,
+    parts: AsyncIterator[bytes],
+    opening: Opening[T],
+    work: Callable[[Opening[T]], Awaitable[Answer]],
+) -> Answer:
+    """Return the answer of `work`, which reads the body to its end, as `answer_once` does.
+
+    Where an answer was kept, the body is read without a transaction: only then is it known whether it is the same.
+    """
+    found = await _work_or_find(attempt, opening, work)
+    if not isinstance(found, Kept):
+        return found
+    async for _ in parts:
+        pass
+    return _replayed(attempt, found)
+
+
+async def _work_or_find[T: Transaction](
+    attempt: Attempt | StreamAttempt, opening: Opening[T], work: Callable[[Opening[T]], Awaitable[Answer]]
+) -> Answer | Kept:
+    """Return the answer of `work`, which is kept; or what was kept of an earlier request with the key."""
     async with opening() as transaction:
         if not await repository.lock(transaction.connection, attempt):
             raise StillRunningError
-        kept = await repository.find(transaction.connection, attempt)
-        if kept is not None:
-            return Answer(kept.body, kept.status, {**kept.headers, REPLAYED: "true"})
+        if (kept := await repository.find(transaction.connection, attempt)) is not None:
+            return kept
         answer = await work(lambda: nullcontext(transaction))
         if len(answer.body) > MAX_ANSWER_BYTES:
             raise AnswerTooLargeError(MAX_ANSWER_BYTES)
         await repository.store(transaction.connection, attempt, answer)
         return answer
+
+
+def _replayed(attempt: Attempt | StreamAttempt, kept: Kept) -> Answer:
+    if kept.digest != attempt.digest:
+        raise KeyReusedError
+    answer = kept.answer
+    return Answer(answer.body, answer.status, {**answer.headers, REPLAYED: "true"})

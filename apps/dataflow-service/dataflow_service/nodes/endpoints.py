@@ -24,10 +24,10 @@ async def execute_node(request: Request, principal: Caller, node: PermittedNode,
     parameters, attempt = await read_json_attempt(request, principal, limit, parsing.of_body)
     opening = partial(nodes.writing, principal)
     if node.reads:
-        outcome = await cancel_on_disconnect(request, nodes.run(node, parameters, opening))
+        outcome = await cancel_on_disconnect(request, nodes.run(principal, node, parameters, opening))
         return Response(outcome.json(), media_type="application/json")
 
     async def execute(writing: Writing) -> Answer:
-        return Answer((await nodes.run(node, parameters, writing)).json())
+        return Answer((await nodes.run(principal, node, parameters, writing)).json())
 
     return await respond(attempt, opening, execute)

@@ -12,12 +12,14 @@ from dataflow_service.records.errors import Fault, InvalidRowError
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import Model
+from nexus_chassis.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call of a node, which changes rows in the transaction that `writing` opens."""
 
+    principal: Principal
     records: RecordService
     writing: Writing
     model: Model
@@ -34,7 +36,7 @@ async def create(call: Call) -> Outcome:
 async def read(call: Call) -> Outcome:
     """Return the row with an id."""
     row_id = parsing.row_id(call.model, call.parameters)
-    return outcomes.RowOutcome(call.model, await call.records.read(call.model, row_id))
+    return outcomes.RowOutcome(call.model, await call.records.read(call.principal, call.model, row_id))
 
 
 async def update(call: Call) -> Outcome:
@@ -55,12 +57,12 @@ async def delete(call: Call) -> Outcome:
 async def list_rows(call: Call) -> Outcome:
     """Return a page of rows: those of a filter, with the fields and in the order asked for."""
     query = query_parsing.of_parameters(call.model, call.parameters, PARAMETERS)
-    return outcomes.PageOutcome(await call.records.read_page(call.model, query))
+    return outcomes.PageOutcome(await call.records.read_page(call.principal, call.model, query))
 
 
 async def count(call: Call) -> Outcome:
     """Count the rows of a filter."""
-    number = await call.records.count(call.model, parsing.wanted(call.model, call.parameters))
+    number = await call.records.count(call.principal, call.model, parsing.wanted(call.model, call.parameters))
     return outcomes.PlainOutcome({"count": number})
 
 

@@ -63,9 +63,12 @@ class NodeService:
         """Context manager of a transaction for nodes that change rows; see RecordService."""
         return self._records.writing(principal)
 
-    async def run(self, served: ServedNode, parameters: Mapping[str, Any], writing: Writing) -> Outcome:
+    async def run(
+        self, principal: Principal, served: ServedNode, parameters: Mapping[str, Any], writing: Writing
+    ) -> Outcome:
         """Run a node with parameters in their JSON form, numbers with a fraction as Decimal or float."""
-        call = Call(self._records, writing, served.model, parsing.named(served.node, parameters))
+        await self._records.admit(served.model)
+        call = Call(principal, self._records, writing, served.model, parsing.named(served.node, parameters))
         return await OPERATIONS[served.node.operation](call)
 
     @contextmanager
@@ -83,5 +86,5 @@ class _Executor:
     async def run(self, node: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         served = self.nodes.permitted(self.principal, node)
         writing = partial(self.nodes.writing, self.principal)
-        outcome = await self.nodes.run(served, parsing.as_json(parameters), writing)
+        outcome = await self.nodes.run(self.principal, served, parsing.as_json(parameters), writing)
         return outcome.values()

@@ -30,14 +30,29 @@ def with_models(document: Schema, models: Sequence[Model]) -> Schema:
         if path.startswith(_ROWS):
             paths |= {f"/v1/{model.path}{path.removeprefix(_ROWS)}": _item(item, model) for model in models}
         else:
-            paths[path] = item
+            paths[path] = _named(item, _NAMES[path]) if path in _NAMES else item
     schemas = {name: schema for name, schema in document["components"]["schemas"].items() if name not in _GENERIC}
     for model in models:
         schemas |= _schemas(model)
+    schemas["ModelName"] = {"type": "string", "enum": [model.name for model in models]}
+    schemas["NodeName"] = {"type": "string", "enum": [node.name for model in models for node in model.nodes]}
     return {**document, "paths": paths, "components": {**document["components"], "schemas": schemas}}
 
 
 _GENERIC = frozenset({"Row", "RowPage"})
+_NAMES: Mapping[str, str] = {"/v1/models/{name}": "ModelName", "/v1/nodes/{name}/execute": "NodeName"}
+"""What is in the place of `{name}`."""
+
+
+def _named(item: Schema, component: str) -> Schema:
+    named = {"schema": {"$ref": _COMPONENTS + component}}
+    return {
+        method: {
+            **operation,
+            "parameters": [one | (named if one["name"] == "name" else {}) for one in operation["parameters"]],
+        }
+        for method, operation in item.items()
+    }
 
 
 def _item(item: Schema, model: Model) -> Schema:
@@ -94,7 +109,7 @@ def _schemas(model: Model) -> Schema:
         f"{model.name}Page": page,
         **values,
         **_replacement(model, values[f"{model.name}Values"]),
-        **_body(f"{model.name}Change", model.change.model_json_schema(ref_template=_COMPONENTS + "{model}")),
+        **_change(f"{model.name}Change", model.change.model_json_schema(ref_template=_COMPONENTS + "{model}")),
     }
 
 
@@ -111,6 +126,11 @@ def _replacement(model: Model, values: Schema) -> Schema:
     required = [name for name in values.get("required", []) if name != "id"]
     name = f"{model.name}Replacement"
     return {name: {**values, "title": name, "required": required}}
+
+
+def _change(name: str, schema: Schema) -> Schema:
+    found = _body(name, schema)
+    return {**found, name: {**found[name], "minProperties": 1}}
 
 
 def _body(name: str, schema: Schema) -> Schema:

@@ -10,6 +10,7 @@ from dataflow_service.pages.dependencies import Pages
 from dataflow_service.pages.drawing import draw
 from dataflow_service.pages.rendering import PREFIX, render
 from dataflow_service.pages.routing import PageRouter
+from dataflow_service.records.dependencies import Reader
 from dataflow_service.records.query_parsing import check_encoding
 from dataflow_service.registry import descriptions
 from dataflow_service.registry.dependencies import NamedModel, RegistryOfApp
@@ -45,13 +46,17 @@ async def show_model(request: Request, model: NamedModel, pages: Pages) -> Respo
     )
 
 
-@router.get("/models/{name}/rows", dependencies=_reading)
+@router.get("/models/{name}/rows")
 async def show_rows(
-    request: Request, model: NamedModel, pages: Pages, after: Annotated[str | None, Query(description=_AFTER)] = None
+    request: Request,
+    principal: Reader,
+    model: NamedModel,
+    pages: Pages,
+    after: Annotated[str | None, Query(description=_AFTER)] = None,
 ) -> Response:
     """Page with rows of a model, the newest first."""
     check_encoding(request.scope["query_string"])
-    table = await cancel_on_disconnect(request, pages.newest(model, after))
+    table = await cancel_on_disconnect(request, pages.newest(principal, model, after))
     return render(request, "rows.html", model=model, table=table, is_first=after is None)
 
 

@@ -15,6 +15,7 @@ from dataflow_service.records.query import Query, by_id
 from dataflow_service.records.repository import Row
 from dataflow_service.records.service import RecordService
 from dataflow_service.registry.model import Model
+from nexus_chassis.principal import Principal
 
 MAX_ROWS = 20
 """Rows on a page."""
@@ -48,13 +49,14 @@ class ModelPages:
         """Return requests to copy."""
         return examples.examples(model, self._gateway)
 
-    async def newest(self, model: Model, after: str | None) -> ShownRows:
+    async def newest(self, principal: Principal, model: Model, after: str | None) -> ShownRows:
         """Return the newest rows of a model, or those older than the ones of the page before.
 
         Raises:
             InvalidQueryError: `after` is no `next` of such a page.
         """
-        page = await self._records.read_page(model, _newest(model, after))
+        await self._records.admit(model)
+        page = await self._records.read_page(principal, model, _newest(model, after))
         rows = [ShownRow(_address(model, row), cells(page.fields, row)) for row in page.rows]
         return ShownRows([field.name for field in page.fields], rows, page.next)
 

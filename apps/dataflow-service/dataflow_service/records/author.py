@@ -5,14 +5,20 @@ from typing import Self
 
 from pydantic_core import to_json
 
+from nexus_chassis.channels import DEFAULT_TENANT
 from nexus_chassis.principal import Principal
+
+
+def tenant_of(principal: Principal) -> str:
+    """Return the tenant whose rows a principal reads and writes."""
+    return principal.tenant or DEFAULT_TENANT
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
     """The tenant of a principal, and the principal itself as a JSON object."""
 
-    tenant: str | None
+    tenant: str
     document: str
 
     @classmethod
@@ -25,9 +31,9 @@ class Author:
             "session": principal.session,
             "actor": principal.actor,
         }
-        return cls(principal.tenant, to_json(document).decode())
+        return cls(tenant_of(principal), to_json(document).decode())
 
     @property
-    def parameters(self) -> tuple[str | None, str]:
+    def parameters(self) -> tuple[str, str]:
         """The last two parameters of statements that write."""
         return self.tenant, self.document

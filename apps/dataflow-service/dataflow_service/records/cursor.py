@@ -10,9 +10,9 @@ from typing import Any
 from dataflow_service.records.query import OrderKey
 from dataflow_service.registry.json_values import check_bigint
 from dataflow_service.registry.validation import check_value
+from nexus_chassis.exact_dates import days_beyond, microseconds_beyond
 
 _SPECIAL = frozenset({"NaN", "nan", "Infinity", "inf", "-Infinity", "-inf"})
-_INFINITE = frozenset({"infinity", "-infinity"})
 
 
 def encode(order: Sequence[OrderKey], row: Mapping[str, Any]) -> str:
@@ -68,8 +68,15 @@ def _numeric(text: str) -> Any:  # noqa: ANN401 - what is checked is a Decimal
     return Decimal(text) if text in _SPECIAL else check_value("numeric", text)
 
 
-def _of_time(sql_type: str) -> Callable[[str], Any]:
-    return lambda text: text if text in _INFINITE else check_value(sql_type, text)
+def _of_time(sql_type: str, count_beyond: Callable[[str], int]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:  # noqa: ANN401 - what PostgreSQL gets
+        try:
+            count_beyond(text)
+        except ValueError:
+            return check_value(sql_type, text)
+        return text
+
+    return read
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
@@ -78,7 +85,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "bigint": lambda text: check_bigint(int(text)),
     "double precision": _double,
     "numeric": _numeric,
-    "timestamptz": _of_time("timestamptz"),
-    "date": _of_time("date"),
+    "timestamptz": _of_time("timestamptz", microseconds_beyond),
+    "date": _of_time("date", days_beyond),
     "uuid": lambda text: check_value("uuid", text),
 }

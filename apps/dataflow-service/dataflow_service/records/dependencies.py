@@ -17,8 +17,10 @@ async def get_records(context: ContextOfApp) -> RecordService:
 
 
 async def get_model(path: str, context: ContextOfApp) -> Model:
-    """Return the model whose rows are at the address; raises NoSuchModelError."""
-    return context.registry.at_path(path)
+    """Return the model whose rows are at the address; raises NoSuchModelError and TenantsMixedError."""
+    model = context.registry.at_path(path)
+    await context.records.admit(model)
+    return model
 
 
 Records = Annotated[RecordService, Depends(get_records)]

@@ -1,22 +1,26 @@
 """/v1/{model} and below: rows."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic_core import to_json
 
 from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, respond
 from dataflow_service.idempotency.models import JSON, Answer
-from dataflow_service.records import encoding, parsing, preconditions, query_parsing
-from dataflow_service.records.dependencies import ModelAtPath, Records, Writer
+from dataflow_service.records import encoding, parsing, preconditions, query_parsing, repository
+from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
+from dataflow_service.records.preferences import preference_applied, prefers_texts
 from dataflow_service.records.query import GroupQuery
 from dataflow_service.records.repository import Row as Record
 from dataflow_service.records.schemas import (
     CREATED,
     IF_MATCH,
     IF_NONE_MATCH,
+    NOT_MODIFIED,
+    PREFER,
     QUERY_BODY,
     ROW_BODY,
     AfterParameter,
@@ -24,17 +28,19 @@ from dataflow_service.records.schemas import (
     FieldsParameter,
     FilterParameter,
     GroupPage,
+    OnParameter,
     OrderParameter,
     Row,
     RowCount,
     RowPage,
+    with_headers,
 )
+from dataflow_service.records.service import Page
 from dataflow_service.records.writer import Writing
-from dataflow_service.registry.model import Model
+from dataflow_service.registry.model import ROW_VERSION, Model
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
-from nexus_chassis.tokens import require
 
 MAX_BODY_BYTES = 256 * 1024
 """Bytes of a body with one row: escaped, the texts of a row take up to three times their size, or six for ASCII."""
@@ -43,12 +49,12 @@ MAX_BULK_BYTES = 4 * 1024 * 1024
 """Bytes of a body with many rows."""
 
 router = Router(prefix="/v1/{path}", tags=["rows"])
-_reading = [Depends(require("data:read"))]
 
 
-@router.get("", dependencies=_reading, response_model=RowPage)
+@router.get("", openapi_extra=PREFER, response_model=RowPage)
 async def list_rows(
     request: Request,
+    principal: Reader,
     model: ModelAtPath,
     records: Records,
     *,
@@ -64,22 +70,23 @@ async def list_rows(
     query = query_parsing.of_address(
         model, filter_text=filter, fields=fields, order=order, after=after, limit=limit, expand=expand
     )
-    page = await cancel_on_disconnect(request, records.read_page(model, query))
-    return _json(encoding.page_json(page))
+    page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
+    return _page(request, page)
 
 
-@router.post("/query", dependencies=_reading, openapi_extra=QUERY_BODY, response_model=RowPage | GroupPage)
-async def query_rows(request: Request, model: ModelAtPath, records: Records) -> Response:
+@router.post("/query", openapi_extra=QUERY_BODY | PREFER, response_model=RowPage | GroupPage)
+async def query_rows(request: Request, principal: Reader, model: ModelAtPath, records: Records) -> Response:
     """List rows as GET does, or groups of rows with aggregates."""
     query = query_parsing.of_body(model, await _read(request, MAX_BODY_BYTES))
     if isinstance(query, GroupQuery):
-        groups = await cancel_on_disconnect(request, records.read_groups(model, query))
-        return _json(encoding.groups_json(groups))
-    page = await cancel_on_disconnect(request, records.read_page(model, query))
-    return _json(encoding.page_json(page))
+        groups = await cancel_on_disconnect(request, records.read_groups(principal, model, query))
+        texts = prefers_texts(request.headers)
+        return _json(encoding.groups_json(groups, texts=texts), headers=preference_applied(texts=texts))
+    page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
+    return _page(request, page)
 
 
-@router.post("", status_code=201, openapi_extra=ROW_BODY | IDEMPOTENCY_KEY, response_model=Row)
+@router.post("", status_code=201, openapi_extra=ROW_BODY | with_headers(IDEMPOTENCY_KEY, PREFER), response_model=Row)
 async def create_row(request: Request, principal: Writer, model: ModelAtPath, records: Records) -> Response:
     """Create a row."""
     parse = partial(parsing.new_row, model)
@@ -88,15 +95,43 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
     async def create(writing: Writing) -> Answer:
         async with writing() as rows:
             row = await rows.create(model, values)
-        headers = {**JSON, **_location(model, row), **preconditions.etag(row)}
-        return Answer(encoding.row_json(model, row), 201, headers)
+        content, headers = _content(request, model, row)
+        return Answer(content, 201, {**JSON, **_location(model, row), **headers})
 
     return await respond(attempt, partial(records.writing, principal), create)
 
 
-@router.get("/count", dependencies=_reading, response_model=RowCount)
+@router.post(
+    "/upsert",
+    openapi_extra=ROW_BODY | with_headers(IF_MATCH, IDEMPOTENCY_KEY, PREFER),
+    response_model=Row,
+    responses={201: {"description": "the row was created", "model": Row}},
+)
+async def upsert_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, *, on: OnParameter = None
+) -> Response:
+    """Create a row, or set the fields that are sent in the one that has the same values of the fields `on`."""
+    unique = parsing.unique_fields(model, on)
+    check = preconditions.check_of_upsert(model, request.headers)
+    parse = partial(parsing.upserted_row, model, unique=unique, place=parsing.BODY)
+    (values, names), attempt = await read_json_attempt(request, principal, MAX_BODY_BYTES, parse)
+    changed = {name: values[name] for name in names if name not in unique}
+
+    async def upsert(writing: Writing) -> Answer:
+        async with writing() as rows:
+            row, is_new = await rows.upsert(model, values, unique=unique, changed=changed)
+            check(row, None if is_new else row[ROW_VERSION] - bool(changed))
+        content, headers = _content(request, model, row)
+        location = {"Location": f"../{model.path}/{quote(str(row['id']), safe='')}"} if is_new else {}
+        return Answer(content, 201 if is_new else 200, {**JSON, **location, **headers})
+
+    return await respond(attempt, partial(records.writing, principal), upsert)
+
+
+@router.get("/count", response_model=RowCount)
 async def count_rows(
     request: Request,
+    principal: Reader,
     model: ModelAtPath,
     records: Records,
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
@@ -104,25 +139,34 @@ async def count_rows(
     """Count the rows of a filter, or all."""
     query_parsing.check_encoding(request.scope["query_string"])
     wanted = query_parsing.filter_of_address(model, filter)
-    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(model, wanted))}))
+    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, wanted))}))
 
 
-@router.get("/{row_id}", dependencies=_reading, openapi_extra=IF_NONE_MATCH, response_model=Row)
+@router.get("/{row_id}", openapi_extra=with_headers(IF_NONE_MATCH, PREFER), responses=NOT_MODIFIED, response_model=Row)
 async def read_row(
-    request: Request, model: ModelAtPath, records: Records, row_id: str, expand: ExpandParameter = None
+    request: Request,
+    principal: Reader,
+    model: ModelAtPath,
+    records: Records,
+    row_id: str,
+    *,
+    expand: ExpandParameter = None,
 ) -> Response:
     """Return a row. With the rows that it refers to it has no ETag: they change without it."""
     identity = parsing.row_id(model, row_id)
     if expand is not None:
         query = query_parsing.of_row(model, identity, expand)
-        return _json(encoding.expanded_json(await records.read_expanded(model, identity, query)))
-    row = await records.read(model, identity)
-    if preconditions.is_known(request.headers, row):
-        return Response(status_code=304, headers=preconditions.etag(row))
-    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
+        page = await records.read_expanded(principal, model, identity, query)
+        texts = prefers_texts(request.headers)
+        return _json(encoding.expanded_json(page, texts=texts), headers=preference_applied(texts=texts))
+    row = await records.read(principal, model, identity)
+    content, headers = _content(request, model, row)
+    if preconditions.is_known(request.headers, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return _json(content, headers=headers)
 
 
-@router.patch("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row)
+@router.patch("/{row_id}", openapi_extra=ROW_BODY | with_headers(IF_MATCH, PREFER), response_model=Row)
 async def change_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
@@ -132,10 +176,16 @@ async def change_row(
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
         row = await rows.change(model, identity, values, versions)
-    return _json(encoding.row_json(model, row), headers=preconditions.etag(row))
+    content, headers = _content(request, model, row)
+    return _json(content, headers=headers)
 
 
-@router.put("/{row_id}", openapi_extra=ROW_BODY | IF_MATCH, response_model=Row, responses=CREATED)
+@router.put(
+    "/{row_id}",
+    openapi_extra=ROW_BODY | with_headers(IF_MATCH, PREFER),
+    response_model=Row,
+    responses=CREATED,
+)
 async def replace_row(
     request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
 ) -> Response:
@@ -145,8 +195,8 @@ async def replace_row(
     values = parsing.replacing_row(model, identity, await _read(request, MAX_BODY_BYTES))
     async with records.writing(principal) as rows:
         row, is_new = await rows.replace(model, identity, values, versions, create="if-match" not in request.headers)
-    headers = preconditions.etag(row) | (_location(model, row) if is_new else {})
-    return _json(encoding.row_json(model, row), 201 if is_new else 200, headers)
+    content, headers = _content(request, model, row)
+    return _json(content, 201 if is_new else 200, headers | (_location(model, row) if is_new else {}))
 
 
 @router.delete("/{row_id}", status_code=204, openapi_extra=IF_MATCH)
@@ -170,5 +220,17 @@ async def _read(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON
     return await read_json(request, limit, decimals=True)
 
 
-def _json(content: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _content(request: Request, model: Model, row: repository.Row) -> tuple[bytes, dict[str, str]]:
+    """Return a row as JSON, and the header fields that belong to it."""
+    texts = prefers_texts(request.headers)
+    headers = {**preconditions.etag(row, texts=texts), **preference_applied(texts=texts)}
+    return encoding.row_json(model, row, texts=texts), headers
+
+
+def _page(request: Request, page: Page) -> Response:
+    texts = prefers_texts(request.headers)
+    return _json(encoding.page_json(page, texts=texts), headers=preference_applied(texts=texts))
+
+
+def _json(content: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(content, status, headers, media_type="application/json")

@@ -83,6 +83,16 @@ class TooManyMatchesError(Exception):
         self.limit = limit
 
 
+class TenantsMixedError(Exception):
+    """The table of a multi-tenant model does not keep tenants apart."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The table of {model} does not keep the rows of tenants apart yet, or the service's role bypasses row-level "
+            "security. Plan and apply the migration of the models."
+        )
+
+
 class NoSuchRowError(Exception):
     """No row of the model at `path` has the id."""
 
@@ -103,6 +113,17 @@ class VersionMismatchError(Exception):
         self.path = path
         self.row_id = row_id
         self.version = version
+
+
+class NoVersionError(Exception):
+    """A version is named, and there is no row that could have it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"If-Match names a version, and there is no such {path}. Nothing was done. Send the request without If-Match to "
+            "create the row."
+        )
+        self.path = path
 
 
 class VersionRequiredError(Exception):

@@ -12,7 +12,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from dataflow_service.records.errors import MAX_FAULTS, Fault, InvalidRowError, NoSuchRowError, TooManyRowsError
+from dataflow_service.records.errors import (
+    MAX_FAULTS,
+    Fault,
+    InvalidQueryError,
+    InvalidRowError,
+    NoSuchRowError,
+    TooManyRowsError,
+)
 from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model
 from dataflow_service.registry.validation import reason
 
@@ -65,6 +72,31 @@ def identified_row(model: Model, document: object, unique: Sequence[str], place:
     if missing := [name for name in unique if row[name] is None]:
         raise InvalidRowError([Fault((*place, name), "should have a value: it identifies the row") for name in missing])
     return row
+
+
+def upserted_row(model: Model, document: object, unique: Sequence[str], place: Place) -> tuple[Values, tuple[str, ...]]:
+    """Return the column values of a new row that its `unique` fields identify, and the names of the fields that are sent.
+
+    Raises:
+        InvalidRowError: As `identified_row` does.
+    """
+    values = identified_row(model, document, unique, place)
+    assert isinstance(document, dict)  # noqa: S101 - for mypy; what makes rows has checked it
+    return values, tuple(field.name for field in model.written if field.name in document)
+
+
+def unique_fields(model: Model, on: str | None) -> list[str]:
+    """Return the fields of the unique index that the parameter `on` of an address names, with commas.
+
+    Raises:
+        InvalidQueryError: It is missing, or names other fields.
+    """
+    found = None if on is None else model.unique_index(on.split(","))
+    if found is None:
+        listed = " or ".join(",".join(fields) for fields in model.unique_indexes) or "none"
+        text = f"should have the fields of a unique index of {model.name}: {listed}"
+        raise InvalidQueryError([Fault(("query", "on"), text)])
+    return found
 
 
 def unique_key(row: Values, unique: Sequence[str]) -> tuple[object, ...]:

@@ -1,28 +1,34 @@
 """The version of a row as an entity tag (RFC 9110 section 8.8.3), and the header fields that ask for versions (section 13.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starlette.datastructures import Headers
 
-from dataflow_service.records.errors import InvalidEntityTagsError, VersionRequiredError
+from dataflow_service.records.errors import (
+    InvalidEntityTagsError,
+    NoVersionError,
+    VersionMismatchError,
+    VersionRequiredError,
+)
 from dataflow_service.records.repository import Row, Versions
 from dataflow_service.registry.model import ROW_VERSION, Model
 
+_TEXTS = "-s"  # ends the tag of a row whose integers are strings: other bytes, so another strong tag (section 8.8.3.3)
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
 _TAGS = re.compile(rf"[ \t,]*+{_TAG}(?:[ \t]*+,[ \t,]*+{_TAG})*+[ \t,]*+")
-_VERSION = re.compile(r'"([1-9][0-9]{0,18})"')
+_VERSION = re.compile(rf'"([1-9][0-9]{{0,18}})(?:{_TEXTS})?"')
 _MAX_VERSION = 2**63 - 1
 
 
-def entity_tag(version: int) -> str:
-    """Return the strong entity tag of a version."""
-    return f'"{version}"'
+def entity_tag(version: int, *, texts: bool = False) -> str:
+    """Return the strong entity tag of a version; with `texts`, of the row with integers as strings."""
+    return f'"{version}{_TEXTS}"' if texts else f'"{version}"'
 
 
-def etag(row: Row) -> dict[str, str]:
+def etag(row: Row, *, texts: bool = False) -> dict[str, str]:
     """Return the header field ETag of a row."""
-    return {"ETag": entity_tag(row[ROW_VERSION])}
+    return {"ETag": entity_tag(row[ROW_VERSION], texts=texts)}
 
 
 def wanted_versions(model: Model, headers: Headers) -> Versions:
@@ -41,8 +47,35 @@ def wanted_versions(model: Model, headers: Headers) -> Versions:
     return None if tags is None else [version for tag in tags if (version := _version(tag)) is not None]
 
 
-def is_known(headers: Headers, row: Row) -> bool:
-    """Whether If-None-Match says that the caller has a row as it is.
+type CheckOfUpsert = Callable[[Row, int | None], None]
+"""Takes the row that an upsert has written, and the version that it found, None where the row is new."""
+
+
+def check_of_upsert(model: Model, headers: Headers) -> CheckOfUpsert:
+    """Return what checks If-Match once a row is written: its transaction is undone where it raises.
+
+    A new row has no version that could be named. The check raises NoVersionError, VersionMismatchError or VersionRequiredError.
+
+    Raises:
+        InvalidEntityTagsError: If-Match is neither a list of entity tags nor `*`.
+    """
+    lines = headers.getlist("if-match")
+    tags = _tags("If-Match", lines) if lines else None
+
+    def check(row: Row, found: int | None) -> None:
+        if not lines:
+            if found is not None and model.requires_if_match:
+                raise VersionRequiredError(model.name)
+        elif found is None:
+            raise NoVersionError(model.path)
+        elif tags is not None and found not in map(_version, tags):
+            raise VersionMismatchError(model.path, str(row["id"]), found)
+
+    return check
+
+
+def is_known(headers: Headers, tag: str) -> bool:
+    """Whether If-None-Match says that the caller has what has an entity tag.
 
     Raises:
         InvalidEntityTagsError: It is neither a list of entity tags nor `*`.
@@ -51,7 +84,7 @@ def is_known(headers: Headers, row: Row) -> bool:
     if not lines:
         return False
     tags = _tags("If-None-Match", lines)
-    return tags is None or entity_tag(row[ROW_VERSION]) in [tag.removeprefix("W/") for tag in tags]
+    return tags is None or tag in [known.removeprefix("W/") for known in tags]
 
 
 def _tags(header: str, lines: Sequence[str]) -> list[str] | None:

@@ -13,13 +13,21 @@ from dataflow_service.records.errors import NotComputableError, QueryTimeoutErro
 from dataflow_service.records.parsing import Values
 from dataflow_service.records.query import Filter, GroupQuery, Query
 from dataflow_service.registry.model import Field, Model
-from dataflow_service.registry.quoting import array_text
+from dataflow_service.registry.quoting import array_text, quote
 
 type Versions = Sequence[int] | None
 """The versions of which a row must have one to be changed; None where it may have any."""
 
 type Row = asyncpg.Record
 """A row with the columns of its model, and where one row was read or written with its version. JSON fields and decimal numbers are text, as PostgreSQL writes them."""
+
+
+async def keeps_tenants_apart(connection: asyncpg.Connection, model: Model) -> bool:
+    """Whether policies hold for the table of a model and this role; True where there is no table."""
+    return bool(await connection.fetchval(_KEEPS_APART, quote(model.table)))
+
+
+_KEEPS_APART = "SELECT to_regclass($1) IS NULL OR row_security_active(to_regclass($1))"
 
 
 async def create(connection: asyncpg.Connection, author: Author, model: Model, values: Values) -> Row:

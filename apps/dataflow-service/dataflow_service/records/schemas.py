@@ -1,6 +1,6 @@
 """How rows and the answers about them look in the OpenAPI document; which fields a row has, its model's JSON Schema says."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +18,16 @@ IF_MATCH = {
         }
     ]
 }
+PREFER = {
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": "`numbers=string` answers 64 bit integers as strings (RFC 7240)",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 IF_NONE_MATCH = {
     "parameters": [
         {
@@ -28,6 +38,14 @@ IF_NONE_MATCH = {
         }
     ]
 }
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The row has one of the ETags"}}
+
+
+def with_headers(*described: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the description of several header fields together."""
+    return {"parameters": [one for part in described for one in part["parameters"]]}
+
+
 _FILTER = (
     "JSON: fields with the values they equal, or with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $null; "
     "$and, $or and $not combine filters"
@@ -38,20 +56,31 @@ FilterParameter = Annotated[str | None, Query(description=_FILTER)]
 FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
 OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
 ExpandParameter = Annotated[str | None, Query(description="fields, with commas, whose related rows are answered too")]
+OnParameter = Annotated[
+    str | None,
+    Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
+]
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
+
+
+_Names = Annotated[list[str], Field(min_length=1)] | str
 
 
 class RowQuery(BaseModel):
     """A query of rows, or with `aggregates` of groups of rows."""
 
+    model_config = ConfigDict(extra="forbid")
+
     filter: dict[str, Any] = Field({}, description=_FILTER)
-    fields: list[str] | str = Field([], description="fields to answer")
-    order: list[str] | str = Field([], description="fields to order by; `-` in front: descending")
+    fields: _Names | None = Field(None, description="fields to answer")
+    order: _Names | None = Field(None, description="fields to order by; `-` in front: descending")
     after: str | None = Field(None, description=_AFTER)
     limit: int = Field(100, ge=1, le=1000, description="rows or groups in a page")
-    expand: list[str] | str = Field([], description="fields whose related rows are answered too")
-    aggregates: dict[str, list[str] | str] = Field({}, description="fields of each function: count sum min max avg")
-    group_by: list[str] | str = Field([], description="fields that the rows of a group share")
+    expand: _Names | None = Field(None, description="fields whose related rows are answered too")
+    aggregates: dict[Literal["count", "sum", "min", "max", "avg"], _Names] = Field(
+        default_factory=dict, min_length=1, description="fields of each function; `*` of count"
+    )
+    group_by: list[str] | str | None = Field(None, description="fields that the rows of a group share")
 
 
 QUERY_BODY = {

@@ -1,12 +1,15 @@
 """Reads rows, and opens the transactions in which they are changed."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
+import asyncpg
+
 from dataflow_service.records import cursor, repository
-from dataflow_service.records.errors import NoSuchRowError
+from dataflow_service.records.author import tenant_of
+from dataflow_service.records.errors import NoSuchRowError, TenantsMixedError
 from dataflow_service.records.query import EVERY_ROW, Aggregate, Filter, GroupQuery, OrderKey, Query, is_by_id
 from dataflow_service.records.repository import Row
 from dataflow_service.records.writer import RecordWriter
@@ -51,44 +54,63 @@ class RecordService:
         self._database = database
         self._announce = announce
         self._read_seconds = read_seconds
+        self._apart: set[Model] = set()
+
+    async def admit(self, model: Model) -> None:
+        """Raise TenantsMixedError for a multi-tenant model whose table does not keep tenants apart."""
+        if not model.multi_tenant or model in self._apart:
+            return
+        async with self._database.read() as connection:
+            if not await repository.keeps_tenants_apart(connection, model):
+                raise TenantsMixedError(model.name)
+        self._apart.add(model)
 
     def writing(self, principal: Principal) -> "_Writing":
         """Context manager of a RecordWriter: what it changes is committed at the end, or all undone on an error."""
-        return _Writing(self._database.unit_of_work(principal), principal, self._announce)
+        working = self._database.unit_of_work(principal, tenant=tenant_of(principal))
+        return _Writing(working, principal, self._announce)
 
-    async def read(self, model: Model, row_id: object) -> Row:
+    async def read(self, principal: Principal, model: Model, row_id: object) -> Row:
         """Return a row."""
-        async with self._database.read() as connection:
+        async with self._database.read(tenant=tenant_of(principal)) as connection:
             row = await repository.read(connection, model, row_id)
         return _present(model, row_id, row)
 
-    async def read_page(self, model: Model, query: Query) -> Page:
+    async def read_page(self, principal: Principal, model: Model, query: Query) -> Page:
         """Return the rows of a query; fewer than its limit when they have `MAX_PAGE_BYTES`."""
-        async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
+        async with self._reading(principal) as connection:
             rows = await repository.read_page(connection, model, query, limit=query.limit + 1, max_bytes=MAX_PAGE_BYTES)
         page = rows[: query.limit]
         return Page(query.fields, page, _next(query.order, page), query.expand)
 
-    async def read_expanded(self, model: Model, row_id: object, query: Query) -> Page:
+    async def read_expanded(self, principal: Principal, model: Model, row_id: object, query: Query) -> Page:
         """Return the page with one row, the one with the id."""
-        page = await self.read_page(model, query)
+        page = await self.read_page(principal, model, query)
         if not page.rows:
             raise NoSuchRowError(model.path, str(row_id))
         return page
 
-    async def read_groups(self, model: Model, query: GroupQuery) -> Groups:
+    async def read_groups(self, principal: Principal, model: Model, query: GroupQuery) -> Groups:
         """Return the groups of a query; fewer than its limit when they have `MAX_PAGE_BYTES`."""
-        async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
+        async with self._reading(principal) as connection:
             rows = await repository.read_groups(
                 connection, model, query, limit=query.limit + 1, max_bytes=MAX_PAGE_BYTES
             )
         page = rows[: query.limit]
         return Groups([key.field for key in query.order], query.aggregates, page, _next(query.order, page))
 
-    async def count(self, model: Model, wanted: Filter = EVERY_ROW) -> int:
+    async def count(self, principal: Principal, model: Model, wanted: Filter = EVERY_ROW) -> int:
         """Return the number of rows of a filter."""
-        async with self._database.read() as connection, repository.reading(connection, self._read_seconds):
+        async with self._reading(principal) as connection:
             return await repository.count(connection, model, wanted)
+
+    @asynccontextmanager
+    async def _reading(self, principal: Principal) -> AsyncIterator[asyncpg.Connection]:
+        async with (
+            self._database.read(tenant=tenant_of(principal)) as connection,
+            repository.reading(connection, self._read_seconds),
+        ):
+            yield connection
 
 
 def _next(order: Sequence[OrderKey], page: Sequence[Row]) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.records.change_log import Log, logged
-from dataflow_service.registry.model import ROW_VERSION, Field, Model
+from dataflow_service.registry.model import ROW_VERSION, TENANT, Field, Model
 from dataflow_service.registry.quoting import quote
 
 TABLE = '"row"'
@@ -186,7 +186,7 @@ def _sent(field: Field) -> str:
 
 
 def _on_conflict(model: Model, unique: Sequence[str], settings: Sequence[str]) -> str:
-    target = ", ".join(map(quote, unique))
+    target = ", ".join(map(quote, [TENANT, *unique] if model.multi_tenant else unique))
     same = quote(unique[0])  # only what is updated is returned
     action = ", ".join([*settings, touched(quote(model.table))]) if settings else f"{same} = EXCLUDED.{same}"
     return f"ON CONFLICT ({target}) DO UPDATE SET {action}"

@@ -26,6 +26,7 @@ def description(model: Model) -> dict[str, Any]:
         "fields": [_field(model, field) for field in model.fields],
         "indexes": list(model.indexes),
         "relations": [_relation(relation) for relation in model.relations],
+        "multi_tenant": model.multi_tenant,
         "schema": {"$schema": _DIALECT, **model.create.model_json_schema()},
     }
 

@@ -13,7 +13,19 @@ from nexus_chassis.errors import ConfigurationError
 
 RESERVED = frozenset(
     {
-        *("audit", "bulk", "changes", "count", "export", "migrations", "models", "nodes", "query", "transactions"),
+        *(
+            "audit",
+            "bulk",
+            "changes",
+            "count",
+            "export",
+            "imports",
+            "migrations",
+            "models",
+            "nodes",
+            "query",
+            "transactions",
+        ),
         "upsert",
     }
 )

@@ -77,6 +77,11 @@ def requires_if_match(model: type) -> bool:
     return bool(getattr(model, "__require_if_match__", False))
 
 
+def is_multi_tenant(model: type) -> bool:
+    """Whether the rows of a model belong to tenants: all do, unless it declares `__dataflow__ = {"multi_tenant": False}`."""
+    return bool(getattr(model, "__dataflow__", {}).get("multi_tenant", True))
+
+
 def nodes_of(model: type) -> list[GeneratedNode]:
     """Return the nodes that Kailash registered for a model, in the order they were generated."""
     made = [(name, node()) for name, node in NodeRegistry.list_nodes().items() if name in db._nodes]  # noqa: SLF001 - the public accessor names nine of the eleven

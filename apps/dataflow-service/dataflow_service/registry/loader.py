@@ -10,7 +10,7 @@ from dataflow_service.registry import kailash_adapter, validation
 from dataflow_service.registry.annotations import is_nullable
 from dataflow_service.registry.field_types import FieldType, field_type
 from dataflow_service.registry.identifiers import RESERVED, identifier, new_id
-from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry
+from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT, Field, Model, Registry
 from dataflow_service.registry.relations import relate
 from nexus_chassis.errors import ConfigurationError
 
@@ -59,6 +59,7 @@ def _model(model: type) -> Model:
         create=create,
         change=validation.modification(model, types, written),
         requires_if_match=kailash_adapter.requires_if_match(model),
+        multi_tenant=kailash_adapter.is_multi_tenant(model),
     )
 
 
@@ -67,9 +68,9 @@ def _refuse_unservable(model: type, annotations: dict[str, Any]) -> None:
         raise ConfigurationError(
             f"The model {model.__name__} lacks {', '.join(sorted(missing))}. Each model has id, created_at and updated_at."
         )
-    if ROW_VERSION in annotations:
+    if taken := {ROW_VERSION, TENANT} & annotations.keys():
         raise ConfigurationError(
-            f"The model {model.__name__} has a field {ROW_VERSION}, which is a column of the service. Rename the field."
+            f"The model {model.__name__} has a field {min(taken)}, which is a column of the service. Rename the field."
         )
     if not _NAME.fullmatch(model.__name__):
         raise ConfigurationError(

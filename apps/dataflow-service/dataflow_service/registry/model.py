@@ -17,6 +17,9 @@ SERVICE_FIELDS = frozenset({"id", "created_at", "updated_at"})
 ROW_VERSION = "row_version"
 """The column of each table that is no field: it counts the changes of a row."""
 
+TENANT = "tenant_id"
+"""The column of multi-tenant models that is no field: PostgreSQL shows a row to its tenant alone."""
+
 
 type OnDelete = Literal["restrict", "cascade", "set null"]
 """What happens to a row when the row that it refers to is deleted; "restrict" refuses that."""
@@ -51,6 +54,7 @@ class Model:
 
     `requires_if_match`: a row is changed and deleted only by those who say which version of it they have seen.
     `relations` are those that it declares, `referrers` those of all models that lead to it.
+    `multi_tenant`: each row belongs to a tenant.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Model:
     create: type[BaseModel]
     change: type[BaseModel]
     requires_if_match: bool = False
+    multi_tenant: bool = True
     relations: "list[Relation]" = field(default_factory=list)
     referrers: "list[Relation]" = field(default_factory=list)
 

@@ -48,6 +48,8 @@ def _why_unfit(relation: Relation) -> str | None:
     field, wanted = relation.field, next(field for field in relation.target.fields if field.name == "id")
     if field.sql_type != wanted.sql_type:
         return f"has a field of the type {field.sql_type}, but the ids of {relation.target.name} are {wanted.sql_type}"
+    if relation.target.multi_tenant and not relation.model.multi_tenant:
+        return "leads from rows that tenants share to those of one"
     if relation.on_delete == "set null" and not field.nullable:
         return "sets a field to null that may not be null"
     return None

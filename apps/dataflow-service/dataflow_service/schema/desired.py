@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, Field, Model, Registry, Relation
+from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT, Field, Model, Registry, Relation
 from dataflow_service.registry.quoting import array_text, quote, quote_text
 from dataflow_service.registry.validation import reason
 from dataflow_service.schema.tables import (
     MAX_NAME_BYTES,
     SERVICE_TABLES,
+    TENANT_COLUMN,
     Check,
     Column,
     ForeignKey,
@@ -44,6 +45,8 @@ def _table(model: Model) -> Table:
     if model.table in SERVICE_TABLES:
         raise ConfigurationError(f"The model {model.name} names the table {model.table}, which the service itself has.")
     columns = {field.name: _column(model, field) for field in model.fields} | {ROW_VERSION: _ROW_VERSION}
+    if model.multi_tenant:
+        columns[TENANT] = TENANT_COLUMN
     indexes = _indexes(model)
     _refuse_repeated("index", (index.name for index in indexes))
     checks = [check_of(field) for field in model.fields if field.texts]
@@ -54,7 +57,14 @@ def _table(model: Model) -> Table:
         {index.name: index for index in indexes},
         {check.name: check for check in checks},
         {key.name: key for key in foreign_keys},
+        key=_of_tenant(model, ("id",)),
+        multi_tenant=model.multi_tenant,
     )
+
+
+def _of_tenant(model: Model, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of a key: what is unique is so within a tenant."""
+    return (TENANT, *columns) if model.multi_tenant else columns
 
 
 _ROW_VERSION = Column(ROW_VERSION, "bigint", nullable=False, default="'1'::bigint")
@@ -111,7 +121,10 @@ def check_of(field: Field) -> Check:
 def _foreign_key(relation: Relation) -> ForeignKey:
     """Return the foreign key of a relation. Its columns are chosen here alone."""
     _check_name(relation.model, relation.constraint)
-    return ForeignKey(relation.constraint, (relation.field.name,), relation.target.table, ("id",))
+    columns, target_columns = (relation.field.name,), ("id",)
+    if relation.target.multi_tenant:  # so is the model itself: PostgreSQL checks foreign keys without policies
+        columns, target_columns = (TENANT, *columns), (TENANT, *target_columns)
+    return ForeignKey(relation.constraint, columns, relation.target.table, target_columns)
 
 
 def _indexes(model: Model) -> list[Index]:
@@ -120,11 +133,14 @@ def _indexes(model: Model) -> list[Index]:
     By it the rows are found that refer to one that is deleted.
     """
     declared = [_index(model, declaration) for declaration in model.indexes]
-    found = {index.columns[0] for index in declared}
+    found = {index.columns[1 if model.multi_tenant else 0] for index in declared}
     fields = [relation.field.name for relation in model.relations if relation.field.name not in found]
     for name in fields:
         _check_name(model, f"{model.table}_{name}_idx")
-    return [*declared, *(Index(f"{model.table}_{name}_idx", (name,), unique=False) for name in fields)]
+    return [
+        *declared,
+        *(Index(f"{model.table}_{name}_idx", _of_tenant(model, (name,)), unique=False) for name in fields),
+    ]
 
 
 def _index(model: Model, declaration: Mapping[str, Any]) -> Index:
@@ -136,7 +152,7 @@ def _index(model: Model, declaration: Mapping[str, Any]) -> Index:
     _check_name(model, name)
     if missing := [field for field in fields if field not in {known.name for known in model.fields}]:
         raise _unusable_index(model, declaration, f"names {', '.join(missing)}, which the model has not")
-    return Index(name, tuple(fields), bool(declaration.get("unique", False)))
+    return Index(name, _of_tenant(model, tuple(fields)), bool(declaration.get("unique", False)))
 
 
 def _unusable_index(model: Model, declaration: Mapping[str, Any], reason: str) -> ConfigurationError:

@@ -107,8 +107,11 @@ async def _run_alone(connection: asyncpg.Connection, step: Step, outcome: str) -
 
 async def _fill(connection: asyncpg.Connection, step: Step) -> None:
     """Fill by ranges of pages: rows that are written meanwhile are no concern, their new versions have a value."""
+    tenants = await repository.tenants(connection, step.table)
     for first in range(0, await repository.pages(connection, step.table), _PAGES):
-        await connection.execute(step.statement, (first, 0), (first + _PAGES, 0), timeout=_STEP_SECONDS)
+        for tenant in tenants:
+            await repository.act_for(connection, tenant)
+            await connection.execute(step.statement, (first, 0), (first + _PAGES, 0), timeout=_STEP_SECONDS)
 
 
 async def _create_index(connection: asyncpg.Connection, step: Step) -> None:

@@ -7,9 +7,10 @@ models nor an earlier plan knows is left alone, whatever it is.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dataflow_service.registry.model import TENANT
 from dataflow_service.schema import sql
 from dataflow_service.schema.steps import Step, Steps
-from dataflow_service.schema.tables import Check, Column, Declared, ForeignKey, Schema, Table
+from dataflow_service.schema.tables import TENANT_COLUMN, Check, Column, Declared, ForeignKey, Schema, Table
 
 type _Pairs = list[tuple[Table, Table]]
 """Tables as they are, and as the models declare them."""
@@ -32,7 +33,7 @@ def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
     return (
         *(sql.drop_foreign_key(table, key) for table, key in _old_foreign_keys(actual, desired, known)),
         *_new_tables(actual, desired),
-        *(sql.add_column(table.name, column) for table, column in new_columns(actual, desired)),
+        *_new_columns(actual, desired),
         *_defaults(pairs),
         *(
             sql.drop_not_null(to.name, now.name)
@@ -51,6 +52,7 @@ def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
         *_old_checks(pairs, known, retyped=False),
         *_old_indexes(pairs, known),
         *_new_indexes(pairs),
+        *_tenants(pairs),
         *_new_foreign_keys(pairs),
         *_old_columns(pairs, known),
         *(sql.drop_table(name) for name in sorted(actual.keys() & known.tables.keys() - desired.keys())),
@@ -65,12 +67,33 @@ def new_columns(actual: Schema, desired: Schema) -> Iterator[tuple[Table, Column
                 yield desired[name], column
 
 
+def _new_columns(actual: Schema, desired: Schema) -> Iterator[Step]:
+    for table, column in new_columns(actual, desired):
+        if column == TENANT_COLUMN:
+            yield from sql.add_tenant(table.name, column)
+        else:
+            yield sql.add_column(table.name, column)
+
+
+def _tenants(pairs: _Pairs) -> Iterator[Step]:
+    """The rows of tenants are kept apart once each has one, and mixed before the column goes."""
+    for now, then in pairs:
+        if now.multi_tenant and not then.multi_tenant:
+            yield from sql.mix(now.name)
+        if (TENANT in now.key) != (TENANT in then.key):
+            yield from sql.set_key(now, then.key)
+        if then.multi_tenant and not now.multi_tenant:
+            yield from sql.keep_apart(then.name)
+
+
 def _new_tables(actual: Schema, desired: Schema) -> Iterator[Step]:
     for name in sorted(desired.keys() - actual.keys()):
         table = desired[name]
         yield sql.create_table(table)
         for index in sorted(table.indexes):
             yield sql.create_index(name, table.indexes[index], concurrently=False)
+        if table.multi_tenant:
+            yield from sql.keep_apart(name)
     for name in sorted(desired.keys() - actual.keys()):
         for _, key in sorted(desired[name].foreign_keys.items()):
             yield sql.add_foreign_key(name, key, new=True)

@@ -2,19 +2,25 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import asyncpg
 from pydantic import TypeAdapter
 
+from dataflow_service.registry.model import TENANT
 from dataflow_service.registry.quoting import quote
 from dataflow_service.schema import steps as steps_of
 from dataflow_service.schema.migration import Migration, State
+from dataflow_service.schema.sql import POLICY
 from dataflow_service.schema.steps import Steps
 from dataflow_service.schema.tables import SERVICE_TABLES, Check, Column, Declared, ForeignKey, Index, Schema, Table
 
 LOCK_SECONDS = 2.0
 """How long a step waits for its lock: as long, others who want the table wait behind it."""
+
+_POLICY = f"({TENANT} = ( SELECT NULLIF(current_setting('app.tenant'::text, true), ''::text) AS \"nullif\"))"
+"""How PostgreSQL spells the condition of the policy that schema/sql.py makes."""
 
 _DECLARED = TypeAdapter(Declared)
 _CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+(?:\[\])?|true|false|-?[0-9]+(\.[0-9]+)?")
@@ -54,10 +60,19 @@ async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema
     columns, indexes = await _columns(connection, desired), await _indexes(connection)
     checks, foreign_keys = await _checks(connection), await _foreign_keys(connection)
     return {
-        (name := row["name"]): Table(
-            name, columns[name], indexes[name], checks[name], foreign_keys[name], row["rows"], row["size"]
+        row["name"]: Table(
+            row["name"],
+            columns[row["name"]],
+            indexes[row["name"]],
+            checks[row["name"]],
+            foreign_keys[row["name"]],
+            key=tuple(row["key"]),
+            multi_tenant=row["multi_tenant"],
+            key_name=row["key_name"] or "",
+            rows=row["rows"],
+            size=row["size"],
         )
-        for row in await connection.fetch(_TABLES)
+        for row in await connection.fetch(_TABLES, _POLICY)
         if row["name"] not in SERVICE_TABLES
     }
 
@@ -112,8 +127,17 @@ async def _foreign_keys(connection: asyncpg.Connection) -> Mapping[str, dict[str
 
 _OWN = "c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relkind IN ('r', 'p')"
 _TABLES = f"""
-SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size
-  FROM pg_class AS c WHERE {_OWN} ORDER BY c.relname
+SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size,
+       k.conname AS key_name,
+       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS part (number, place)
+               JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = part.number ORDER BY place) AS key,
+       c.relrowsecurity AND c.relforcerowsecurity AND (
+           SELECT coalesce(bool_and(polname = '{POLICY}' AND polcmd = '*' AND polroles = '{{0}}'
+                                    AND pg_get_expr(polqual, polrelid) = $1 AND pg_get_expr(polwithcheck, polrelid) = $1), false)
+             FROM pg_policy WHERE polrelid = c.oid AND polpermissive) AS multi_tenant
+  FROM pg_class AS c
+  LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'
+ WHERE {_OWN} ORDER BY c.relname
 """  # noqa: S608 - text of this file
 _COLUMNS = f"""
 SELECT c.relname AS table_name, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
@@ -161,10 +185,55 @@ SELECT c.relname AS table_name, k.conname AS name, target.relname AS target, k.c
 
 
 async def has_rows(connection: asyncpg.Connection, table: str) -> bool:
-    """Whether a table of the schema has rows; False where there is no such table."""
+    """Whether a table of the schema has rows, of any tenant; False where there is no such table."""
     if not await connection.fetchval("SELECT to_regclass(quote_ident($1)) IS NOT NULL", table):
         return False
-    return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {quote(table)})"))  # noqa: S608 - quoted
+    try:
+        async with _seeing_all_rows(connection, table):
+            return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {quote(table)})"))  # noqa: S608 - quoted
+    except asyncpg.LockNotAvailableError:  # what is in use is taken for one that has rows
+        return True
+
+
+async def tenants(connection: asyncpg.Connection, table: str) -> list[str]:
+    """Return the tenants that have rows in a table; one that is no tenant where the table keeps none apart."""
+    if not await connection.fetchval(_IS_FORCED, table):
+        return [""]
+    async with _seeing_all_rows(connection, table):
+        return [row["tenant"] for row in await connection.fetch(_TENANTS.format(table=quote(table)))]
+
+
+_IS_FORCED = "SELECT relforcerowsecurity FROM pg_class WHERE oid = to_regclass(quote_ident($1))"
+# An index finds each tenant behind the one before: as many steps as tenants.
+_TENANTS = f"""
+WITH RECURSIVE found (tenant) AS (
+    (SELECT {TENANT} FROM {{table}} ORDER BY {TENANT} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {TENANT} FROM {{table}} WHERE {TENANT} > tenant ORDER BY {TENANT} LIMIT 1) FROM found WHERE tenant IS NOT NULL
+)
+SELECT tenant FROM found WHERE tenant IS NOT NULL
+"""  # noqa: S608 - text of this file
+
+
+@asynccontextmanager
+async def _seeing_all_rows(connection: asyncpg.Connection, table: str) -> AsyncIterator[None]:
+    """Context manager in which policies do not hold for this connection, the table's owner. Nothing of it is committed.
+
+    Others wait for the table meanwhile: only a glance is allowed.
+    """
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        if await connection.fetchval(_IS_FORCED, table):
+            await connection.execute(f"ALTER TABLE {quote(table)} NO FORCE ROW LEVEL SECURITY")
+        yield
+    finally:
+        await transaction.rollback()
+
+
+async def act_for(connection: asyncpg.Connection, tenant: str) -> None:
+    """Let the connection see the rows of a tenant."""
+    await connection.execute("SELECT set_config('app.tenant', $1, false)", tenant)
 
 
 async def index_is_valid(connection: asyncpg.Connection, table: str, name: str) -> bool | None:

@@ -2,21 +2,27 @@
 
 from dataclasses import replace
 
-from dataflow_service.registry.quoting import quote
+from dataflow_service.registry.model import TENANT
+from dataflow_service.registry.quoting import quote, quote_text
 from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction, Work
 from dataflow_service.schema.tables import Check, Column, ForeignKey, Index, Table, constraint_name
+from nexus_chassis.channels import DEFAULT_TENANT
+
+POLICY = "tenant"
+"""The policy that shows each row to its tenant alone."""
 
 _EXCLUSIVE = "ACCESS EXCLUSIVE"
 
 
 def create_table(table: Table) -> Step:
     """Make a table, without its indexes."""
-    columns = [_primary_key(column) if column.name == "id" else _column(column) for column in table.columns.values()]
+    columns = [_id(column) if column.name == "id" else _column(column) for column in table.columns.values()]
+    key = f"PRIMARY KEY ({', '.join(map(quote, table.key))})"
     checks = [f"CONSTRAINT {quote(check.name)} {check.definition}" for check in table.checks.values()]
     return Step(
         action="create table",
         table=table.name,
-        statement=f"CREATE TABLE {quote(table.name)} ({', '.join([*columns, *checks])})",
+        statement=f"CREATE TABLE {quote(table.name)} ({', '.join([*columns, key, *checks])})",
         lock="none",
         undo=drop_table(table.name),
     )
@@ -29,10 +35,10 @@ def drop_table(name: str) -> Step:
     )
 
 
-def _primary_key(column: Column) -> str:
+def _id(column: Column) -> str:
     if column.type == "bigint":
-        return f"{quote(column.name)} bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-    return f"{quote(column.name)} {column.type}{_default(column)} PRIMARY KEY"
+        return f"{quote(column.name)} bigint GENERATED ALWAYS AS IDENTITY"
+    return _column(column)
 
 
 def _column(column: Column) -> str:
@@ -48,6 +54,53 @@ def add_column(table: str, column: Column) -> Step:
     statement = f"{_alter(table)} ADD COLUMN {_column(column)}"
     step = _altering("add column", table, statement, undo=drop_column(table, column.name))
     return replace(step, columns=(column.name,))
+
+
+def add_tenant(table: str, column: Column) -> list[Step]:
+    """Add the column of the tenant: the rows that are there belong to the default tenant."""
+    literal = quote_text(DEFAULT_TENANT)
+    return [
+        add_column(table, replace(column, default=f"{literal}::text")),
+        set_default(table, column, f"{literal}::text"),
+    ]
+
+
+def set_key(table: Table, columns: tuple[str, ...]) -> list[Step]:
+    """Give a table another primary key: an index is made while others write, and put in place of the key."""
+    index = Index(constraint_name(table.name, "next_key"), columns, unique=True)
+    name = quote(table.key_name)
+    change = f"{_alter(table.name)} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} PRIMARY KEY"
+    back = _altering("set primary key", table.name, f"{change} ({', '.join(map(quote, table.key))})", rewrites=True)
+    swap = _altering("set primary key", table.name, f"{change} USING INDEX {quote(index.name)}", undo=back)
+    return [create_index(table.name, index, concurrently=True), replace(swap, columns=columns)]
+
+
+def keep_apart(table: str) -> list[Step]:
+    """Show each row to its tenant alone, to the owner of the table as well."""
+    condition = f"{quote(TENANT)} = (SELECT nullif(current_setting('app.tenant', true), ''))"
+    policy = f"CREATE POLICY {POLICY} ON {quote(table)} USING ({condition}) WITH CHECK ({condition})"
+    drop = _altering("drop policy", table, f"DROP POLICY {POLICY} ON {quote(table)}")
+    change = f"{_alter(table)} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    return [
+        _altering("create policy", table, policy, undo=drop),
+        _altering("keep tenants apart", table, change, undo=_mixing(table)),
+    ]
+
+
+def mix(table: str) -> list[Step]:
+    """Show all rows to all tenants."""
+    apart = keep_apart(table)
+    return [
+        replace(_mixing(table), undo=replace(apart[1], undo=None)),
+        _altering(
+            "drop policy", table, f"DROP POLICY IF EXISTS {POLICY} ON {quote(table)}", undo=replace(apart[0], undo=None)
+        ),
+    ]
+
+
+def _mixing(table: str) -> Step:
+    change = f"{_alter(table)} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
+    return replace(_altering("mix tenants", table, change), destructive=True)
 
 
 def drop_column(table: str, name: str) -> Step:

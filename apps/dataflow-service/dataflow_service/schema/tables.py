@@ -4,8 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from dataflow_service.registry.model import TENANT
+
 SERVICE_TABLES = frozenset(
-    {"change_positions", "change_sets", "changes", "idempotency_keys", "model_migrations", "schema_migrations"}
+    {
+        "change_positions",
+        "change_sets",
+        "changes",
+        "idempotency_keys",
+        "import_parts",
+        "model_migrations",
+        "schema_migrations",
+    }
 )
 """Tables of the service itself, which its SQL files make."""
 
@@ -70,16 +80,28 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `rows` is PostgreSQL's estimate, None where there is none; `size` is in bytes, with indexes."""
+    """A table. `rows` is PostgreSQL's estimate, None where there is none; `size` is in bytes, with indexes.
+
+    `multi_tenant`: PostgreSQL shows a row to its tenant alone. The primary key of a table that the database has is the
+    constraint `key_name`.
+    """
 
     name: str
     columns: Mapping[str, Column]
     indexes: Mapping[str, Index]
     checks: Mapping[str, Check] = field(default_factory=dict)
     foreign_keys: Mapping[str, ForeignKey] = field(default_factory=dict)
+    key: tuple[str, ...] = ("id",)
+    multi_tenant: bool = False
+    key_name: str = field(default="", compare=False)
     rows: int | None = field(default=None, compare=False)
     size: int = field(default=0, compare=False)
 
+
+TENANT_COLUMN = Column(
+    TENANT, "text", nullable=False, default="NULLIF(current_setting('app.tenant'::text, true), ''::text)"
+)
+"""The tenant of a row: that of the connection which writes it. A connection without one can write none."""
 
 type Schema = Mapping[str, Table]
 """Tables by name."""

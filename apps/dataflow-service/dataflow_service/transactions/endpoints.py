@@ -24,7 +24,7 @@ async def run_transaction(request: Request, principal: Caller, nodes: Nodes) -> 
 
     async def run(writing: Writing) -> Answer:
         async with writing() as rows:
-            results = await service.run(nodes, operations, rows)
+            results = await service.run(nodes, principal, operations, rows)
         return Answer(results)
 
     return await respond(attempt, partial(nodes.writing, principal), run)

@@ -2,19 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 MAX_OPERATIONS = 100
 """Operations in one transaction."""
-
-
-class Operation(BaseModel):
-    """A node that changes rows, and its parameters."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    node: str
-    parameters: dict[str, Any]
 
 
 class TransactionResults(BaseModel):
@@ -23,6 +14,14 @@ class TransactionResults(BaseModel):
     results: list[dict[str, Any]] = Field(description="as the nodes return them")
 
 
+_OPERATION = {
+    "type": "object",
+    "title": "Operation",
+    "description": "A node that changes rows, and its parameters.",
+    "properties": {"node": {"$ref": "#/components/schemas/NodeName"}, "parameters": {"type": "object"}},
+    "required": ["node", "parameters"],
+    "additionalProperties": False,
+}
 TRANSACTION_BODY = {
     "requestBody": {
         "content": {
@@ -33,7 +32,7 @@ TRANSACTION_BODY = {
                     "properties": {
                         "operations": {
                             "type": "array",
-                            "items": Operation.model_json_schema(),
+                            "items": _OPERATION,
                             "minItems": 1,
                             "maxItems": MAX_OPERATIONS,
                         }

@@ -12,9 +12,10 @@ from dataflow_service.records.parsing import MAX_ROWS
 from dataflow_service.records.writer import RecordWriter
 from dataflow_service.transactions.errors import REFUSALS, OperationRefusedError, TooManyChangesError
 from dataflow_service.transactions.parsing import OPERATIONS, Operation
+from nexus_chassis.principal import Principal
 
 
-async def run(nodes: NodeService, operations: Sequence[Operation], rows: RecordWriter) -> bytes:
+async def run(nodes: NodeService, principal: Principal, operations: Sequence[Operation], rows: RecordWriter) -> bytes:
     """Run operations in the transaction of `rows`, one after the other, and return `results` as JSON.
 
     Raises:
@@ -27,7 +28,7 @@ async def run(nodes: NodeService, operations: Sequence[Operation], rows: RecordW
     changed, size = 0, 0
     for number, operation in enumerate(operations):
         with _naming(number):
-            outcome = await nodes.run(operation.served, operation.parameters, lambda: nullcontext(rows))
+            outcome = await nodes.run(principal, operation.served, operation.parameters, lambda: nullcontext(rows))
         results.append(outcome.json())
         changed += _changed(outcome)
         size += len(results[-1])

@@ -8,6 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import JSON, invalid, problem
+from channel import shown
 from streams import CSV, NDJSON, ndjson, on_lines, sku_taken
 
 PATH = "/v1/product/bulk"
@@ -103,10 +104,11 @@ async def test_the_last_of_rows_with_one_key_stands(
     assert await database.fetchval("SELECT array_agg(name ORDER BY name) FROM products WHERE name < 'a'") == ["2"]
 
 
-async def test_changes_of_a_bulk_are_logged(three: aiohttp.ClientSession) -> None:
+async def test_changes_of_a_bulk_are_logged(three: aiohttp.ClientSession, database: asyncpg.Connection) -> None:
     await _send(three, UPSERT, {"name": "new", "sku": "B"}, {"name": "d", "sku": "D"})
     await _send(three, UPDATE, {"id": 1, "name": "x"})
     await _send(three, DELETE, {"id": 3})
+    await shown(database)
     items = (await (await three.get("/v1/changes?limit=1000")).json())["items"]
     logged = [(item["op"], item["row"] and item["row"]["name"]) for item in items[-4:]]
     assert sorted(logged[:2]) == [("create", "d"), ("update", "new")]  # of one statement

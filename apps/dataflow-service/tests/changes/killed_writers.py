@@ -13,9 +13,9 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Coroutine
 from datetime import timedelta
 
+from killing import start
 from redis.asyncio import Redis
 
 from dataflow_service.changes import repository
@@ -42,7 +42,7 @@ VALUES = {
 
 async def _serve(settings: Settings, registry: Registry, report: int | None) -> None:
     """Write a row by each writer and report its id, or where there is nobody to report to, publish all that is there."""
-    database = Database(create_pool(settings))
+    database = Database(create_pool(settings, row_security=True))
     async with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
         relay = ChangeRelay(database, redis, registry, kept=timedelta(days=1))
         records = RecordService(database, relay.announce, read_seconds=10)
@@ -68,15 +68,6 @@ async def _all_published(database: Database) -> None:
             await asyncio.sleep(0.05)
 
 
-def _start(work: Coroutine[None, None, None]) -> int:
-    process = os.fork()
-    if process == 0:
-        asyncio.run(work)
-        os._exit(0)
-    work.close()
-    return process
-
-
 def main(rounds: int) -> None:
     """Kill as many processes, then publish the rest."""
     settings, registry = load(Settings), loader.load("dataflow_service.models")
@@ -84,7 +75,7 @@ def main(rounds: int) -> None:
     reported: list[int] = []
     for _ in range(rounds):
         reading, writing = os.pipe()
-        process = _start(_serve(settings, registry, writing))
+        process = start(_serve(settings, registry, writing))
         os.close(writing)
         with os.fdopen(reading) as reports:
             reported.append(int(reports.readline()))
@@ -92,7 +83,7 @@ def main(rounds: int) -> None:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             reported += [int(line) for line in reports]
-    _, status = os.waitpid(_start(_serve(settings, registry, None)), 0)
+    _, status = os.waitpid(start(_serve(settings, registry, None)), 0)
     sys.stdout.write(json.dumps(reported))
     sys.exit(status)
 

@@ -11,13 +11,14 @@ from answers import invalid, problem
 from channel import shown
 from readings import READING
 from tcp_proxy import Proxy
+from tenants import DEFAULT_TENANT
 
 from dataflow_service.changes import repository as changes
 from dataflow_service.records import repository
 from dataflow_service.records.author import Author
 from dataflow_service.registry import loader
 
-AUTHOR = Author(None, '{"subject": "test"}')
+AUTHOR = Author("default", '{"subject": "test"}')
 VALUES = {
     "name": "x",
     "description": None,
@@ -112,7 +113,10 @@ async def test_a_transaction_that_commits_late_is_not_missed_and_none_is_repeate
 ) -> None:
     model = loader.load("dataflow_service.models").named("Product")
     start = (await _page(client, after="latest"))["next"]
-    first, second = await asyncpg.connect(postgres_url), await asyncpg.connect(postgres_url)
+    first, second = (
+        await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT),
+        await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT),
+    )
     await first.execute("BEGIN")
     await second.execute("BEGIN")
     await repository.create(first, AUTHOR, model, VALUES)

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from answers import JSON, problem
 from parts import until
+from tenants import DEFAULT_TENANT
 
 from dataflow_service.idempotency import service as idempotency
 from nexus_testkit import Issuer
@@ -16,6 +17,7 @@ KEY = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
 CREATE = {"node": "ProductCreateNode", "parameters": {"name": "a"}}
 REQUESTS = [
     pytest.param("/v1/product", {"name": "a"}, id="create"),
+    pytest.param("/v1/product/upsert?on=sku", {"name": "a", "sku": "s"}, id="upsert"),
     pytest.param("/v1/product/bulk", [{"name": "a"}], id="bulk"),
     pytest.param("/v1/nodes/ProductCreateNode/execute", {"parameters": {"name": "a"}}, id="node"),
     pytest.param("/v1/nodes/ProductBulkCreateNode/execute", {"parameters": {"data": [{"name": "a"}]}}, id="bulk node"),
@@ -165,7 +167,7 @@ async def test_fifty_clients_at_once_have_one_effect(
 async def test_a_request_whose_first_is_still_running_is_refused(
     client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_url: str
 ) -> None:
-    other = await asyncpg.connect(postgres_url)
+    other = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT)
     await other.execute("BEGIN; INSERT INTO products (name, sku) VALUES ('other', 's')")
 
     def send() -> Any:  # noqa: ANN401 - aiohttp's own context manager

@@ -1,14 +1,17 @@
 """Shows faults of the framework as it is, in a process of its own: prints what it does with each, as JSON.
 
-python raw_framework.py URL          the faults of nodes, on the tables that the test made
-python raw_framework.py URL health   what it says about a server that is away
+python raw_framework.py URL nodes    the faults of nodes, on tables that it makes
+python raw_framework.py URL schema   what it does with tables that are there
+python raw_framework.py URL around   what it says about a server that is away, and the files it writes
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import sys
+import time
 import warnings
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +20,8 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from dataflow import DataFlow  # type: ignore[import-untyped]
+from dataflow.migrations.auto_migration_system import ColumnDefinition, TableDefinition  # type: ignore[import-untyped]
+from dataflow.migrations.concurrent_access_manager import MigrationLockManager  # type: ignore[import-untyped]
 from tcp_proxy import Proxy
 
 warnings.simplefilter("ignore")
@@ -100,9 +105,70 @@ async def _faults(url: str) -> dict[str, Any]:
     many = [{"name": f"n{min(number, 2400)}", "price": 1.0} for number in range(2402)]
     found["bulk"] = await _outcome(db, "CableBulkCreateNode", data=many)
     found["bulk rows"] = await rows.fetchval("SELECT count(*) FROM cables")
+    await rows.execute("DROP INDEX cables_name_idx; TRUNCATE cables")
+    await _undone(db)
+    found["rows of what was undone"] = await rows.fetchval("SELECT count(*) FROM cables")
+    found["CPU per row"] = [await _cpu_per_row(db, number) for number in (100, 500, 4000)][1:]
     await rows.execute("DROP TABLE cables, jobs")
     await rows.close()
     return found
+
+
+async def _undone(db: Any) -> None:  # noqa: ANN401 - the framework has no types
+    with contextlib.suppress(asyncio.CancelledError):
+        async with db.transactions.begin():
+            await db.express.create("Cable", {"name": "x", "price": 1.0})
+            raise asyncio.CancelledError
+
+
+async def _cpu_per_row(db: Any, number: int) -> float:  # noqa: ANN401 - the framework has no types
+    rows = [{"name": f"n{place}", "price": 1.0} for place in range(number)]
+    started = time.process_time()
+    assert (await _outcome(db, "CableBulkCreateNode", data=rows, batch_size=number))["processed"] == number
+    return (time.process_time() - started) / number
+
+
+async def _schema(url: str) -> dict[str, Any]:
+    rows = await asyncpg.connect(url)
+    await rows.execute(f"{TABLES}; CREATE TABLE orders (id bigint PRIMARY KEY)")
+    db = _database(url, migration_enabled=True)
+
+    class Cable:
+        id: int
+        name: int
+        width: int = 0
+
+    db.model(Cable)
+    await db.initialize()
+    system = db._migration_system  # noqa: SLF001 - what is shown
+    current = await _tables(rows)
+    columns = db._convert_fields_to_columns(db.get_model_fields("Cable"))  # noqa: SLF001 - as auto_migrate does
+    target = db._convert_dict_schema_to_table_definitions({"cables": {"columns": columns}})  # noqa: SLF001 - as above
+    plan = system.generator.generate_migration(system.inspector.compare_schemas(current, target))
+    locks = [MigrationLockManager(system._migration_lock_manager.connection_manager) for _ in range(6)]  # noqa: SLF001 - as above
+    found = {
+        "plan": [operation.sql_up for operation in plan.operations],
+        "applied": (await db.auto_migrate(interactive=False, auto_confirm=True))[0],
+        "rolled back": await system.rollback_migration(),
+        "locked": [await lock.acquire_migration_lock("tables") for lock in locks],
+    }
+    await db._reconcile_columns_async("Cable", db.get_model_fields("Cable"), url)  # noqa: SLF001 - what the first use of a model does
+    found["columns"] = [(column.name, column.type) for column in (await _tables(rows))["cables"].columns]
+    return found
+
+
+async def _tables(rows: asyncpg.Connection) -> dict[str, Any]:
+    """The tables as the framework describes them, which its own reading finds in the schema `public` alone."""
+    tables: dict[str, Any] = {}
+    for table, name, kind in await rows.fetch(COLUMNS):
+        tables.setdefault(table, TableDefinition(table)).columns.append(ColumnDefinition(name, kind))
+    return tables
+
+
+COLUMNS = """
+SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema
+AND table_name IN ('cables', 'orders') ORDER BY table_name, ordinal_position
+"""
 
 
 async def _around(url: str) -> dict[str, Any]:
@@ -126,7 +192,7 @@ def _files() -> list[str]:
 
 
 async def _main(url: str, kind: str) -> None:
-    found = await (_faults(url) if kind == "nodes" else _around(url))
+    found = await {"nodes": _faults, "schema": _schema, "around": _around}[kind](url)
     sys.stdout.write(json.dumps(found, default=str))
     sys.stdout.flush()
     os._exit(0)  # the framework's threads and pools stay behind

@@ -5,7 +5,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-ROWS = {"", "/bulk", "/count", "/export", "/query", "/{row_id}"}
+IMPORTS = {"/imports/{import_id}", "/imports/{import_id}/parts/{part}"}
+ROWS = {"", "/bulk", "/count", "/export", "/query", "/upsert", "/{row_id}", *IMPORTS}
 
 
 @pytest.fixture
@@ -43,6 +44,35 @@ def test_bodies_and_answers_have_the_fields_of_the_model(document: dict[str, Any
     assert schemas["Product"]["properties"]["id"] == {"type": "integer", "format": "int64"}
     assert schemas["Product"]["properties"]["sku"] == {"anyOf": [{"type": "string"}, {"type": "null"}]}
     assert list(schemas["Product"]["properties"]) == schemas["Product"]["required"]
+
+
+def test_a_change_names_a_field(document: dict[str, Any]) -> None:
+    assert document["components"]["schemas"]["ProductChange"]["minProperties"] == 1
+
+
+def test_the_names_of_models_and_nodes_are_listed(document: dict[str, Any]) -> None:
+    schemas, paths = document["components"]["schemas"], document["paths"]
+    (name,) = paths["/v1/models/{name}"]["get"]["parameters"]
+    transaction = paths["/v1/transactions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    operation = transaction["properties"]["operations"]["items"]
+    assert schemas["ModelName"]["enum"] == ["Product"]
+    assert (len(schemas["NodeName"]["enum"]), schemas["NodeName"]["enum"][0]) == (11, "ProductCreateNode")
+    assert name["schema"] == {"$ref": "#/components/schemas/ModelName"}
+    assert operation["properties"]["node"] == {"$ref": "#/components/schemas/NodeName"}
+
+
+def test_each_status_of_success_is_there(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    assert list(paths["/v1/product/bulk"]["post"]["responses"]) == ["201", "200", "default"]
+    assert list(paths["/v1/product/{row_id}"]["get"]["responses"]) == ["200", "304", "default"]
+
+
+def test_a_query_has_no_parts_but_those_that_are_listed(document: dict[str, Any]) -> None:
+    (content,) = document["paths"]["/v1/product/query"]["post"]["requestBody"]["content"].values()
+    assert content["schema"]["additionalProperties"] is False
+    assert content["schema"]["properties"]["aggregates"]["propertyNames"] == {
+        "enum": ["count", "sum", "min", "max", "avg"]
+    }
 
 
 def test_references_and_ids_of_operations_are_sound(document: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import localcontext
@@ -13,6 +15,7 @@ from conftest import MakeSettings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from samples import INJECTIONS, PATHS, POOLS, ROWS, TABLE, Sample, in_order, insert, matches, read, samples
+from tenants import ME
 
 from dataflow_service.records import encoding, query_parsing
 from dataflow_service.records.query import GroupQuery
@@ -23,8 +26,8 @@ from nexus_chassis import strict_json
 from nexus_chassis.postgres import create_pool
 from nexus_chassis.unit_of_work import Database
 
-EXAMPLES = 200
-"""Generated filters; a proof runs 20,000. Orders and aggregates have half as many."""
+EXAMPLES = int(os.environ.get("DATAFLOW_TEST_FILTERS", "200"))
+"""Generated filters; `make prove` runs 20,000 (benchmarks/test_many_filters.py). Orders and aggregates have half as many."""
 
 SETTINGS = settings(
     max_examples=EXAMPLES,
@@ -61,7 +64,7 @@ class Bench:
     def _answer(self, text: str) -> bytes:
         query = query_parsing.of_body(self.model, strict_json.loads(text, decimals=True))
         assert not isinstance(query, GroupQuery)
-        return encoding.page_json(self.runner.run(self.records.read_page(self.model, query)))
+        return encoding.page_json(self.runner.run(self.records.read_page(ME, self.model, query)))
 
     def groups(self, **query: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - parts of a query
         """The groups of all pages of a query."""
@@ -70,7 +73,7 @@ class Bench:
         while True:
             body = query_parsing.of_body(self.model, {**query, "after": after})
             assert isinstance(body, GroupQuery)
-            groups = self.runner.run(self.records.read_groups(self.model, body))
+            groups = self.runner.run(self.records.read_groups(ME, self.model, body))
             page = json.loads(encoding.groups_json(groups))
             found += page["items"]
             if (after := page["next"]) is None:
@@ -79,7 +82,7 @@ class Bench:
     def count(self, document: object) -> int:
         """The number of rows of a filter in an address."""
         wanted = query_parsing.filter_of_address(self.model, json.dumps(document))
-        return self.runner.run(self.records.count(self.model, wanted))
+        return self.runner.run(self.records.count(ME, self.model, wanted))
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def bench(make_settings: MakeSettings, postgres_url: str, model_packages: None) 
     rows = samples(ROWS)
     with asyncio.Runner() as runner:
         runner.run(_fill(postgres_url, rows))
-        database = Database(create_pool(make_settings()))
+        database = Database(create_pool(make_settings(), row_security=True))
         model = loader.load("nullable_types").named("Sample")
         yield Bench(model, RecordService(database, lambda: None, read_seconds=10), rows, runner)
         runner.run(database.close())
@@ -151,11 +154,20 @@ def _depth(document: object) -> int:
     return max(((name in {"$and", "$or", "$not"}) + _depth(value) for name, value in document.items()), default=0)
 
 
-FILTERS = st.recursive(_leaves, _combined, max_leaves=12).filter(lambda document: _depth(document) <= 8)
+def _nested(parts: tuple[dict[str, Any], list[str]]) -> dict[str, Any]:
+    document, operators = parts
+    for operator in operators:
+        document = {operator: document if operator == "$not" else [document]}
+    return document
+
+
+_deep = st.tuples(_leaves, st.lists(st.sampled_from(["$and", "$or", "$not"]), min_size=5, max_size=8)).map(_nested)
+FILTERS = st.recursive(_leaves, _combined, max_leaves=12).filter(lambda document: _depth(document) <= 8) | _deep
 
 
 def test_a_filter_means_what_the_oracle_says(bench: Bench) -> None:
     seen = {"none": 0, "some": 0, "all": 0}
+    depths: set[int] = set()
 
     @SETTINGS
     @given(FILTERS)
@@ -164,9 +176,12 @@ def test_a_filter_means_what_the_oracle_says(bench: Bench) -> None:
         assert bench.ids(filter=document, limit=1000) == expected
         assert bench.count(document) == len(expected)
         seen["all" if len(expected) == ROWS else "some" if expected else "none"] += 1
+        depths.add(_depth(document))
 
     check()
     assert min(seen.values()) > EXAMPLES // 50  # the filters are of all kinds
+    assert max(depths) == 8
+    sys.stdout.write(f"\n{sum(seen.values())} filters equal to the oracle\n")
 
 
 _orders = st.lists(st.sampled_from(["id", "created_at", *ORDERED]), min_size=1, max_size=4, unique=True).flatmap(

@@ -16,6 +16,7 @@ from conftest import MakeSettings, make_tables
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from offers import LISTS, answered
+from tenants import ME
 
 from dataflow_service.records import encoding, parsing
 from dataflow_service.records.repository import Row
@@ -24,10 +25,7 @@ from dataflow_service.registry import loader
 from dataflow_service.registry.model import Model
 from nexus_chassis import strict_json
 from nexus_chassis.postgres import create_pool
-from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
-
-ME = Principal("me", "test", frozenset(), "", 0, "")
 
 ANSWERED = {name: answered(name, values) for name, values in LISTS.items()}
 EMPTY: dict[str, list[Any]] = {name: [] for name in LISTS}
@@ -119,7 +117,7 @@ class Bench:
     def create_many(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows as they are answered."""
         ids = self.runner.run(self._create_many(self._values(rows)))
-        found = [self.runner.run(self.records.read(self.model, row_id)) for row_id in ids]
+        found = [self.runner.run(self.records.read(ME, self.model, row_id)) for row_id in ids]
         return [json.loads(encoding.row_json(self.model, row)) for row in found]
 
     async def _create_many(self, values: list[parsing.Values]) -> list[Any]:
@@ -137,7 +135,7 @@ def bench(make_settings: MakeSettings, model_packages: None) -> Iterator[Bench]:
     settings = make_settings(models="rich_types")
     with asyncio.Runner() as runner:
         runner.run(make_tables(settings))
-        database = Database(create_pool(settings))
+        database = Database(create_pool(settings, row_security=True))
         model = loader.load("rich_types").named("Offer")
         yield Bench(model, RecordService(database, lambda: None, read_seconds=10), runner)
         runner.run(database.close())

@@ -205,9 +205,9 @@ async def test_the_header_fields_are_in_the_openapi_document(client: aiohttp.Cli
         for method, operation in operations.items()
     }
     assert headers == {
-        "get": ["If-None-Match"],
-        "patch": ["If-Match"],
-        "put": ["If-Match"],
+        "get": ["If-None-Match", "Prefer"],
+        "patch": ["If-Match", "Prefer"],
+        "put": ["If-Match", "Prefer"],
         "delete": ["If-Match"],
     }
 

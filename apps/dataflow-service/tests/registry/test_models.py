@@ -57,6 +57,7 @@ async def test_a_model_tells_its_fields_indexes_and_json_schema(client: aiohttp.
         "fields": [dict(zip(names, field, strict=True)) for field in FIELDS],
         "indexes": [{"name": "products_sku_key", "fields": ["sku"], "unique": True}],
         "relations": [],
+        "multi_tenant": True,
     }
     assert (schema["required"], schema["additionalProperties"]) == (["name"], False)
     assert schema["properties"]["name"] == {"maxLength": 1000, "minLength": 1, "title": "Name", "type": "string"}
@@ -84,6 +85,7 @@ async def test_the_table_has_the_columns_of_the_model(service: str, database: as
     assert [(name, named.get(kind, kind), nullable == "YES") for name, kind, nullable in columns] == [
         *((name, kind, nullable) for name, kind, _, nullable, _ in FIELDS),
         ("row_version", "bigint", False),
+        ("tenant_id", "text", False),
     ], service
 
 

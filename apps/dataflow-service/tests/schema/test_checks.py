@@ -22,7 +22,7 @@ PLAIN, WITH_OLD, WITH_NEW = parts(COLOUR), parts(COLOUR, checks=[OLD]), parts(CO
 
 CREATED = f"""\
 -- 1. create table: lock none, in a transaction
-CREATE TABLE "parts" ("id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "name" text NOT NULL, "colour" text, \
+CREATE TABLE "parts" ("id" bigint GENERATED ALWAYS AS IDENTITY, "name" text NOT NULL, "colour" text, PRIMARY KEY ("id"), \
 CONSTRAINT "{OLD.name}" CHECK ("colour" = ANY (ARRAY['it''s', 'red']::text[])));"""
 ADDED = f"""\
 -- 1. add check: lock ACCESS EXCLUSIVE, in a transaction

@@ -14,16 +14,16 @@ from nexus_chassis.postgres import migrate
 
 EVERY_TYPE = """\
 -- 1. create table: lock none, in a transaction
-CREATE TABLE "instrument_readings" ("id" uuid DEFAULT gen_random_uuid() PRIMARY KEY, "text" text NOT NULL, \
+CREATE TABLE "instrument_readings" ("id" uuid NOT NULL DEFAULT gen_random_uuid(), "text" text NOT NULL, \
 "flag" boolean NOT NULL, "whole" bigint NOT NULL, "real" double precision NOT NULL, "exact" numeric NOT NULL, \
 "moment" timestamp with time zone NOT NULL, "day" date NOT NULL, "key" uuid NOT NULL, "document" jsonb NOT NULL, \
 "maybe" bigint, "also" double precision DEFAULT '0.5'::double precision, \
 "created_at" timestamp with time zone NOT NULL DEFAULT now(), \
 "updated_at" timestamp with time zone NOT NULL DEFAULT now(), \
-"row_version" bigint NOT NULL DEFAULT '1'::bigint);"""
+"row_version" bigint NOT NULL DEFAULT '1'::bigint, PRIMARY KEY ("id"));"""
 EVERY_DEFAULT = """\
 -- 1. create table: lock none, in a transaction
-CREATE TABLE "settings_of_defaults" ("id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+CREATE TABLE "settings_of_defaults" ("id" bigint GENERATED ALWAYS AS IDENTITY, \
 "text" text NOT NULL DEFAULT 'it''s'::text, "flag" boolean NOT NULL DEFAULT true, \
 "whole" bigint NOT NULL DEFAULT '-5'::bigint, "real" double precision NOT NULL DEFAULT '1e-09'::double precision, \
 "exact" numeric NOT NULL DEFAULT '12.50'::numeric, \
@@ -34,7 +34,15 @@ CREATE TABLE "settings_of_defaults" ("id" bigint GENERATED ALWAYS AS IDENTITY PR
 "maybe" text DEFAULT ''::text, \
 "created_at" timestamp with time zone NOT NULL DEFAULT now(), \
 "updated_at" timestamp with time zone NOT NULL DEFAULT now(), \
-"row_version" bigint NOT NULL DEFAULT '1'::bigint);"""
+"row_version" bigint NOT NULL DEFAULT '1'::bigint, \
+"tenant_id" text NOT NULL DEFAULT NULLIF(current_setting('app.tenant'::text, true), ''::text), \
+PRIMARY KEY ("tenant_id", "id"));
+-- 2. create policy: lock ACCESS EXCLUSIVE, in a transaction
+CREATE POLICY tenant ON "settings_of_defaults" \
+USING ("tenant_id" = (SELECT nullif(current_setting('app.tenant', true), ''))) \
+WITH CHECK ("tenant_id" = (SELECT nullif(current_setting('app.tenant', true), '')));
+-- 3. keep tenants apart: lock ACCESS EXCLUSIVE, in a transaction
+ALTER TABLE "settings_of_defaults" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"""
 
 
 @pytest.fixture

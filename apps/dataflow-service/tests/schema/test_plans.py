@@ -16,8 +16,8 @@ START = parts(WEIGHT)
 
 CREATED = """\
 -- 1. create table: lock none, in a transaction
-CREATE TABLE "parts" ("id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "name" text NOT NULL, "weight" bigint, \
-"colour" text NOT NULL DEFAULT 'grey'::text);
+CREATE TABLE "parts" ("id" bigint GENERATED ALWAYS AS IDENTITY, "name" text NOT NULL, "weight" bigint, \
+"colour" text NOT NULL DEFAULT 'grey'::text, PRIMARY KEY ("id"));
 -- 2. create index: lock SHARE, in a transaction
 CREATE INDEX "parts_name_idx" ON "parts" ("name", "id");
 -- 3. create index: lock SHARE, in a transaction

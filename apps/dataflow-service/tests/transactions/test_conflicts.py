@@ -7,6 +7,7 @@ import asyncpg
 from answers import problem
 from conftest import MakeSettings
 from parts import until
+from tenants import DEFAULT_TENANT
 
 from dataflow_service.app import create_app
 from nexus_testkit import serving
@@ -34,7 +35,7 @@ async def test_of_two_overlapping_bulk_updates_one_is_done_and_the_other_may_be_
     client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_url: str
 ) -> None:
     await client.post("/v1/product/bulk", json=[{"name": "a"}] * 3)
-    barrier = await asyncpg.connect(postgres_url)
+    barrier = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT)
     await barrier.execute("BEGIN; UPDATE products SET name = name WHERE id = 3")
     bodies = [_updates("first", 1, 3, 2), _updates("second", 2, 3, 1)]
     tasks = [asyncio.create_task(_send(client, body)) for body in bodies]
@@ -60,7 +61,7 @@ async def test_a_transaction_that_cannot_be_serialized_may_be_repeated(
     headers = {"Authorization": f"Bearer {token}"}
     async with serving(create_app(make_settings())) as url, aiohttp.ClientSession(url, headers=headers) as client:
         await client.post("/v1/product", json={"name": "a"})
-        other = await asyncpg.connect(postgres_url)
+        other = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT)
         await other.execute("BEGIN; UPDATE products SET name = 'other' WHERE id = 1")
         task = asyncio.create_task(_send(client, _updates("b", 1)))
         await until(lambda: database.fetchval(WAITING), 1)

@@ -14,6 +14,7 @@ from mcp_server.protocol.errors import InsufficientScopeError, RpcError
 from mcp_server.protocol.jsonrpc import Batch
 from mcp_server.protocol.messages import Call, MessageId, Result
 from mcp_server.transports.errors import JsonNotAcceptedError
+from mcp_server.transports.schemas import ANSWERS, EXCHANGE
 from nexus_chassis.admission import ticket_of
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_body, require_json
@@ -40,7 +41,7 @@ _STATUS_OF_HANDSHAKE = frozenset(
 )
 
 
-@router.post("/mcp")
+@router.post("/mcp", openapi_extra=EXCHANGE, responses=ANSWERS)
 async def exchange(request: Request) -> Response:
     """Receive one JSON-RPC message; answer a request, acknowledge a notification."""
     context = await get_context(request)

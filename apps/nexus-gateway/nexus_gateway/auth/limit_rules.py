@@ -9,7 +9,7 @@ import re
 from nexus_gateway.auth.limit import Limit
 
 ADDRESS, ANONYMOUS, CLIENT, PRINCIPAL = "address", "anonymous", "client", "principal"
-MESSAGES, SIGN_IN, TOKEN = "messages", "sign-in", "token"
+MESSAGES, REGISTER, SIGN_IN, TOKEN = "messages", "register", "sign-in", "token"
 
 DEFAULTS = (
     Limit(PRINCIPAL, 60_000, 60),
@@ -20,6 +20,7 @@ DEFAULTS = (
     Limit(ANONYMOUS, 6_000, 60),
     Limit(SIGN_IN, 600, 60),
     Limit(TOKEN, 12_000, 60),
+    Limit(REGISTER, 30, 60),
 )
 
 _RULE = re.compile(r"([a-z-]+)=([1-9][0-9]{0,6})/([1-9][0-9]{0,4})")

@@ -130,7 +130,9 @@ def claims_of(principal: Principal, *, client_id: str | None = None, actor: str 
     """
     claims: dict[str, Any] = {"sub": principal.subject, "client_id": client_id or principal.client_id}
     if principal.session:
-        claims |= {"sid": principal.session, "session_epoch": principal.session_epoch}
+        claims["sid"] = principal.session
+    if principal.session or principal.session_epoch:
+        claims["session_epoch"] = principal.session_epoch
     if principal.tenant:
         claims["tenant"] = principal.tenant
     actors = (actor, *principal.actor) if actor else principal.actor

@@ -62,6 +62,11 @@ class Client(ClientMixin):
         """Whether the client has no secret."""
         return self.kind is ClientKind.PUBLIC
 
+    @property
+    def epoch(self) -> int:
+        """Which client of its id it is: higher than that of one that was removed before. In milliseconds since 1970."""
+        return 0 if self.created_at is None else int(self.created_at.timestamp() * 1000)
+
     def remembers_consent(self, redirect_uri: str) -> bool:
         """Whether a consent given once counts again.
 

@@ -24,7 +24,7 @@ from nexus_gateway.oauth.models import Client
 from nexus_gateway.oauth.public_network import create_session
 from nexus_gateway.oauth.registration import Registration
 from nexus_gateway.oauth.resources import Resources
-from nexus_gateway.oauth.service import ClientService
+from nexus_gateway.oauth.service import ClientService, EndClient
 from nexus_gateway.oauth.tokens import TokenService
 
 
@@ -72,6 +72,7 @@ async def open_oauth(
     clients = Clients(database, _built_in(service), documents)
     tools = GrantTools(
         issuer=issuer,
+        find_client=clients.find,
         codes=CodeStore(redis),
         grants=SessionGrants(redis, settings.session_seconds),
         sessions=sessions,
@@ -94,10 +95,15 @@ async def open_oauth(
 
 
 def administered_clients(
-    service: Client, scopes: Mapping[str, frozenset[str]], database: Database, changes: ChangeLog
+    service: Client,
+    scopes: Mapping[str, frozenset[str]],
+    database: Database,
+    changes: ChangeLog,
+    end_client: EndClient,
 ) -> ClientService:
     """The clients that administrators manage; `service` is the client of the settings."""
-    return ClientService(database, frozenset(client.id for client in _built_in(service)), scopes, changes)
+    reserved = frozenset(client.id for client in _built_in(service))
+    return ClientService(database, reserved, scopes, changes, end_client)
 
 
 def _built_in(service: Client) -> list[Client]:

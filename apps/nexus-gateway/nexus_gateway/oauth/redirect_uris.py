@@ -11,19 +11,56 @@ _LOOPBACK = re.compile(
 _WEB = re.compile(
     r"(?P<origin>https://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?)(?:[/?].*)?"
 )
-_PRIVATE = re.compile(r"(?P<scheme>[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+):/.+")  # RFC 8252 section 7.1
+# RFC 8252 section 7.1. Its section 8.4 would have schemes without a dot refused, because another program can take them more
+# easily. Well-known agents have such ones, `cursor` and `vscode`; what protects codes is PKCE, which is always demanded.
+_PRIVATE = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*):/.+")
+_NOT_PRIVATE = frozenset(
+    {
+        # run, show or read something in the browser
+        *("about", "blob", "cid", "content", "data", "feed", "file", "filesystem", "jar", "javascript", "livescript"),
+        *("mhtml", "mid", "mocha", "resource", "vbscript", "view-source", "wyciwyg"),
+        *(
+            "chrome",
+            "chrome-extension",
+            "edge",
+            "moz-extension",
+            "ms-browser-extension",
+            "opera",
+            "safari-web-extension",
+        ),
+        # servers elsewhere
+        *("dav", "ftp", "ftps", "git", "gopher", "http", "https", "irc", "ircs", "ldap", "ldaps", "nfs", "rtsp"),
+        *("sftp", "smb", "ssh", "svn", "telnet", "ws", "wss"),
+        # programs that pass on what they are given, or run it
+        *(
+            "callto",
+            "facetime",
+            "im",
+            "intent",
+            "itms-services",
+            "mailto",
+            "market",
+            "search-ms",
+            "shell",
+            "sip",
+            "sips",
+        ),
+        *("sms", "smsto", "tel", "urn", "xmpp"),
+    }
+)
+_OF_SYSTEMS = ("ms-", "x-apple")
 _MAX_PORT = 65535
 
 ACCEPTABLE = (
-    "Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a private-use scheme that is a reversed "
-    "domain name, such as com.example.app:/callback; at most 1,000 characters, without a fragment."
+    "Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a scheme of the application's own, such as "
+    "com.example.app:/callback; at most 1,000 characters, without a fragment."
 )
 """What a client may register, for messages."""
 
 
 def is_acceptable(uri: str) -> bool:
     """Whether a client may register the URI."""
-    return is_web(uri) or is_loopback(uri) or (_is_uri(uri) and _PRIVATE.fullmatch(uri) is not None)
+    return is_web(uri) or is_loopback(uri) or _is_private(uri)
 
 
 def is_web(uri: str) -> bool:
@@ -34,6 +71,12 @@ def is_web(uri: str) -> bool:
 def is_loopback(uri: str) -> bool:
     """Whether the URI leads to a program on the user's own computer (RFC 8252 section 7.3)."""
     return _loopback(uri) is not None
+
+
+def _is_private(uri: str) -> bool:
+    """Whether the URI leads to the application that has its scheme, and the scheme is none that means something else."""
+    found = _PRIVATE.fullmatch(uri) if _is_uri(uri) else None
+    return found is not None and found["scheme"] not in _NOT_PRIVATE and not found["scheme"].startswith(_OF_SYSTEMS)
 
 
 def is_registered(uri: str, registered: tuple[str, ...]) -> bool:

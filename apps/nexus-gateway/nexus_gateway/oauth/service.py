@@ -1,8 +1,9 @@
 """Clients, as administrators manage them."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from nexus_chassis.unit_of_work import Database
 from nexus_gateway.audit.changes import ChangeLog
@@ -14,6 +15,9 @@ from nexus_gateway.oauth.models import Client, GrantType, hash_secret
 from nexus_gateway.oauth.redirect_uris import ACCEPTABLE, is_acceptable
 from nexus_gateway.oauth.repository import ClientRepository
 from nexus_gateway.pagination import Slice, cut
+
+type EndClient = Callable[[str, int], Awaitable[None]]
+"""Ends the sessions of a client, and its own tokens of a lower epoch; raises RedisUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,9 @@ class NewClient:
 class ClientService:
     """The clients in PostgreSQL.
 
-    `reserved` are ids of the settings' own clients, `scopes` has the scopes that there are, by audience.
+    `reserved` are ids of the settings' own clients, `scopes` has the scopes that there are, by audience. `end_client` is
+    called before a removal is committed, so that there is none without it, and again afterwards, for sessions that began
+    meanwhile.
     """
 
     def __init__(
@@ -36,12 +42,14 @@ class ClientService:
         reserved: frozenset[str],
         scopes: Mapping[str, frozenset[str]],
         changes: ChangeLog,
+        end_client: EndClient,
     ) -> None:
         self._database = database
         self._clients = ClientRepository()
         self._reserved = reserved
         self._scopes = scopes
         self._changes = changes
+        self._end_client = end_client
 
     async def add(self, requester: Requester, wanted: Client) -> NewClient:
         """Add a client, with a new secret unless it is public.
@@ -61,6 +69,8 @@ class ClientService:
     def _check(self, client: Client) -> None:
         if client.id in self._reserved:
             raise ClientExistsError(client.id)
+        if _is_user_id(client.id):
+            raise InvalidClientError("The id of a client cannot be a UUID, as those of users are. Choose another id.")
         audiences = self._scopes.keys() | {GATEWAY}
         if unknown := client.audiences - audiences:
             raise InvalidClientError(f"There is no audience {_list(unknown)}. Use some of {_list(audiences)}.")
@@ -86,12 +96,23 @@ class ClientService:
         return client
 
     async def remove(self, requester: Requester, client_id: str) -> None:
-        """Remove a client: it receives no more tokens, and its sessions are not refreshed. Raises UnknownClientError."""
-        await self.get(requester, client_id)
+        """Remove a client, and end its sessions and tokens. Raises UnknownClientError."""
+        ends = (await self.get(requester, client_id)).epoch + 1
         async with self._database.unit_of_work() as unit:
             if not await self._clients.delete(unit.connection, client_id):
                 raise UnknownClientError(client_id)
+            await self._end_client(client_id, ends)
             await self._changes.record(unit, requester, "client.delete", client_id)
+        await self._end_client(client_id, ends)
+
+
+def _is_user_id(client_id: str) -> bool:
+    """Whether tokens of the client could be taken for a user's: both have the id as their subject."""
+    try:
+        UUID(client_id)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_grants(client: Client) -> None:

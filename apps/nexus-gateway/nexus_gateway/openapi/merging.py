@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nexus_chassis.openapi import BEARER, PROBLEM_CONTENT, PROBLEM_SCHEMA
 from nexus_gateway.openapi.errors import UnusableDocumentError
 from nexus_gateway.openapi.renaming import prefixed, used_components, with_prefix
 
@@ -25,25 +26,12 @@ _OTHER_SECURITY = {
     ("get", "/v1/status"): [{}, *_BEARER],
 }
 _SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "bearer": BEARER,
     "basic": {"type": "http", "scheme": "basic", "description": "Id and secret of an OAuth client."},
-}
-_PROBLEM_SCHEMA: Document = {
-    "type": "object",
-    "title": "Problem",
-    "description": "Problem details (RFC 9457); further members depend on the type.",
-    "properties": {
-        "type": {"type": "string", "title": "Type"},
-        "title": {"type": "string", "title": "Title"},
-        "status": {"type": "integer", "title": "Status"},
-        "detail": {"type": "string", "title": "Detail"},
-    },
-    "required": ["type", "title", "status", "detail"],
-    "additionalProperties": True,
 }
 _PROBLEM_RESPONSE: Document = {
     "description": "Why the request failed",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": PROBLEM_CONTENT,
 }
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 _OAUTH_PROBLEM_SCHEMA = {
@@ -51,7 +39,7 @@ _OAUTH_PROBLEM_SCHEMA = {
     "title": "OAuthProblem",
     "description": "An error of OAuth (RFC 6749 section 5.2), which is a problem as well.",
     "properties": {
-        **_PROBLEM_SCHEMA["properties"],
+        **PROBLEM_SCHEMA["properties"],
         "error": {"type": "string", "title": "Error"},
         "error_description": {"type": "string", "title": "Error Description"},
     },
@@ -117,7 +105,7 @@ def _own_part(own: Document) -> Document:
 
 def _own_item(path: str, item: Mapping[str, Any]) -> Document:
     return {
-        method: _without_validation_error(operation) | _security(method, path) if method in _METHODS else operation
+        method: _without_errors(operation) | _security(method, path) if method in _METHODS else operation
         for method, operation in item.items()
     }
 
@@ -173,15 +161,15 @@ def _service_operation(method: str, path: str, operation: Mapping[str, Any], sou
     kept = {key: value for key, value in operation.items() if key not in {"security", "servers"}}
     own_id = operation.get("operationId") or f"{method}{path}"
     name = _NO_IDENTIFIER.sub("_", f"{source.name}_{own_id}").strip("_")
-    return _without_validation_error(kept) | {"operationId": name, "tags": [source.name]}
+    return _without_errors(kept) | {"operationId": name, "tags": [source.name]}
 
 
-def _without_validation_error(operation: Mapping[str, Any]) -> Document:
-    """FastAPI declares one that no service here answers."""
+def _without_errors(operation: Mapping[str, Any]) -> Document:
+    """Without the error that FastAPI declares and no service here answers, and that for whatever fails, which is added."""
     responses = {
         status: response
         for status, response in operation["responses"].items()
-        if not (status == "422" and "HTTPValidationError" in str(response))
+        if status != "default" and not (status == "422" and "HTTPValidationError" in str(response))
     }
     return {**operation, "responses": responses}
 
@@ -200,7 +188,7 @@ def _pruned(document: Document) -> Document:
 
 def _all_components(documents: list[Document]) -> Document:
     merged: Document = {
-        "schemas": {"Problem": _PROBLEM_SCHEMA, "OAuthProblem": _OAUTH_PROBLEM_SCHEMA},
+        "schemas": {"Problem": PROBLEM_SCHEMA, "OAuthProblem": _OAUTH_PROBLEM_SCHEMA},
         "responses": {"Problem": _PROBLEM_RESPONSE, "OAuthProblem": _OAUTH_PROBLEM_RESPONSE},
         "securitySchemes": _SECURITY_SCHEMES,
     }

@@ -52,6 +52,11 @@ class _Call:
         """Whether all of its body is at hand."""
         return self.body is None or self.body.is_whole
 
+    @property
+    def is_late_by_client(self) -> bool:
+        """Whether the client is the reason why there is no time left: it waits no longer, or is still sending."""
+        return self.deadline.is_clients or (not self.is_whole and self.deadline.remaining() == 0)
+
 
 class Forwarder:
     """Passes requests on with a token of their own; the client's token goes no further than the gateway.
@@ -86,12 +91,13 @@ class Forwarder:
     async def _prepare(self, request: Request, route: Route, principal: Principal) -> _Call:
         """The call, once its body was received or has begun to be."""
         scope = request.scope
+        route = route.of(scope)
         url = upstream_url(route, scope["raw_path"], scope["query_string"])
         client = client_deadline(scope)
         headers = request_headers(scope, self._issue_token(principal, route.service), client_address(request))
         body = await RequestBody.receive(request, route.body_limit)
-        # What is still being uploaded is timed by the server; the service's time begins when it has the request.
-        deadline = Deadline(route.timeout if body is None or body.is_whole else None, client)
+        # How fast a body must arrive is up to the server; the service's own time begins when it has all of it.
+        deadline = Deadline(route.timeout if body is None or body.is_whole else route.upload_timeout, client)
         return _Call(request, route, self._upstreams.of(route), url, headers, body, deadline)
 
     async def _answer(self, call: _Call) -> _Answer:
@@ -105,7 +111,7 @@ class Forwarder:
         except (aiohttp.ClientError, OSError) as error:
             if body is not None and body.fault is not None:
                 raise body.fault from error
-            raise call.upstream.failure(error, call.deadline) from error
+            raise call.upstream.failure(error, blameless=call.is_late_by_client) from error
         call.upstream.succeed(began)
         return found
 

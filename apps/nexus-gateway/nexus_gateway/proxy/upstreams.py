@@ -6,7 +6,6 @@ import aiohttp
 
 from nexus_gateway.metrics import UPSTREAM_FAILURES, UPSTREAM_RETRIES, UPSTREAM_SECONDS
 from nexus_gateway.proxy.breaker import Breaker
-from nexus_gateway.proxy.deadlines import Deadline
 from nexus_gateway.proxy.errors import (
     UpstreamBrokenError,
     UpstreamError,
@@ -44,11 +43,14 @@ class Upstream:
         UPSTREAM_RETRIES.labels(self._service).inc()
         return True
 
-    def failure(self, error: Exception, deadline: Deadline) -> UpstreamError:
-        """Count a request that failed with this error, and return what to raise."""
+    def failure(self, error: Exception, *, blameless: bool) -> UpstreamError:
+        """Count a request that failed with this error, and return what to raise.
+
+        `blameless`: a timeout says nothing about the service.
+        """
         if isinstance(error, TimeoutError):
             failure: UpstreamError = UpstreamTimeoutError(self._service)
-            self._count("timeout", opens=not deadline.is_clients)  # a client in a hurry says nothing about the service
+            self._count("timeout", opens=not blameless)
         elif isinstance(error, aiohttp.ClientConnectorError):
             failure = UpstreamUnavailableError(self._service)
             self._count("unreachable")

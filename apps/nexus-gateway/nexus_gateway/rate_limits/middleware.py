@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from nexus_chassis.problems import problem_of
 from nexus_gateway.auth.client_address import client_address
 from nexus_gateway.auth.errors import RateLimitedError
-from nexus_gateway.auth.limit_rules import ANONYMOUS, SIGN_IN, TOKEN
+from nexus_gateway.auth.limit_rules import ANONYMOUS, REGISTER, SIGN_IN, TOKEN
 from nexus_gateway.auth.limits import set_usage, usage_of
 from nexus_gateway.context import get_context
 
@@ -23,6 +23,7 @@ _CLASSES = {
     ("POST", "/login"): SIGN_IN,
     ("POST", "/account/password"): SIGN_IN,
     ("POST", "/oauth/token"): TOKEN,
+    ("POST", "/oauth/register"): REGISTER,
 }
 
 

@@ -246,6 +246,11 @@ class SessionService[Access: AccessToken]:
             target = f"user:{user_id}"
             self._audit.record(_ended("sessions.end", user_id, principal, target, address))
 
+    async def end_client(self, client_id: str, epoch: int) -> None:
+        """End all that a client has, at every service: its users' sessions, and its own tokens of a lower epoch."""
+        await self._sessions.end_tokens_of_client(client_id, epoch)
+        await self._sessions.end_of_client(client_id)
+
     async def raise_epoch(self, user_id: str) -> None:
         """End the access tokens of the user, at every service; those that are fetched next have the rights of then."""
         await self._sessions.raise_epoch(user_id)

@@ -11,5 +11,5 @@ async def browser(gateway: str, session: dict[str, Any], redis_url: str) -> Asyn
     """A browser at which the administrator is signed in."""
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         browser = Browser(http, gateway)
-        await browser.sign_in(redis_url, session["session_id"])
+        await browser.enter(redis_url, session["session_id"])
         yield browser

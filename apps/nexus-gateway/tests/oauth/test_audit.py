@@ -42,7 +42,7 @@ async def test_a_consent_and_the_tokens_that_follow(
 
     user, scope = claims(session["access_token"])["sub"], {"scope": "data:read tools:call"}
     for action in ("consent.grant", "token.issue"):
-        (entry,) = await entries(http, browser.gateway, admin, action)
+        (entry,) = await entries(http, browser.url, admin, action)
         assert said(entry, "subject", "client_id", "target", "detail") == (user, "mcp-client", "mcp-server", scope)
 
 

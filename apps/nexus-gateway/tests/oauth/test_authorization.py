@@ -3,9 +3,10 @@ from urllib.parse import quote, urlencode
 
 import aiohttp
 import pytest
-from authorizing import CHALLENGE, REDIRECT, WEB, Browser, Page, code_client, request_of
+from authorizing import CHALLENGE, REDIRECT, WEB, Browser, code_client, request_of
 from conftest import AddUser
 from oauth_requests import ISSUER, add_client
+from page_client import Page
 from redirect_attacks import ATTACKS
 from redis.asyncio import Redis
 
@@ -46,7 +47,7 @@ class TestConsent:
         assert (page.status, page.answer) == (303, refused("access_denied", "The user denied the request."))
 
     async def test_a_stranger_signs_in_first(self, browser: Browser) -> None:
-        browser.cookie = ""
+        browser.cookies.clear()
         page = await browser.open(state="s")
 
         target = f"/oauth/authorize?{urlencode(request_of(state='s'))}"
@@ -63,7 +64,7 @@ class TestConsent:
 
     async def test_a_page_of_another_origin_decides_nothing(self, browser: Browser) -> None:
         page = await browser.open()
-        browser.headers = {"Origin": "https://evil.example"}
+        browser.headers["Origin"] = "https://evil.example"
 
         assert (await browser.decide(page, "allow")).status == 403
 
@@ -171,7 +172,7 @@ class TestRefusedOnAPage:
         ],
     )
     async def test_a_query_that_is_ambiguous(self, browser: Browser, query: str, text: str) -> None:
-        assert is_page(await browser.send("GET", f"/oauth/authorize?{query}"), 400, text)
+        assert is_page(await browser.get(f"/oauth/authorize?{query}"), 400, text)
 
 
 class TestRefusedToTheClient:
@@ -224,9 +225,7 @@ class TestRefusedToTheClient:
     async def test_two_resources(self, browser: Browser) -> None:
         query = f"{urlencode(request_of())}&resource=http://localhost:8000"
 
-        assert is_page(
-            await browser.send("GET", f"/oauth/authorize?{query}"), 400, "Tokens are issued for one resource"
-        )
+        assert is_page(await browser.get(f"/oauth/authorize?{query}"), 400, "Tokens are issued for one resource")
 
     @pytest.mark.usefixtures("add_tenant")
     async def test_a_client_of_another_tenant(
@@ -262,6 +261,6 @@ async def test_a_code_is_stored_hashed_and_for_a_minute(browser: Browser, redis_
 async def test_nobody_is_asked_about_a_client_before_signing_in(browser: Browser, add_user: AddUser) -> None:
     """Strangers cannot make the gateway fetch documents."""
     assert add_user
-    browser.cookie = ""
+    browser.cookies.clear()
 
     assert (await browser.open(client_id="https://localhost:1/client.json")).status == 303

@@ -1,10 +1,19 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
+from authorizing import WEB, Browser, code_client, token_form, tokens_of
 from conftest import AddUser
-from oauth_requests import add_client, claims, post
+from oauth_requests import Added, add_client, claims, post
+from redis.asyncio import Redis
+
+from nexus_chassis.revocations import Revocations, follow_revocations
+from nexus_chassis.tokens import InvalidTokenError, TokenVerifier
+from nexus_gateway.sessions.service import SessionService
 
 NEW = {
     "name": "Importer",
@@ -17,14 +26,19 @@ NEW = {
 AUDIENCES = "classification-service, dataflow-service, mcp-server, nexus-gateway"
 SCOPES = "admin, classify, data:admin, data:read, data:write, events:publish, tools:call, workflows:deploy"
 ACCEPTABLE = (
-    "Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a private-use scheme that is a reversed "
-    "domain name, such as com.example.app:/callback; at most 1,000 characters, without a fragment."
+    "Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a scheme of the application's own, such as "
+    "com.example.app:/callback; at most 1,000 characters, without a fragment."
 )
 INVALID = "invalid-client-description"
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"audiences": ["postgres"]}, INVALID, f"There is no audience postgres. Use some of {AUDIENCES}."),
     ({"scopes": ["root"]}, INVALID, f"There is no scope root. Use some of {SCOPES}."),
     ({"grant_types": ["authorization_code"]}, INVALID, "The grant authorization_code needs a redirect URI."),
+    (
+        {"id": "0b5e9a3c-6f0e-4a0e-9d8e-0a6f3b1c2d4e"},
+        INVALID,
+        "The id of a client cannot be a UUID, as those of users are. Choose another id.",
+    ),
     ({"kind": "public"}, INVALID, "A public client cannot use client_credentials. Make it confidential."),
     ({"grant_types": ["refresh_token"]}, INVALID, "The grant refresh_token needs authorization_code as well."),
     (
@@ -33,6 +47,42 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         f"The redirect URI 'http://app.example/' cannot be used. {ACCEPTABLE}",
     ),
 ]
+
+
+async def own_token(http: aiohttp.ClientSession, gateway: str, client: dict[str, str], audience: str) -> str:
+    """A token that the client has for itself."""
+    form = {"grant_type": "client_credentials", "audience": audience}
+    status, body = await post(http, f"{gateway}/oauth/token", headers=client, data=form)
+    assert status == 200, body
+    return str(body["access_token"])
+
+
+async def web_tokens(browser: Browser, http: aiohttp.ClientSession, added: Added) -> dict[str, Any]:
+    """The tokens of a user's session with the client `web`."""
+    form = token_form(await browser.allow(client_id="web", redirect_uri=WEB), client_id=None, redirect_uri=WEB)
+    status, body = await post(http, f"{browser.url}/oauth/token", headers=added.headers, data=form)
+    assert status == 200, body
+    return dict(body)
+
+
+async def status_of(http: aiohttp.ClientSession, gateway: str, token: str) -> int:
+    """How the gateway answers a request with the token."""
+    async with http.get(f"{gateway}/v1/me", headers={"Authorization": f"Bearer {token}"}) as response:
+        return response.status
+
+
+async def remove(http: aiohttp.ClientSession, gateway: str, admin: dict[str, str], client_id: str) -> None:
+    async with http.delete(f"{gateway}/v1/clients/{client_id}", headers=admin) as response:
+        assert response.status == 204, await response.text()
+
+
+@asynccontextmanager
+async def followed(gateway: str, audience: str = "dataflow-service") -> AsyncIterator[TokenVerifier]:
+    """The verifier of another service, which follows what ended."""
+    revocations = Revocations()
+    keys = f"{gateway}/.well-known/jwks.json"
+    async with follow_revocations(f"{gateway}/oauth/revocations", revocations):
+        yield TokenVerifier("http://localhost:8000", audience, keys, revocations=revocations)
 
 
 def shown(body: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +187,87 @@ class TestRemoving:
             assert response.status == 204
 
         assert (await post(http, f"{gateway}/oauth/token", headers=added.headers, data=form))[0] == 401
+
+    async def test_its_own_tokens_end_everywhere_within_a_second(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+    ) -> None:
+        audiences = ["nexus-gateway", "dataflow-service"]
+        added = await add_client(http, gateway, admin, id="importer", audiences=audiences)
+        tokens = {name: await own_token(http, gateway, added.headers, name) for name in audiences}
+        async with followed(gateway) as verifier:
+            assert (await verifier.verify(tokens["dataflow-service"])).subject == "importer"
+            assert await status_of(http, gateway, tokens["nexus-gateway"]) == 200
+
+            await remove(http, gateway, admin, "importer")
+            await asyncio.sleep(0.5)
+
+            with pytest.raises(InvalidTokenError):
+                await verifier.verify(tokens["dataflow-service"])
+            assert await status_of(http, gateway, tokens["nexus-gateway"]) == 401
+
+    async def test_a_later_one_of_its_id_is_another(
+        self, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+    ) -> None:
+        await add_client(http, gateway, admin, id="importer")
+        await remove(http, gateway, admin, "importer")
+        added = await add_client(http, gateway, admin, id="importer", audiences=["nexus-gateway"])
+        await asyncio.sleep(0.5)
+
+        token = await own_token(http, gateway, added.headers, "nexus-gateway")
+        assert await status_of(http, gateway, token) == 200
+
+    async def test_the_sessions_that_users_have_with_it_end_everywhere_within_a_second(
+        self, browser: Browser, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], redis: Redis
+    ) -> None:
+        other = await tokens_of(browser, http)
+        added = await add_client(http, gateway, admin, id="web", **code_client())
+        tokens = await web_tokens(browser, http, added)
+        async with followed(gateway, "mcp-server") as verifier:
+            assert (await verifier.verify(tokens["access_token"])).client_id == "web"
+
+            await remove(http, gateway, admin, "web")
+            await asyncio.sleep(0.5)
+
+            with pytest.raises(InvalidTokenError, match="its session was ended"):
+                await verifier.verify(tokens["access_token"])
+            assert (await verifier.verify(other["access_token"])).client_id == "mcp-client"
+        async with http.get(f"{gateway}/v1/sessions", headers=admin) as response:
+            assert {session["client_id"] for session in (await response.json())["items"]} == {"nexus", "mcp-client"}
+        assert await redis.exists("gateway:client:web:sessions") == 0
+
+    async def test_a_session_that_begins_meanwhile_ends(
+        self,
+        browser: Browser,
+        gateway: str,
+        http: aiohttp.ClientSession,
+        admin: dict[str, str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        added = await add_client(http, gateway, admin, id="web", **code_client())
+        begin = SessionService.begin
+
+        async def begin_late(*arguments: Any, **options: Any) -> object:  # noqa: ANN401  those of `begin`
+            await remove(http, gateway, admin, "web")
+            return await begin(*arguments, **options)
+
+        monkeypatch.setattr(SessionService, "begin", begin_late)
+        form = token_form(await browser.allow(client_id="web", redirect_uri=WEB), client_id=None, redirect_uri=WEB)
+        status, body = await post(http, f"{gateway}/oauth/token", headers=added.headers, data=form)
+
+        assert (status, body["error"]) == (401, "invalid_client")
+        async with http.get(f"{gateway}/v1/sessions", headers=admin) as response:
+            assert {session["client_id"] for session in (await response.json())["items"]} == {"nexus"}
+
+    async def test_sessions_that_end_leave_nothing_behind(
+        self, browser: Browser, gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], redis: Redis
+    ) -> None:
+        added = await add_client(http, gateway, admin, id="web", **code_client())
+        session = claims((await web_tokens(browser, http, added))["access_token"])["sid"]
+        assert await redis.zrange("gateway:client:web:sessions", 0, -1) == [session]
+        async with http.delete(f"{gateway}/v1/sessions/{session}", headers=admin) as response:
+            assert response.status == 204
+
+        assert await redis.exists("gateway:client:web:sessions") == 0
 
     @pytest.mark.parametrize("method", ["GET", "DELETE"])
     async def test_an_unknown_one_is_not_found(

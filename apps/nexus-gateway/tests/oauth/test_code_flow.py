@@ -128,7 +128,7 @@ class TestWrongCode:
         error: str,
         description: str,
     ) -> None:
-        url = f"{browser.gateway}/oauth/token"
+        url = f"{browser.url}/oauth/token"
         code = await browser.allow()
 
         assert await post(http, url, data=token_form(code, **changes)) == refusal(error, description)
@@ -141,7 +141,7 @@ class TestWrongCode:
         code = await browser.allow()
         form = token_form(code, code_verifier=request_of()["code_challenge"])
 
-        answer = await post(http, f"{browser.gateway}/oauth/token", data=form)
+        answer = await post(http, f"{browser.url}/oauth/token", data=form)
         assert answer == refusal("invalid_grant", "Code challenge failed.")
 
     async def test_it_belongs_to_one_client(
@@ -155,24 +155,24 @@ class TestWrongCode:
 
 class TestReplayedCode:
     async def test_it_ends_the_session_that_it_began(self, browser: Browser, http: aiohttp.ClientSession) -> None:
-        url = f"{browser.gateway}/oauth/token"
+        url = f"{browser.url}/oauth/token"
         code = await browser.allow()
         _, body = await post(http, url, data=token_form(code))
 
         assert await post(http, url, data=token_form(code)) == refusal("invalid_grant", CODE_REFUSED)
 
-        assert not await lasts(http, browser.gateway, body["refresh_token"])
+        assert not await lasts(http, browser.url, body["refresh_token"])
 
     async def test_at_most_one_of_many_at_once_has_tokens_and_no_session_lasts(
         self, browser: Browser, http: aiohttp.ClientSession, admin: dict[str, str]
     ) -> None:
-        url = f"{browser.gateway}/oauth/token"
+        url = f"{browser.url}/oauth/token"
         code = await browser.allow()
 
         answers = await asyncio.gather(*(post(http, url, data=token_form(code)) for _ in range(10)))
 
         assert sum(status == 200 for status, _ in answers) <= 1
-        async with http.get(f"{browser.gateway}/v1/sessions", headers=admin) as response:
+        async with http.get(f"{browser.url}/v1/sessions", headers=admin) as response:
             clients = [session["client_id"] for session in (await response.json())["items"]]
         assert clients == ["nexus"]
 
@@ -183,7 +183,7 @@ class TestRefresh:
     ) -> None:
         async def refresh(token: str) -> tuple[int, Any]:
             form = {"grant_type": "refresh_token", "client_id": "mcp-client", "refresh_token": token}
-            return await post(http, f"{browser.gateway}/oauth/token", data=form)
+            return await post(http, f"{browser.url}/oauth/token", data=form)
 
         first = await tokens_of(browser, http)
         _, second = await refresh(first["refresh_token"])
@@ -196,7 +196,7 @@ class TestRefresh:
         assert await refresh(third["refresh_token"]) == refusal("invalid_grant", REFRESH_REFUSED)
 
     async def test_it_can_be_narrowed_and_never_widened(self, browser: Browser, http: aiohttp.ClientSession) -> None:
-        url = f"{browser.gateway}/oauth/token"
+        url = f"{browser.url}/oauth/token"
         tokens = await tokens_of(browser, http)
         form = {"grant_type": "refresh_token", "client_id": "mcp-client", "refresh_token": tokens["refresh_token"]}
 
@@ -235,7 +235,7 @@ class TestRefresh:
         tokens = await tokens_of(browser, http)
         form = {"grant_type": "refresh_token", "client_id": "mcp-client", "refresh_token": tokens["refresh_token"]}
 
-        answer = await post(http, f"{browser.gateway}/oauth/token", data=form | changes)
+        answer = await post(http, f"{browser.url}/oauth/token", data=form | changes)
         assert answer == refusal(error, description)
 
 
@@ -245,9 +245,9 @@ class TestRevocation:
         tokens = await tokens_of(browser, http)
         form = {"client_id": "mcp-client", "token": tokens[kind], "token_type_hint": "unknown"}
 
-        assert await post(http, f"{browser.gateway}/oauth/revoke", data=form) == (200, {})
+        assert await post(http, f"{browser.url}/oauth/revoke", data=form) == (200, {})
 
-        assert not await lasts(http, browser.gateway, tokens["refresh_token"])
+        assert not await lasts(http, browser.url, tokens["refresh_token"])
 
     @pytest.mark.parametrize("token", ["guess", "a.b", "a.b.c"])
     async def test_an_unknown_token_is_no_error(
@@ -255,7 +255,7 @@ class TestRevocation:
     ) -> None:
         form = {"client_id": "mcp-client", "token": token}
 
-        assert await post(http, f"{browser.gateway}/oauth/revoke", data=form) == (200, {})
+        assert await post(http, f"{browser.url}/oauth/revoke", data=form) == (200, {})
 
     @pytest.mark.parametrize("kind", ["refresh_token", "access_token"])
     async def test_another_client_ends_nothing(
@@ -270,18 +270,18 @@ class TestRevocation:
         assert await lasts(http, gateway, tokens["refresh_token"])
 
     async def test_the_token_is_named(self, browser: Browser, http: aiohttp.ClientSession) -> None:
-        answer = await post(http, f"{browser.gateway}/oauth/revoke", data={"client_id": "mcp-client"})
+        answer = await post(http, f"{browser.url}/oauth/revoke", data={"client_id": "mcp-client"})
 
         assert answer == refusal("invalid_request", "Send the token in the field token.")
 
 
 async def test_a_client_library_runs_the_whole_flow(browser: Browser, http: aiohttp.ClientSession) -> None:
     """authlib's own client over HTTP, with what the metadata says."""
-    async with http.get(f"{browser.gateway}/.well-known/oauth-authorization-server") as response:
+    async with http.get(f"{browser.url}/.well-known/oauth-authorization-server") as response:
         metadata = await response.json()
 
     def here(endpoint: str) -> str:
-        return str(metadata[endpoint]).replace(ISSUER, browser.gateway)
+        return str(metadata[endpoint]).replace(ISSUER, browser.url)
 
     client = AsyncOAuth2Client(
         "mcp-client",
@@ -297,7 +297,7 @@ async def test_a_client_library_runs_the_whole_flow(browser: Browser, http: aioh
         address, state = client.create_authorization_url(
             metadata["authorization_endpoint"], code_verifier=VERIFIER, resource=resource
         )
-        page = await browser.decide(await browser.send("GET", address.removeprefix(ISSUER)), "allow")
+        page = await browser.decide(await browser.get(address.removeprefix(ISSUER)), "allow")
         assert page.answer["iss"] == metadata["issuer"]
         token = await client.fetch_token(
             authorization_response=page.location, state=state, code_verifier=VERIFIER, resource=resource
@@ -307,4 +307,4 @@ async def test_a_client_library_runs_the_whole_flow(browser: Browser, http: aioh
         assert refreshed["access_token"] != token["access_token"]
         revoked = await client.revoke_token(here("revocation_endpoint"), token=refreshed["refresh_token"])
         assert revoked.status_code == 200
-    assert not await lasts(http, browser.gateway, refreshed["refresh_token"])
+    assert not await lasts(http, browser.url, refreshed["refresh_token"])

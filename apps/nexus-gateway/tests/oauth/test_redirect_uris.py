@@ -49,11 +49,11 @@ def test_these_may_be_registered(uri: str) -> None:
         "http://app.example/",
         "http://10.0.0.1/",
         "http://127.0.0.1:65536/",
-        "javascript:alert(1)",
-        "data:text/html,x",
-        "file:///etc/passwd",
-        "myapp:/callback",
         "com.example.app:",
+        "cursor:callback",
+        "cursor:/callback#fragment",
+        "Cursor:/callback",
+        "+cursor:/callback",
         "https://app.example/\u20ac",
         "https://app.example/a b",
         'https://app.example/"onload="',
@@ -61,6 +61,67 @@ def test_these_may_be_registered(uri: str) -> None:
     ],
 )
 def test_others_may_not(uri: str) -> None:
+    assert not is_acceptable(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "vscode://vscode.github-authentication/did-authenticate",
+        "jetbrains://idea/callback",
+        "myapp:/callback",
+        "com.example.app:/oauth2redirect/example-provider",
+    ],
+)
+def test_programs_may_have_schemes_of_their_own_with_and_without_a_dot(uri: str) -> None:
+    assert is_acceptable(uri)
+    assert is_registered(uri, (uri,))
+    assert not is_registered(f"{uri}/x", (uri,))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "javascript:alert(1)",
+        "javascript://app.example/%0aalert(1)",
+        "JavaScript://app.example/%0aalert(1)",
+        "javascript:/alert(1)",
+        "vbscript:/x",
+        "data:text/html,x",
+        "data:/text/html,x",
+        "file:///etc/passwd",
+        "filesystem:https://app.example/temporary/x",
+        "blob:https://app.example/x",
+        "blob:/x",
+        "about:blank",
+        "about:/blank",
+        "view-source:/x",
+        "chrome://settings",
+        "chrome-extension://abc/x",
+        "resource:/x",
+        "http:/app.example/",
+        "http://app.example/",
+        "https:/app.example/",
+        "ws://app.example/",
+        "wss://app.example/",
+        "ftp://app.example/",
+        "smb://app.example/x",
+        "ssh://app.example/",
+        "ldap://app.example/x",
+        "mailto:/x@app.example",
+        "tel:/1",
+        "sms:/1",
+        "intent://scan/#Intent",
+        "intent://scan/",
+        "urn:ietf:wg:oauth:2.0:oob",
+        "ms-msdt:/id",
+        "search-ms:/x",
+        "itms-services://x",
+        "x-apple.systempreferences:/x",
+    ],
+)
+def test_a_scheme_that_means_something_else_is_no_programs_own(uri: str) -> None:
     assert not is_acceptable(uri)
 
 

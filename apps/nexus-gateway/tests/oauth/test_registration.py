@@ -77,8 +77,8 @@ class TestRegistration:
                 "invalid_redirect_uri",
                 (
                     "Found 'javascript:alert(1)'. Use an https address, an http address of 127.0.0.1, [::1] or localhost, or a "
-                    "private-use scheme that is a reversed domain name, such as com.example.app:/callback; at most 1,000 "
-                    "characters, without a fragment."
+                    "scheme of the application's own, such as com.example.app:/callback; at most 1,000 characters, "
+                    "without a fragment."
                 ),
             ),
             (

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from conftest import AddUser, TokenWith, sign_in
+from conftest import AddUser, TokenWith, ask, sign_in
 from prometheus_client import REGISTRY
 
 from nexus_gateway.app import create_app
@@ -168,6 +168,22 @@ async def test_signing_in_has_a_limit_of_its_own(serve: Serve, http: aiohttp.Cli
     assert [status for status, _ in answers] == [401, 401, 401, 429]
     assert answers[3][1]["detail"] == "The limit 'sign-in' is used up. Try again in 20 s."
     assert (await get(http, f"{gateway}/v1/status"))[0] == 200
+
+
+async def test_registering_clients_has_a_limit_of_its_own_that_counts_before_the_work(
+    serve: Serve, http: aiohttp.ClientSession, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("NEXUS_CLIENT_REGISTRATION", "on")
+    gateway = await serve("register=3/60")
+    documents: list[object] = [{"redirect_uris": ["http://127.0.0.1/"]}, {}, "no object", {}]
+    answers = [await ask(http, "POST", f"{gateway}/oauth/register", {}, document) for document in documents]
+
+    assert [status for status, _ in answers] == [201, 400, 400, 429]
+    assert answers[3][1]["detail"] == "The limit 'register' is used up. Try again in 20 s."
+    assert (await get(http, f"{gateway}/v1/status"))[0] == 200
+    elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    async with aiohttp.ClientSession(connector=elsewhere) as other:
+        assert (await ask(other, "POST", f"{gateway}/oauth/register", {}, documents[0]))[0] == 201
 
 
 async def test_an_address_has_a_limit_on_all_its_requests(serve: Serve, http: aiohttp.ClientSession) -> None:

@@ -12,6 +12,7 @@ from nexus_chassis.admission import Admission, AdmissionMiddleware
 from nexus_chassis.drain import Drain
 from nexus_chassis.health import Health
 from nexus_chassis.limits import Limits
+from nexus_chassis.openapi import DocumentedApp
 from nexus_chassis.origins import CorsMiddleware, Origins
 from nexus_chassis.problems import ProblemMap, install_problem_handlers
 from nexus_chassis.routing import Router, StrictRoute
@@ -50,7 +51,7 @@ def build_app(
     service's own, the outermost first: it runs for connections that were admitted.
     """
     configure_tracing(settings.service_name, version)
-    app = FastAPI(
+    app = DocumentedApp(
         title=settings.service_name,
         version=version,
         lifespan=lifespan,

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
 
 import asyncpg
 
@@ -25,21 +26,35 @@ _CLOSE_SECONDS = 2.0
 
 
 class ConnectionPool:
-    """At most `size` connections made by `connect`, which waits no longer than a few seconds."""
+    """At most `size` connections made by `connect`, which waits no longer than a few seconds.
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
+    With `row_security` each connection in use has its tenant in the setting `app.tenant`, which policies read, or the empty
+    text. It keeps the tenant for its next user: a round trip is needed only where that one has another.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int, *, row_security: bool = False
+    ) -> None:
         self.connect = connect
         self._size = size
+        self._row_security = row_security
+        self._tenants: WeakKeyDictionary[asyncpg.Connection, str] = WeakKeyDictionary()
         self._free = asyncio.Semaphore(size)
         self._idle: deque[tuple[asyncpg.Connection, float]] = deque()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def acquire(self) -> asyncpg.Connection:
+    async def acquire(self, tenant: str | None = None) -> asyncpg.Connection:
         """A connection for the caller alone, until `release`.
 
         Raises DatabaseUnavailableError or PoolExhaustedError.
         """
+        connection = await self._acquire()
+        if self._row_security and self._tenants.get(connection) != (tenant or ""):
+            await self._set_tenant(connection, tenant or "")
+        return connection
+
+    async def _acquire(self) -> asyncpg.Connection:
         if self._closed:
             raise DatabaseUnavailableError("The service is stopping.")
         await take_turn(self._free, "PostgreSQL", self._size, ACQUIRE_SECONDS)
@@ -54,16 +69,29 @@ class ConnectionPool:
             self._free.release()
             raise
 
+    async def _set_tenant(self, connection: asyncpg.Connection, tenant: str) -> None:
+        self._tenants.pop(connection, None)
+        try:
+            with translate_database_errors():
+                await connection.execute("SELECT set_config('app.tenant', $1, false)", tenant)
+        except BaseException:
+            self._discard(connection)
+            raise
+        self._tenants[connection] = tenant
+
     def release(self, connection: asyncpg.Connection, error: BaseException | None = None) -> None:
         """Take a connection back; `error` is what ended its use, if anything did."""
         if self._closed or is_suspect(connection, error) or connection.is_in_transaction():
-            self._close(connection).add_done_callback(lambda _: self._free.release())
+            self._discard(connection)
             return
         now = time.monotonic()
         self._idle.append((connection, now))
         self._free.release()
         while self._idle[0][1] < now - IDLE_SECONDS:
             self._close(self._idle.popleft()[0])
+
+    def _discard(self, connection: asyncpg.Connection) -> None:
+        self._close(connection).add_done_callback(lambda _: self._free.release())
 
     def _close(self, connection: asyncpg.Connection) -> asyncio.Task[None]:
         """Close in the background: a statement that still runs is cancelled on the server first."""

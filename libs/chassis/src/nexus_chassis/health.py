@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from nexus_chassis.openapi import ANYBODY, ANYBODY_OR_TOKEN
 from nexus_chassis.routing import Router
 from nexus_chassis.tokens import authenticate
 
@@ -25,6 +26,7 @@ ADMIN_SCOPE = "admin"
 CACHE_SECONDS = 1.0
 _ERROR_LENGTH = 200
 _READY = frozenset({"ok", "degraded"})
+_STATE: dict[str, Any] = {"responses": {503: {"description": "It may not", "content": {"application/json": {}}}}}
 _log = logging.getLogger(__name__)
 
 
@@ -108,9 +110,12 @@ class Health:
     def router(self) -> Router:
         """Routes /livez, /readyz and /health."""
         router = Router(tags=["health"])
-        router.add_api_route("/livez", self._livez, summary="The process answers")
-        router.add_api_route("/readyz", self._readyz, summary="The service may take traffic")
-        router.add_api_route("/health", self._health, summary="State of the service and of what it depends on")
+        router.add_api_route("/livez", self._livez, summary="The process answers", openapi_extra=ANYBODY)
+        router.add_api_route(
+            "/readyz", self._readyz, summary="The service may take traffic", **_STATE, openapi_extra=ANYBODY
+        )
+        summary = "State of the service and of what it depends on"
+        router.add_api_route("/health", self._health, summary=summary, **_STATE, openapi_extra=ANYBODY_OR_TOKEN)
         return router
 
     async def _livez(self) -> JSONResponse:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_ALLOWED_HEADERS = "authorization, content-type, idempotency-key, if-match, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, traceparent"
-_EXPOSED_HEADERS = "etag, link, location, mcp-protocol-version, mcp-session-id, ratelimit, ratelimit-policy, retry-after, www-authenticate"
+_ALLOWED_HEADERS = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, prefer, traceparent"
+_EXPOSED_HEADERS = "etag, idempotent-replayed, link, location, mcp-protocol-version, mcp-session-id, preference-applied, ratelimit, ratelimit-policy, retry-after, www-authenticate"
 _PREFLIGHT_SECONDS = "600"
 
 

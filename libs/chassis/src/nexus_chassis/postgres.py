@@ -37,15 +37,20 @@ type Prepare = Callable[[Database], Awaitable[None]]
 
 @asynccontextmanager
 async def open_database(
-    settings: PostgresSettings, migrations: Path, *, workers: int = 1, prepare: Prepare | None = None
+    settings: PostgresSettings,
+    migrations: Path,
+    *,
+    workers: int = 1,
+    prepare: Prepare | None = None,
+    row_security: bool = False,
 ) -> AsyncIterator[Database]:
     """The service's database, whose schema is migrated before `prepare` is called with it.
 
     While PostgreSQL is away the Database is yielded all the same, not `opened`; migration and `prepare` follow when
     the server answers. Raises ConfigurationError for wrong settings; where they turn out wrong later, the block is
-    cancelled first. `workers` is the number of processes that each open one.
+    cancelled first. `workers` is the number of processes that each open one; `row_security` as of ConnectionPool.
     """
-    pool = create_pool(settings)
+    pool = create_pool(settings, row_security=row_security)
     opening = _Opening(settings, migrations, workers, prepare, Database(pool, usable=False))
     try:
         if await opening.attempt():
@@ -148,11 +153,13 @@ async def _connect_owner(settings: PostgresSettings) -> asyncpg.Connection:
     )
 
 
-def create_pool(settings: PostgresSettings) -> ConnectionPool:
+def create_pool(settings: PostgresSettings, *, row_security: bool = False) -> ConnectionPool:
     """A pool with the service's own role, whose connections are opened when they are needed."""
     file = settings.postgres_password_file
     return ConnectionPool(
-        lambda: _connect(settings.postgres_url, file, "NEXUS_POSTGRES_PASSWORD_FILE"), settings.postgres_pool_size
+        lambda: _connect(settings.postgres_url, file, "NEXUS_POSTGRES_PASSWORD_FILE"),
+        settings.postgres_pool_size,
+        row_security=row_security,
     )
 
 

@@ -38,9 +38,9 @@ class Database:
         self.usable = usable
         self.opened = usable
 
-    def read(self) -> "_Reading":
-        """Context manager of a connection outside a transaction, for one statement."""
-        return _Reading(self._usable_pool())
+    def read(self, *, tenant: str | None = None) -> "_Reading":
+        """Context manager of a connection outside a transaction, for one statement about the rows of a tenant."""
+        return _Reading(self._usable_pool(), tenant)
 
     def unit_of_work(self, principal: Principal | None = None, *, tenant: str | None = None) -> "_Working":
         """Context manager of a UnitOfWork: commits at its end, rolls back on an error.
@@ -84,13 +84,14 @@ class Database:
 class _Reading:
     """A class, because a generator's context manager costs several microseconds more."""
 
-    __slots__ = ("_connection", "_pool")
+    __slots__ = ("_connection", "_pool", "_tenant")
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, tenant: str | None) -> None:
         self._pool = pool
+        self._tenant = tenant
 
     async def __aenter__(self) -> asyncpg.Connection:
-        self._connection = await self._pool.acquire()
+        self._connection = await self._pool.acquire(self._tenant)
         return self._connection
 
     async def __aexit__(
@@ -110,7 +111,7 @@ class _Working:
         self._tenant = tenant
 
     async def __aenter__(self) -> UnitOfWork:
-        self._connection = await self._pool.acquire()
+        self._connection = await self._pool.acquire(self._tenant)
         try:
             self._transaction = self._connection.transaction()
             await self._transaction.start()

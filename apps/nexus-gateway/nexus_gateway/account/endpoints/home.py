@@ -3,6 +3,7 @@
 from fastapi import Request, Response
 
 from nexus_gateway.account.dependencies import CurrentUser
+from nexus_gateway.context import ContextOfApp
 from nexus_gateway.pages.rendering import render
 from nexus_gateway.pages.routing import PageRouter
 
@@ -10,6 +11,7 @@ router = PageRouter()
 
 
 @router.get("/", summary="Start page")
-async def home(request: Request, user: CurrentUser) -> Response:
+async def home(request: Request, user: CurrentUser, context: ContextOfApp) -> Response:
     """Where a signed-in user can go from here."""
-    return render(request, "account/templates/home.html", user=user, scopes=sorted(user.scopes))
+    pages = context.route_table.pages_for(user.scopes)
+    return render(request, "account/templates/home.html", user=user, scopes=sorted(user.scopes), pages=pages)

@@ -55,6 +55,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
         code, client = self.authorization_code, self.request.client
         audience = self._audience(code)
         user, tokens = await self._begin(code)
+        await self._require_client(code, tokens)
         await self._keep(code, tokens)
         access = await self.tools.issuer.for_audience(tokens.access, audience, frozenset(code.scope.split()))
         may_refresh = client.check_grant_type(GrantType.REFRESH_TOKEN)
@@ -80,6 +81,12 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant, Grant):
             )
         except SessionEndedError:  # disabled at this moment
             raise gone from None
+
+    async def _require_client(self, code: AuthorizationCode, tokens: Tokens) -> None:
+        """End the session again if the client was removed meanwhile: those that it had then have ended."""
+        if await self.tools.find_client(self.request.client.id) is None:
+            await self.tools.sessions.end(code.user, tokens.session.id)
+            raise OAuthError("invalid_client", "The client was removed.")
 
     def _audience(self, code: AuthorizationCode) -> str:
         """The audience that the user granted; a request for another one is refused (RFC 8707 section 2.2)."""

@@ -1,6 +1,6 @@
 """The grant `client_credentials` (RFC 6749 section 4.4)."""
 
-from typing import override
+from typing import Any, override
 
 from authlib.oauth2.rfc6749 import grants
 
@@ -21,7 +21,9 @@ class ClientCredentialsGrant(grants.ClientCredentialsGrant, Grant):
         audience = target(client, parameters, self.tools.resources)
         possible = self.tools.issuer.possible_scopes(client.scopes, audience)
         scopes = narrowed(possible, parameters.get("scope"), possible - {ADMIN})
-        claims = {"sub": client.id, "client_id": client.id}
+        claims: dict[str, Any] = {"sub": client.id, "client_id": client.id}
+        if client.epoch:
+            claims["session_epoch"] = client.epoch
         if client.tenant is not None:
             claims["tenant"] = client.tenant
         access = self.tools.issuer.issue(claims, audience, scopes)

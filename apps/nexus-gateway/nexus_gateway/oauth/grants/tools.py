@@ -1,5 +1,6 @@
 """What the grants work with, and the steps of each."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from nexus_gateway.auth.users import AuthenticatedUser, LoadUser
 from nexus_gateway.oauth.codes import CodeStore, SessionGrants
 from nexus_gateway.oauth.grants.subjects import SubjectTokens
 from nexus_gateway.oauth.issuer import TokenIssuer
-from nexus_gateway.oauth.models import AuthMethod, IssuedToken, TokenSet
+from nexus_gateway.oauth.models import AuthMethod, Client, IssuedToken, TokenSet
 from nexus_gateway.oauth.requests import LoadedRequest
 from nexus_gateway.oauth.resources import Resources
 
@@ -61,6 +62,7 @@ class GrantTools:
     """What the grants work with. `refresh_refused` is the error by which sessions refuse a refresh token."""
 
     issuer: TokenIssuer
+    find_client: Callable[[str], Awaitable[Client | None]]
     codes: CodeStore
     grants: SessionGrants
     sessions: Sessions

@@ -1,0 +1,21 @@
+"""schemathesis sends what the document allows, and what it does not, to the service."""
+
+import asyncio
+
+from classification_service.app import create_app
+from classification_service.settings import Settings
+from nexus_testkit import Issuer, serving
+from nexus_testkit.hostile_client import HostileClient, Rule
+
+EXAMPLES = 20
+
+RULES = (Rule(422, "invalid-request", "^/body/top_k: Input should be a valid integer"),)  # 8.0 is one to JSON Schema
+
+
+async def test_each_operation_is_as_documented(issuer: Issuer) -> None:
+    token = issuer.mint("classification-service", ["classify"])
+    async with serving(create_app(Settings(issuer=issuer.url, jwks_url=issuer.jwks_url))) as url:
+        client = HostileClient(url, {"Authorization": f"Bearer {token}"}, RULES)
+        await asyncio.to_thread(client.try_operations, EXAMPLES)
+
+    assert {"POST /v1/classify", "GET /v1/taxonomies", "GET /v1/models"} <= client.operations

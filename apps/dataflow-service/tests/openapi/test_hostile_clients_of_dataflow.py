@@ -1,0 +1,45 @@
+"""schemathesis sends what the document allows, and what it does not, to the service."""
+
+import asyncio
+
+import pytest
+
+from nexus_testkit import Issuer
+from nexus_testkit.hostile_client import HostileClient, Rule
+
+EXAMPLES = 6
+WALKS = 10
+
+RULES = (
+    Rule(400, "invalid-entity-tags"),
+    Rule(412, "version-mismatch"),
+    Rule(422, "idempotency-key-reused"),
+    Rule(422, "invalid-request", "^/query/"),  # names of fields, filters and places of pages are texts
+    Rule(422, "invalid-request", "^/body/(after|aggregates|fields|filter|group_by|order)"),  # in a query the same
+    Rule(422, "invalid-request", "^/body/limit: should be a whole number"),  # 8.0 is one to JSON Schema
+    Rule(422, "invalid-request", r"^/body/(operations/\d+/)?parameters"),  # which depend on the node
+    Rule(422, "invalid-request", r"^/body/operations/\d+/node: reads rows"),
+    Rule(422, "invalid-request", r"^/body/\d+: should be an object with an id"),  # operation=update, delete
+    Rule(422, "invalid-request", r"^/body/\d+: cannot be read as JSON"),  # lines are one text in the document
+    Rule(422, "invalid-request", r"contains the character U\+0000"),
+    Rule(422, "invalid-request", "a number with more than 100 digits"),
+)
+
+
+@pytest.fixture
+def hostile_client(service: str, issuer: Issuer) -> HostileClient:
+    """Somebody who may do everything."""
+    token = issuer.mint("dataflow-service", {"data:read", "data:write", "data:admin"})
+    return HostileClient(service, {"Authorization": f"Bearer {token}"}, RULES)
+
+
+async def test_each_operation_is_as_documented(hostile_client: HostileClient) -> None:
+    await asyncio.to_thread(hostile_client.try_operations, EXAMPLES)
+
+    assert {"POST /v1/product", "POST /v1/product/bulk", "POST /v1/transactions"} <= hostile_client.operations
+
+
+async def test_operations_in_sequence_are_as_documented(hostile_client: HostileClient) -> None:
+    await asyncio.to_thread(hostile_client.follow_links, WALKS)
+
+    assert {"POST /v1/product", "GET /v1/product/{row_id}"} <= hostile_client.operations
