@@ -15,7 +15,7 @@ from nexus_testkit import serving
 
 UUID_ID = "6f1d3c54-5e0b-4c29-9a3e-0b6a3f7d2c11"
 FIXED = "identifies the row and cannot be changed; leave it out"
-WORDS = "audit, bulk, changes, count, export, migrations, models, nodes, query, transactions, upsert"
+WORDS = "audit, bulk, changes, count, export, imports, migrations, models, nodes, query, transactions, upsert"
 NO_SEGMENT = "should have 1 to 255 characters without a slash, and be neither . nor .."
 
 
@@ -195,4 +195,4 @@ async def test_the_schemas_have_the_id_of_new_rows_and_not_of_changes(countries:
         ["name"],
     )
     assert "id" not in schemas["CountryChange"]["properties"]
-    assert sorted(put["responses"]) == ["200", "201", "422"]
+    assert sorted(put["responses"]) == ["200", "201", "default"]

@@ -109,7 +109,7 @@ async def test_a_row_that_is_not_there_has_no_version(
 async def test_a_model_may_demand_that_the_version_of_a_row_that_is_there_is_named(
     deliveries: aiohttp.ClientSession,
 ) -> None:
-    path = "/v1/delivery/upsert?on=code"
+    path = "/v1/handover/upsert?on=code"
     created = await deliveries.post(path, json={"code": "A", "name": "a"})
     assert created.status == 201
     for body in ({"code": "A", "name": "b"}, {"code": "A", "name": "a"}):

@@ -91,9 +91,21 @@ async def test_each_relation_is_a_foreign_key_with_an_index_and_nothing_is_left_
         "ORDER BY 1, 2"
     )
     assert [tuple(key) for key in keys] == [
-        ("sales_lines", "article_id_fkey", "FOREIGN KEY (article_id) REFERENCES articles(id) DEFERRABLE"),
-        ("sales_lines", "order_id_fkey", "FOREIGN KEY (order_id) REFERENCES sales_orders(id) DEFERRABLE"),
-        ("sales_orders", "customer_id_fkey", "FOREIGN KEY (customer_id) REFERENCES customers(id) DEFERRABLE"),
+        (
+            "sales_lines",
+            "article_id_fkey",
+            "FOREIGN KEY (tenant_id, article_id) REFERENCES articles(tenant_id, id) DEFERRABLE",
+        ),
+        (
+            "sales_lines",
+            "order_id_fkey",
+            "FOREIGN KEY (tenant_id, order_id) REFERENCES sales_orders(tenant_id, id) DEFERRABLE",
+        ),
+        (
+            "sales_orders",
+            "customer_id_fkey",
+            "FOREIGN KEY (tenant_id, customer_id) REFERENCES customers(tenant_id, id) DEFERRABLE",
+        ),
     ]
     indexes = await database.fetch(
         "SELECT indexname::text FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'sales_lines' ORDER BY 1"

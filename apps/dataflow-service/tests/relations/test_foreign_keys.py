@@ -16,9 +16,9 @@ OF_OWNERS = ForeignKey("maker_id_fkey", ("maker_id",), "owners", ("id",))
 
 NEW_TABLES = """\
 -- 1. create table: lock none, in a transaction
-CREATE TABLE "makers" ("id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "best_id" bigint);
+CREATE TABLE "makers" ("id" bigint GENERATED ALWAYS AS IDENTITY, "best_id" bigint, PRIMARY KEY ("id"));
 -- 2. create table: lock none, in a transaction
-CREATE TABLE "parts" ("id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "maker_id" bigint);
+CREATE TABLE "parts" ("id" bigint GENERATED ALWAYS AS IDENTITY, "maker_id" bigint, PRIMARY KEY ("id"));
 -- 3. create index: lock SHARE, in a transaction
 CREATE INDEX "parts_maker_id_idx" ON "parts" ("maker_id");
 -- 4. add foreign key: lock SHARE ROW EXCLUSIVE, in a transaction
