@@ -50,7 +50,7 @@ def test_the_skip_link_leads_past_the_navigation(visitor: Visitor, person: Perso
     visitor.sign_in(person)
     visitor.type("Tab", "Enter", "Tab")
 
-    assert visitor.focused() == 'link "Devices"'
+    assert visitor.focused() == 'link "Data models"'
     assert visitor.page.locator("main :focus").count() == 1
 
 

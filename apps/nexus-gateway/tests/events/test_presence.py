@@ -37,6 +37,7 @@ async def test_subscribers_of_all_replicas_are_counted(
         client_of(replica, admin) as two,
         http.get(stream, headers=admin),
     ):
+        await asyncio.sleep(0.4)
         before = await count(http, gateway, admin)
         for client in (one, two):
             await client.ask(op="subscribe", channel=CHANNEL)
