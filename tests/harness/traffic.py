@@ -3,9 +3,10 @@
 import asyncio
 import json
 import random
+import secrets as random_secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -350,6 +351,21 @@ async def http_client(url: str, idle_seconds: float) -> AsyncIterator[httpx.Asyn
     limits = httpx.Limits(max_connections=None, keepalive_expiry=idle_seconds)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60, trust_env=False) as http:
         yield http
+
+
+def sign_up(
+    admin: httpx.Client, counts: Mapping[str, int], roles_of: Callable[[str], list[str]]
+) -> list[tuple[str, str, str]]:
+    """Create as many users of each kind; return the kind, name and password of each."""
+    run = random_secrets.token_hex(3)
+    made = []
+    for kind, count in counts.items():
+        for number in range(count):
+            name, password = f"{kind}-{run}-{number}", random_secrets.token_hex(16)
+            answer = admin.post("/v1/users", json={"username": name, "password": password, "roles": roles_of(kind)})
+            assert answer.status_code == 201, answer.text
+            made.append((kind, name, password))
+    return made
 
 
 def row_of(admin: httpx.Client, name: str) -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets as random_secrets
 import signal
 import subprocess
 import time
@@ -28,6 +27,7 @@ from harness.traffic import (
     is_defined,
     repeat,
     row_of,
+    sign_up,
     stored_names,
 )
 
@@ -109,7 +109,10 @@ def run(stack: Stack) -> Run:
 async def play(stack: Stack, admin: httpx.Client, run: Run) -> None:
     """Let all clients work while PostgreSQL is killed several times; then read every row of a writer once more."""
     async with http_client(stack.gateway, QUIET_SECONDS) as http:
-        steps = [await begin(admin, run, kind, client) for kind, client in clients(admin, http, run.record)]
+        steps = [
+            await begin(admin, run, kind, Client(http, run.record, name, password))
+            for kind, name, password in sign_up(admin, CLIENTS, lambda _: ["editor"])
+        ]
         over = asyncio.Event()
         tasks = [asyncio.create_task(repeat(step, over)) for step in steps]
         await asyncio.sleep(QUIET_SECONDS)
@@ -120,20 +123,6 @@ async def play(stack: Stack, admin: httpx.Client, run: Run) -> None:
         await asyncio.gather(*tasks)
         for writer in run.writers:
             await writer.check()
-
-
-def clients(admin: httpx.Client, http: httpx.AsyncClient, record: Record) -> list[tuple[str, Client]]:
-    """A user for each client, with what it does."""
-    run = random_secrets.token_hex(3)
-    made = []
-    for kind, count in CLIENTS.items():
-        for number in range(count):
-            name, password = f"{kind}-{run}-{number}", random_secrets.token_hex(16)
-            user = {"username": name, "password": password, "roles": ["editor"]}
-            answer = admin.post("/v1/users", json=user)
-            assert answer.status_code == 201, answer.text
-            made.append((kind, Client(http, record, name, password)))
-    return made
 
 
 async def begin(admin: httpx.Client, run: Run, kind: str, client: Client) -> Step:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import secrets as random_secrets
 import signal
 import subprocess
 import time
@@ -37,6 +36,7 @@ from harness.traffic import (
     is_defined,
     repeat,
     row_of,
+    sign_up,
     stored_names,
 )
 
@@ -176,17 +176,8 @@ def run(stack: Stack, gateway: None) -> Run:
 
 def users(admin: httpx.Client) -> list[tuple[str, str, str]]:
     """What each client does, and its name and password. Only administrators have the scope of a new service at once."""
-    run = random_secrets.token_hex(3)
-    made = []
     assert admin.put("/v1/roles/publisher", json={"scopes": ["events:publish"]}).status_code in {200, 201}
-    for kind, count in CLIENTS.items():
-        for number in range(count):
-            name, password = f"{kind}-{run}-{number}", random_secrets.token_hex(16)
-            roles = ["admin"] if kind == "cut" else ["editor", "publisher"]
-            answer = admin.post("/v1/users", json={"username": name, "password": password, "roles": roles})
-            assert answer.status_code == 201, answer.text
-            made.append((kind, name, password))
-    return made
+    return sign_up(admin, CLIENTS, lambda kind: ["admin"] if kind == "cut" else ["editor", "publisher"])
 
 
 async def play(stack: Stack, admin: httpx.Client, people: list[tuple[str, str, str]], run: Run) -> None:

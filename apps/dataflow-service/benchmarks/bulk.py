@@ -115,7 +115,7 @@ async def compare_framework(service: Service, postgres_url: str) -> None:
         [await seconds(connection, lambda: asyncio.to_thread(post, service, NDJSON, lines)) for _ in range(ROUNDS)]
     )
     own = OF_FRAMEWORK / figures[ROUNDS // 2]
-    await connection.execute("TRUNCATE products")
+    await connection.execute("TRUNCATE products CASCADE")
     script = Path(__file__).with_name("framework_bulk.py")
     command = [sys.executable, str(script), postgres_url, str(OF_FRAMEWORK)]
     theirs = OF_FRAMEWORK / float((await asyncio.to_thread(subprocess.check_output, command)).split()[-1])
@@ -124,7 +124,7 @@ async def compare_framework(service: Service, postgres_url: str) -> None:
     print(
         f"framework's node {theirs:8.0f} rows/s of {OF_FRAMEWORK}; the service: {own:.0f} rows/s, {own / theirs:.0f} times as many"
     )
-    await connection.execute("TRUNCATE products, changes, change_sets")
+    await connection.execute("TRUNCATE products, changes, change_sets CASCADE")
     await connection.close()
 
 

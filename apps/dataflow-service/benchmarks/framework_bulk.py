@@ -11,7 +11,7 @@ import time
 import warnings
 from typing import Any
 
-from dataflow import DataFlow  # type: ignore[import-untyped]
+from dataflow import DataFlow  # type: ignore[import-untyped]  # the framework has no types
 
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)

@@ -50,7 +50,7 @@ CREATE = f"INSERT INTO products ({WRITTEN}) VALUES ($1, $2, $3, $4, $5, $6, $7) 
 UPDATE = f"UPDATE products SET supplier = $2, updated_at = now() WHERE id = $1 RETURNING {COLUMNS}"  # noqa: S608 - names of this file
 DELETE = "DELETE FROM products WHERE id = $1 RETURNING id"
 FILL = """
-TRUNCATE products, changes, change_sets RESTART IDENTITY;
+TRUNCATE products, changes, change_sets RESTART IDENTITY CASCADE;
 INSERT INTO products (name, supplier, attributes)
 SELECT 'Hexagon bolt M8 x ' || n, 'Norm & Co', '{"thread": "M8", "mm": 40}' FROM generate_series(1, 3000) AS n
 """

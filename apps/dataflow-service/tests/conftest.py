@@ -1,6 +1,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,6 +109,14 @@ def token(issuer: Issuer) -> str:
     return issuer.mint("dataflow-service", {"data:read", "data:write"})
 
 
+@asynccontextmanager
+async def serving_client(settings: Settings, token: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """A running service with settings of its own, and an HTTP client of it that sends a token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        yield session
+
+
 @pytest.fixture
 async def client(service: str, token: str) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client of the running service that sends the token."""
@@ -132,27 +141,29 @@ async def readings(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package every_type."""
     await database.execute(TABLE)
-    app = create_app(make_settings(models="every_type"))
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(models="every_type"), token) as session:
         yield session
     await database.execute("DROP TABLE instrument_readings")
 
 
 @pytest.fixture
-async def sample_rows(
+async def no_samples(
     make_settings: MakeSettings,
     database: asyncpg.Connection,
     token: str,
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Client of a service with the models of the package nullable_types, and the rows of `samples`."""
+    """Client of a service with the models of the package nullable_types, and no rows."""
     await database.execute(samples.TABLE)
-    await samples.insert(database, samples.samples(samples.ROWS))
-    app = create_app(make_settings(models="nullable_types"))
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(models="nullable_types"), token) as session:
         yield session
+
+
+@pytest.fixture
+async def sample_rows(no_samples: aiohttp.ClientSession, database: asyncpg.Connection) -> aiohttp.ClientSession:
+    """The same client, with the rows of `samples`."""
+    await samples.insert(database, samples.samples(samples.ROWS))
+    return no_samples
 
 
 async def make_tables(settings: Settings) -> None:
@@ -171,8 +182,7 @@ async def offers(
     """Client of a service with the models of the package rich_types, whose table was made by a plan."""
     settings = make_settings(models="rich_types")
     await make_tables(settings)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(settings, token) as session:
         yield session
 
 

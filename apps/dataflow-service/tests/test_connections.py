@@ -36,7 +36,7 @@ async def small(
     connector = aiohttp.TCPConnector(limit=0)
     app = create_app(make_settings(postgres_pool_size=POOL))
     async with serving(app) as url, aiohttp.ClientSession(url, headers=headers, connector=connector) as client:
-        await database.execute("TRUNCATE products RESTART IDENTITY")
+        await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield client
 
 

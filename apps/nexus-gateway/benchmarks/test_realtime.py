@@ -1,11 +1,11 @@
 """The promised figures of real time, beside a bare ASGI application measured in the same run."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from nexus_testkit.benchmarks import output_of
 
 MAX_KIB = 32
 MIN_EVENTS = 25_000
@@ -15,11 +15,7 @@ NOISE = 1.5
 
 @pytest.fixture(scope="module")
 def output() -> str:
-    script = Path(__file__).with_name("realtime.py")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    print(done.stdout)
-    return done.stdout
+    return output_of(Path(__file__).with_name("realtime.py"))
 
 
 def figure(output: str, what: str) -> float:

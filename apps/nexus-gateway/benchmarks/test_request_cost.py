@@ -1,11 +1,11 @@
 """The promised CPU of a request, beside a bare FastAPI handler measured in the same run."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from nexus_testkit.benchmarks import output_of
 
 LIMITS = {"gateway, GET /v1/me": 1.5, "gateway, routed read": 2.5}
 NOISE = 1.5
@@ -14,12 +14,8 @@ NOISE = 1.5
 
 @pytest.fixture(scope="module")
 def ratios() -> dict[str, float]:
-    script = Path(__file__).with_name("request_cost.py")
-    command = [sys.executable, str(script), "--connections", "16"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    print(done.stdout)
-    found = re.findall(r"^  (\S.*?) +[\d.]+ us of CPU +([\d.]+) times the bare handler$", done.stdout, re.MULTILINE)
+    output = output_of(Path(__file__).with_name("request_cost.py"), "--connections", "16")
+    found = re.findall(r"^  (\S.*?) +[\d.]+ us of CPU +([\d.]+) times the bare handler$", output, re.MULTILINE)
     return {name: float(ratio) for name, ratio in found}
 
 

@@ -7,8 +7,7 @@ import asyncpg
 
 from dataflow_service.audit.query import AuditQuery
 from dataflow_service.changes.position import Position
-from dataflow_service.changes.repository import Change
-from nexus_chassis.channels import DEFAULT_TENANT
+from dataflow_service.changes.repository import TENANT_OF_SET, Change
 
 NEWEST = Position(2**64 - 1, 2**63 - 1)
 """Behind every change."""
@@ -36,7 +35,7 @@ async def read_page(connection: asyncpg.Connection, query: AuditQuery, *, max_by
     As in the feed, nothing appears behind a position that was read already.
     """
     after = query.after or NEWEST
-    arguments: list[Any] = [str(after.xid), after.id, query.limit, max_bytes, DEFAULT_TENANT, query.tenant]
+    arguments: list[Any] = [str(after.xid), after.id, query.limit, max_bytes, query.tenant]
     conditions = []
     for name, condition in _CONDITIONS.items():
         if (value := getattr(query, name)) is not None:
@@ -46,7 +45,7 @@ async def read_page(connection: asyncpg.Connection, query: AuditQuery, *, max_by
     return [_entry(row) for row in rows], bool(rows) and rows[0]["found"] > len(rows)
 
 
-_PAGE = """
+_PAGE = f"""
 SELECT xid::text, id, at, model, operation, changed, row_id, row::text, author::text, found
   FROM (SELECT *,
                count(*) OVER () AS found,
@@ -57,11 +56,11 @@ SELECT xid::text, id, at, model, operation, changed, row_id, row::text, author::
                   FROM changes JOIN change_sets ON change_sets.id = set_id
                  WHERE (changes.xid, changes.id) < ($1::text::xid8, $2::bigint)
                    AND changes.xid < pg_snapshot_xmin(pg_current_snapshot())
-                   AND coalesce(change_sets.tenant, $5::text) = $6::text%s
+                   AND {TENANT_OF_SET} = $5%s
                  ORDER BY changes.xid DESC, changes.id DESC LIMIT $3::bigint + 1) AS page) AS measured
  WHERE place <= $3 AND coalesce(bytes_before, 0) < $4
  ORDER BY place
-"""
+"""  # noqa: S608 - text of this file
 
 
 def _entry(row: Any) -> Entry:  # noqa: ANN401 - asyncpg's record

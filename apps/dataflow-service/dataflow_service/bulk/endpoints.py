@@ -34,7 +34,7 @@ from dataflow_service.idempotency.http import (
     respond_to_stream,
     stream_attempt,
 )
-from dataflow_service.idempotency.models import Answer
+from dataflow_service.idempotency.models import Answer, hashed
 from dataflow_service.records import query_parsing
 from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
@@ -79,7 +79,7 @@ async def write_rows(
     attempt = stream_attempt(request, principal, media_type)
     async with bulk.receiving(principal, model, operation) as progress:
         body = progress.reading(stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES))
-        parts = body if attempt is None else attempt.reading(body)
+        parts = body if attempt is None else hashed(body, attempt.hash)
 
         async def write(writing: Writing) -> Answer:
             batches = read_batches(parts, media_type, chosen)

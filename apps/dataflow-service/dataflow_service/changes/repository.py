@@ -49,6 +49,10 @@ class ChangeSet:
     row_id: str
 
 
+TENANT_OF_SET = f"coalesce(change_sets.tenant, '{DEFAULT_TENANT}')"
+"""The tenant of a set of changes; those from before rows belonged to tenants are the default one's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """Whose changes are read: those of a tenant, and those of the models (by path) that all tenants share."""
@@ -92,7 +96,7 @@ SELECT xid::text, id, at, model, operation, changed, row_id, row::text
           FROM (SELECT next.*, at, model, operation, changed FROM ({_NEXT}) AS next
                   JOIN LATERAL (SELECT at, model, operation, changed FROM change_sets
                                  WHERE change_sets.id = set_id
-                                   AND (coalesce(tenant, '{DEFAULT_TENANT}') = $4 OR model = ANY ($5))) AS change_set ON true
+                                   AND ({TENANT_OF_SET} = $4 OR model = ANY ($5))) AS change_set ON true
                  ORDER BY xid, next.id LIMIT $6) AS page) AS measured
  WHERE coalesce(bytes_before, 0) < $7
  ORDER BY measured.xid, id

@@ -32,11 +32,12 @@ class StreamAttempt:
         """The digest of what has been read."""
         return self.hash.digest()
 
-    async def reading(self, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """Yield the parts of the body as they are read."""
-        async for part in parts:
-            self.hash.update(part)
-            yield part
+
+async def hashed(parts: AsyncIterator[bytes], digest: "_Hash") -> AsyncGenerator[bytes]:
+    """Yield the parts of a body as they are read, and add them to a digest."""
+    async for part in parts:
+        digest.update(part)
+        yield part
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """/v1/{model}/imports: large files in parts."""
 
+import hashlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
@@ -11,8 +12,9 @@ from dataflow_service.bulk.endpoints import read_batches
 from dataflow_service.bulk.lines import BLOCK_BYTES
 from dataflow_service.bulk.parsing import operation_of_address
 from dataflow_service.bulk.schemas import CSV, NDJSON, OperationParameter
+from dataflow_service.idempotency.models import hashed
 from dataflow_service.imports.dependencies import Imports
-from dataflow_service.imports.models import Import, PartBody
+from dataflow_service.imports.models import Import
 from dataflow_service.imports.schemas import MAX_PARTS, PART_BODY, ImportId, ImportPart, ImportParts, PartNumber
 from dataflow_service.imports.service import PartToWrite
 from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
@@ -49,15 +51,15 @@ async def add_import_part(
     """Write a part of a file as `bulk` does, in one transaction, unless it is in already."""
     media_type = require_media_type(request, (NDJSON, CSV))
     chosen = operation_of_address(model, operation, on)
-    body = PartBody()
+    digest = hashlib.sha256()
     async with bulk.receiving(principal, model, operation) as progress:
-        parts = body.reading(progress.reading(stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES)))
+        parts = hashed(progress.reading(stream_body(request, bulk.limits.size, reserved=BLOCK_BYTES)), digest)
 
         async def write(writing: Writing) -> Mapping[str, int]:
             return await bulk.write_stream(writing, chosen, read_batches(parts, media_type, chosen), progress)
 
         sent_as = f"{media_type} {operation} {on or ''}"
-        sent = PartToWrite(Import.of(principal, model, import_id), part, sent_as, body, parts, write)
+        sent = PartToWrite(Import.of(principal, model, import_id), part, sent_as, progress, digest, parts, write)
         found, is_new = await imports.add(sent, partial(records.writing, principal))
     response.status_code = 201 if is_new else 200
     return ImportPart.of(found)

@@ -1,17 +1,12 @@
 """Parts of imports."""
 
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from dataflow_service.records.author import tenant_of
 from dataflow_service.registry.model import Model
 from nexus_chassis.principal import Principal
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +39,3 @@ class Part:
     size: int
     sha256: bytes
     counts: Mapping[str, int]
-
-
-class PartBody:
-    """The body of a part: its size and digest are those of what has been read."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._hash: _Hash = hashlib.sha256()
-
-    @property
-    def sha256(self) -> bytes:
-        """The digest."""
-        return self._hash.digest()
-
-    async def reading(self, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """Yield the body as it is read."""
-        async for part in parts:
-            self.size += len(part)
-            self._hash.update(part)
-            yield part

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from pydantic_core import to_json
 
-from dataflow_service.imports.models import Import, Part, PartBody
+from dataflow_service.imports.models import Import, Part
 
 _KEPT = "interval '7 days'"
 _DELETED = 10  # expired parts that a new one makes room for: more than one, so that they become fewer
@@ -35,10 +35,17 @@ _FIND = f"SELECT {_COLUMNS} FROM import_parts WHERE {_OF_IMPORT} AND part = $5" 
 
 
 async def store(
-    connection: asyncpg.Connection, of: Import, part: int, *, sent_as: str, body: PartBody, counts: Mapping[str, int]
+    connection: asyncpg.Connection,
+    of: Import,
+    part: int,
+    *,
+    sent_as: str,
+    size: int,
+    sha256: bytes,
+    counts: Mapping[str, int],
 ) -> Part:
     """Record that a part is in, and delete some parts that nobody can send again any more."""
-    arguments = [*of.key, part, sent_as, body.size, body.sha256, to_json(counts).decode(), _DELETED]
+    arguments = [*of.key, part, sent_as, size, sha256, to_json(counts).decode(), _DELETED]
     return _part(await connection.fetchrow(_STORE, *arguments))
 
 

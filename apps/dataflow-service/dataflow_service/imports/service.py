@@ -3,22 +3,31 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from dataflow_service.bulk.progress import Progress
 from dataflow_service.imports import repository
 from dataflow_service.imports.errors import PartDiffersError, PartRunningError
-from dataflow_service.imports.models import Import, Part, PartBody
+from dataflow_service.imports.models import Import, Part
 from dataflow_service.records.writer import Writing
 from nexus_chassis.unit_of_work import Database
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 
 @dataclass(frozen=True, slots=True)
 class PartToWrite:
-    """A part as it is sent. `write` writes its rows in a transaction, reading `parts` of the body to their end."""
+    """A part as it is sent. `write` writes its rows in a transaction, reading `parts` of the body to their end.
+
+    `progress` and `digest` are of what has been read.
+    """
 
     of: Import
     part: int
     sent_as: str
-    body: PartBody
+    progress: Progress
+    digest: "_Hash"
     parts: AsyncIterator[bytes]
     write: Callable[[Writing], Awaitable[Mapping[str, int]]]
 
@@ -43,12 +52,18 @@ class ImportService:
             if found is None:
                 counts = await sent.write(lambda: nullcontext(rows))
                 new = await repository.store(
-                    rows.connection, sent.of, sent.part, sent_as=sent.sent_as, body=sent.body, counts=counts
+                    rows.connection,
+                    sent.of,
+                    sent.part,
+                    sent_as=sent.sent_as,
+                    size=sent.progress.size,
+                    sha256=sent.digest.digest(),
+                    counts=counts,
                 )
                 return new, True
         async for _ in sent.parts:  # without a transaction: only at its end is it known whether it is the same
             pass
-        if (sent.sent_as, sent.body.sha256) != (found.sent_as, found.sha256):
+        if (sent.sent_as, sent.digest.digest()) != (found.sent_as, found.sha256):
             raise PartDiffersError(sent.part)
         return found, False
 

@@ -8,36 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 ROW_BODY = {
     "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Row"}}}, "required": True}
 }
-IF_MATCH = {
-    "parameters": [
-        {
-            "name": "If-Match",
-            "in": "header",
-            "description": "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)",
-            "schema": {"type": "string"},
-        }
-    ]
-}
-PREFER = {
-    "parameters": [
-        {
-            "name": "Prefer",
-            "in": "header",
-            "description": "`numbers=string` answers 64 bit integers as strings (RFC 7240)",
-            "schema": {"type": "string"},
-        }
-    ]
-}
-IF_NONE_MATCH = {
-    "parameters": [
-        {
-            "name": "If-None-Match",
-            "in": "header",
-            "description": "ETags; a row that has one of them is answered with 304 (RFC 9110 section 13.1.2)",
-            "schema": {"type": "string"},
-        }
-    ]
-}
+
+
+def _header(name: str, description: str) -> dict[str, list[Any]]:
+    return {"parameters": [{"name": name, "in": "header", "description": description, "schema": {"type": "string"}}]}
+
+
+IF_MATCH = _header("If-Match", "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)")
+PREFER = _header("Prefer", "`numbers=string` answers 64 bit integers as strings (RFC 7240)")
+IF_NONE_MATCH = _header(
+    "If-None-Match", "ETags; a row that has one of them is answered with 304 (RFC 9110 section 13.1.2)"
+)
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The row has one of the ETags"}}
 
 

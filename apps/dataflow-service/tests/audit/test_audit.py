@@ -11,11 +11,10 @@ import asyncpg
 import pytest
 from answers import invalid, problem
 from channel import shown
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 
-from dataflow_service.app import create_app
 from dataflow_service.audit import service as audit
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer
 
 type ClientOf = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
 SCOPES = {"data:read", "data:write", "data:admin"}
@@ -224,9 +223,7 @@ async def test_the_audit_is_for_administrators_of_data(client: aiohttp.ClientSes
 @pytest.fixture
 async def impatient(make_settings: MakeSettings, issuer: Issuer) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service whose reads may take 0.3 s."""
-    headers = {"Authorization": f"Bearer {issuer.mint('dataflow-service', SCOPES)}"}
-    app = create_app(make_settings(read_seconds=0.3))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(read_seconds=0.3), issuer.mint("dataflow-service", SCOPES)) as session:
         yield session
 
 

@@ -9,12 +9,10 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import invalid, problem
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from streams import CSV, NDJSON, ndjson
 
-from dataflow_service.app import create_app
 from dataflow_service.bulk import answers
-from nexus_testkit import serving
 
 PATH = "/v1/product/export"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND wait_event_type = 'Lock'"
@@ -164,9 +162,7 @@ async def test_a_client_that_takes_nothing_is_left(
 @pytest.fixture
 async def impatient(make_settings: MakeSettings, token: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service whose reads may take 0.3 s."""
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(read_seconds=0.3))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(read_seconds=0.3), token) as session:
         yield session
 
 

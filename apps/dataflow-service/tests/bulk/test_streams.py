@@ -7,12 +7,10 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import invalid, problem
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from streams import CSV, NDJSON, in_parts, ndjson, on_lines, sku_taken
 
-from dataflow_service.app import create_app
 from dataflow_service.bulk import lines
-from nexus_testkit import serving
 
 PATH = "/v1/product/bulk"
 WRITTEN = "name, description, sku, supplier, unspsc_code, etim_class, attributes"
@@ -180,9 +178,8 @@ async def limited(
     make_settings: MakeSettings, database: asyncpg.Connection, token: str
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with two connections, whose streams may have 3 rows, 100 bytes and 0.5 s."""
-    headers = {"Authorization": f"Bearer {token}"}
     settings = make_settings(postgres_pool_size=2, bulk_rows=3, bulk_bytes=100, bulk_seconds=0.5)
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(settings, token) as session:
         await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield session
 

@@ -2,19 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
 from channel import published
+from conftest import MakeSettings, serving_client
 from prometheus_client import REGISTRY
 from tcp_proxy import Proxy
 
-from dataflow_service.app import create_app
-from dataflow_service.settings import Settings
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer
 
 ALL = ["name", "description", "sku", "supplier", "unspsc_code", "etim_class", "attributes"]
 
@@ -123,10 +121,9 @@ async def test_without_redis_writes_stand_and_are_published_later(
 
 
 async def test_two_processes_publish_each_change_once(
-    client: aiohttp.ClientSession, make_settings: Callable[..., Settings], token: str, redis_url: str
+    client: aiohttp.ClientSession, make_settings: MakeSettings, token: str, redis_url: str
 ) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(make_settings())) as url, aiohttp.ClientSession(url, headers=headers) as other:
+    async with serving_client(make_settings(), token) as other:
         for number in range(20):
             await (client, other)[number % 2].post("/v1/product", json={"name": "x"})
         assert [event["id"] for event in await published(redis_url, 20)] == list(range(1, 21))
@@ -136,15 +133,14 @@ async def test_two_processes_publish_each_change_once(
 
 async def test_another_process_goes_on_where_the_one_that_published_ends(
     client: aiohttp.ClientSession,
-    make_settings: Callable[..., Settings],
+    make_settings: MakeSettings,
     token: str,
     redis_url: str,
     database: asyncpg.Connection,
 ) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
     await client.post("/v1/product", json={"name": "x"})
     await published(redis_url, 1)
-    async with serving(create_app(make_settings())) as url, aiohttp.ClientSession(url, headers=headers) as other:
+    async with serving_client(make_settings(), token) as other:
         ended = await database.fetchval(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "

@@ -7,13 +7,12 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import problem
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from parts import until
 from streams import CSV, NDJSON, in_parts, ndjson
 from test_idempotency_keys import INVALID, KEY, RUNNING
 
-from dataflow_service.app import create_app
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer
 
 PATH = "/v1/product/bulk"
 ROWS = 2500
@@ -157,10 +156,8 @@ async def limited(
     make_settings: MakeSettings, database: asyncpg.Connection, token: str
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service whose streams may take 0.5 s."""
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(bulk_seconds=0.5))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
-        await database.execute("TRUNCATE products RESTART IDENTITY")
+    async with serving_client(make_settings(bulk_seconds=0.5), token) as session:
+        await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield session
 
 

@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
-from dataflow import DataFlow  # type: ignore[import-untyped]
-from dataflow.migrations.auto_migration_system import ColumnDefinition, TableDefinition  # type: ignore[import-untyped]
-from dataflow.migrations.concurrent_access_manager import MigrationLockManager  # type: ignore[import-untyped]
+from dataflow import DataFlow  # type: ignore[import-untyped]  # the framework has no types
+from dataflow.migrations.auto_migration_system import ColumnDefinition, TableDefinition  # type: ignore[import-untyped]  # the framework has no types
+from dataflow.migrations.concurrent_access_manager import MigrationLockManager  # type: ignore[import-untyped]  # the framework has no types
 from tcp_proxy import Proxy
 
 warnings.simplefilter("ignore")

@@ -13,11 +13,10 @@ from urllib.parse import urljoin
 
 import aiohttp
 import pytest
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from html_page import Element, open_page
 
-from dataflow_service.app import create_app
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer
 
 MODELS = ["Attribute", "Category", "Document", "PriceItem", "PriceList", "Product", "Supplier"]
 FIELDS = ["id", "name", "description", "sku", "supplier", "unspsc_code", "etim_class", "attributes"]
@@ -133,9 +132,7 @@ async def remarks(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package hostile_texts, whose table is not there."""
     monkeypatch.syspath_prepend(Path(__file__).parent / "fixtures")
-    app = create_app(make_settings(models="hostile_texts"))
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(models="hostile_texts"), token) as session:
         yield session
 
 

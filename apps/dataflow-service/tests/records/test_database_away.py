@@ -2,11 +2,8 @@ import asyncio
 
 import aiohttp
 import asyncpg
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from tcp_proxy import Proxy
-
-from dataflow_service.app import create_app
-from nexus_testkit import serving
 
 AWAY = {
     "type": "urn:nexus:problem:database-unavailable",
@@ -63,8 +60,7 @@ async def test_a_service_that_starts_without_postgresql_waits_for_it_unready(
 ) -> None:
     settings = make_settings(postgres_url=postgres_proxy.instead_of(make_settings().postgres_url))
     await postgres_proxy.cut()
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving_client(settings, token) as client:
         assert await _health(client, "/readyz") == (503, "starting")
         assert await _health(client, "/livez") == (200, "ok")
         assert (await client.get("/v1/product")).status == 503
@@ -83,9 +79,7 @@ async def test_all_connections_in_use_is_a_short_wait_and_no_failure(client: aio
 async def test_health_is_answered_while_all_connections_of_the_pool_are_in_use(
     make_settings: MakeSettings, database: asyncpg.Connection, token: str
 ) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(postgres_pool_size=2))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving_client(make_settings(postgres_pool_size=2), token) as client:
         created = await client.post("/v1/product", json={"name": "x"})
         path = f"/v1/{created.headers['Location']}"
         async with database.transaction():

@@ -3,21 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
-import samples
 from answers import problem
 from channel import shown
-from conftest import MakeSettings
 from naughty import NAUGHTY
 from streams import CSV, NDJSON, ndjson
-
-from dataflow_service.app import create_app
-from nexus_testkit import serving
 
 EXACT = {
     "whole": [2**63 - 1, -(2**63), 0],
@@ -32,18 +26,9 @@ EXACT = {
 
 
 @pytest.fixture
-async def client(
-    make_settings: MakeSettings,
-    database: asyncpg.Connection,
-    token: str,
-    model_packages: None,  # noqa: ARG001 - needed for its effect
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """Client of a service with the models of the package nullable_types, and no rows."""
-    await database.execute(samples.TABLE)
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(models="nullable_types"))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
-        yield session
+async def client(no_samples: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Client of a service without rows."""
+    return no_samples
 
 
 def _rows() -> list[dict[str, Any]]:

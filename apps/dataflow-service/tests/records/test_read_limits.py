@@ -8,11 +8,9 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import problem
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 
-from dataflow_service.app import create_app
 from dataflow_service.records import repository
-from nexus_testkit import serving
 
 READS = [("GET", "/v1/product"), ("GET", "/v1/product/count"), ("POST", "/v1/product/query")]
 AGGREGATE = {"aggregates": {"count": "*"}}
@@ -35,9 +33,7 @@ async def _until(database: asyncpg.Connection, waiting: int) -> None:
 @pytest.fixture
 async def impatient(make_settings: MakeSettings, token: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with one connection, whose reads may take 0.3 s."""
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(postgres_pool_size=1, read_seconds=0.3))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving_client(make_settings(postgres_pool_size=1, read_seconds=0.3), token) as client:
         yield client
 
 

@@ -7,11 +7,10 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import JSON, invalid, problem
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from yarl import URL
 
-from dataflow_service.app import create_app
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer
 
 PATH = "/v1/product/upsert"
 ON_SKU = f"{PATH}?on=sku"
@@ -33,9 +32,7 @@ async def deliveries(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with a model that has a unique index and demands If-Match."""
     await database.execute(DELIVERIES)
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(models="unique_with_if_match"))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(models="unique_with_if_match"), token) as session:
         yield session
     await database.execute("DROP TABLE deliveries")
 

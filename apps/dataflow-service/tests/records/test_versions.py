@@ -9,10 +9,7 @@ import asyncpg
 import pytest
 from answers import problem
 from channel import shown
-from conftest import MakeSettings
-
-from dataflow_service.app import create_app
-from nexus_testkit import serving
+from conftest import MakeSettings, serving_client
 
 CHANGES = [("PATCH", 200), ("PUT", 200), ("DELETE", 204)]
 CONTRACTS = """
@@ -32,9 +29,7 @@ async def contracts(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with a model that demands If-Match."""
     await database.execute(CONTRACTS)
-    headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(models="demands_if_match"))
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(models="demands_if_match"), token) as session:
         yield session
     await database.execute("DROP TABLE contracts")
 

@@ -10,12 +10,11 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from parts import Engine, indexes_of_parts, until
 
-from dataflow_service.app import create_app
 from dataflow_service.schema.steps import checksum
-from nexus_testkit import Issuer, serving
+from nexus_testkit import Issuer
 
 EMPTY = checksum(())
 SQL = 'CREATE UNIQUE INDEX CONCURRENTLY "parts_name_key" ON "parts" ("name")'
@@ -51,9 +50,7 @@ async def admin(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the model of indexed_parts, with the scopes of rows and migrations."""
     token = issuer.mint("dataflow-service", {"data:admin", "data:read", "data:write"})
-    app = create_app(make_settings(models="indexed_parts"))
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(app) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_client(make_settings(models="indexed_parts"), token) as session:
         yield session
 
 

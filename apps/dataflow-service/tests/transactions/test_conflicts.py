@@ -5,12 +5,9 @@ import asyncio
 import aiohttp
 import asyncpg
 from answers import problem
-from conftest import MakeSettings
+from conftest import MakeSettings, serving_client
 from parts import until
 from tenants import DEFAULT_TENANT
-
-from dataflow_service.app import create_app
-from nexus_testkit import serving
 
 CONFLICT = {
     "type": "urn:nexus:problem:conflict-retry",
@@ -58,8 +55,7 @@ async def test_a_transaction_that_cannot_be_serialized_may_be_repeated(
     """A database may have another isolation level as its default."""
     role = await database.fetchval("SELECT current_user")
     await database.execute(f"ALTER ROLE {role} SET default_transaction_isolation = 'repeatable read'")
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(make_settings())) as url, aiohttp.ClientSession(url, headers=headers) as client:
+    async with serving_client(make_settings(), token) as client:
         await client.post("/v1/product", json={"name": "a"})
         other = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT)
         await other.execute("BEGIN; UPDATE products SET name = 'other' WHERE id = 1")
