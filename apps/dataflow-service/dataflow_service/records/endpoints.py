@@ -98,7 +98,8 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
         content, headers = _content(request, model, row)
         return Answer(content, 201, {**JSON, **_location(model, row), **headers})
 
-    return await respond(attempt, partial(records.writing, principal), create)
+    opening = partial(records.writing, principal) if attempt else partial(records.writing_one, principal, model)
+    return await respond(attempt, opening, create)
 
 
 @router.post(
@@ -174,7 +175,7 @@ async def change_row(
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
-    async with records.writing(principal) as rows:
+    async with records.writing_one(principal, model) as rows:
         row = await rows.change(model, identity, values, versions)
     content, headers = _content(request, model, row)
     return _json(content, headers=headers)
@@ -193,7 +194,7 @@ async def replace_row(
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.replacing_row(model, identity, await _read(request, MAX_BODY_BYTES))
-    async with records.writing(principal) as rows:
+    async with records.writing_one(principal, model) as rows:
         row, is_new = await rows.replace(model, identity, values, versions, create="if-match" not in request.headers)
     content, headers = _content(request, model, row)
     return _json(content, 201 if is_new else 200, headers | (_location(model, row) if is_new else {}))
@@ -206,8 +207,7 @@ async def delete_row(
     """Delete a row."""
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
-    async with records.writing(principal) as rows:
-        await rows.delete(model, identity, versions)
+    await records.delete(principal, model, identity, versions)
     return Response(status_code=204)
 
 

@@ -131,10 +131,16 @@ async def change(
 
 
 async def delete(
-    connection: asyncpg.Connection, author: Author, model: Model, row_id: object, *, versions: Versions
+    connection: asyncpg.Connection,
+    author: Author,
+    model: Model,
+    row_id: object,
+    *,
+    versions: Versions,
+    unreferenced: bool = False,
 ) -> bool:
-    """Delete one row that has one of the versions; returns whether there was such a row."""
-    statement = sql.delete(model, checked=versions is not None)
+    """Delete one row that has one of the versions, with `unreferenced` only if none refers to it; returns whether it is deleted."""
+    statement = sql.delete(model, checked=versions is not None, unreferenced=unreferenced)
     return await connection.fetchval(statement, row_id, *_checked(versions), *author.parameters) is not None
 
 

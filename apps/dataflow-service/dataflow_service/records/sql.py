@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.records.change_log import Log, logged
-from dataflow_service.registry.model import ROW_VERSION, TENANT, Field, Model
+from dataflow_service.registry.model import ROW_VERSION, TENANT, Field, Model, Relation
 from dataflow_service.registry.quoting import quote
 
 TABLE = '"row"'
@@ -132,9 +132,13 @@ def update(model: Model, names: tuple[str, ...], *, checked: bool) -> str:
 
 
 @cache
-def delete(model: Model, *, checked: bool) -> str:
-    """Delete the row whose id is $1; returns its id. `checked`: $2 is an array of versions, of which it must have one."""
-    writing = f"DELETE FROM {quote(model.table)} WHERE {_one(2, checked=checked)} RETURNING {_ID}"  # noqa: S608 - names are of the registry, values are parameters
+def delete(model: Model, *, checked: bool, unreferenced: bool) -> str:
+    """Delete the row whose id is $1; returns its id.
+
+    `checked`: $2 is an array of versions, of which it must have one. `unreferenced`: only if no row refers to it.
+    """
+    conditions = [_one(2, checked=checked), *(map(_unreferenced, model.referrers) if unreferenced else ())]
+    writing = f"DELETE FROM {quote(model.table)} WHERE {' AND '.join(conditions)} RETURNING {_ID}"  # noqa: S608 - names are of the registry, values are parameters
     return logged(model, writing, [_DELETED], _ID, author=2 + checked)
 
 
@@ -205,6 +209,12 @@ def _column(field: Field) -> str:
 def _one(place: int, *, checked: bool) -> str:
     """Return the condition of the row whose id is $1, with one of the versions in parameter `place`."""
     return f"{_ID} = $1 AND {_VERSION} = ANY (${place}::bigint[])" if checked else f"{_ID} = $1"
+
+
+def _unreferenced(relation: Relation) -> str:
+    """Return the condition that no row refers by a relation to the row whose id is $1."""
+    field = f"{TABLE}.{quote(relation.field.name)}"
+    return f"NOT EXISTS (SELECT FROM {quote(relation.model.table)} AS {TABLE} WHERE {field} = $1)"
 
 
 def _versioned(model: Model) -> str:

@@ -35,7 +35,7 @@ class RecordWriter:
     """Changes rows of any model, and logs each change, in the transaction of a connection.
 
     Column values and ids come checked from `records.parsing`. What is changed stays only if the transaction commits; after an
-    error it cannot.
+    error it cannot. Of a connection without a transaction, each statement commits by itself.
     """
 
     def __init__(self, connection: asyncpg.Connection, principal: Principal) -> None:
@@ -128,6 +128,15 @@ class RecordWriter:
             if not await repository.delete(self._connection, self._author, model, row_id, versions=versions):
                 raise await self._absence(model, row_id, versions)
             await follow([row_id])
+
+    async def delete_unreferenced(self, model: Model, row_id: object, versions: Versions = None) -> bool:
+        """Delete a row by one statement, if it has one of the versions and none refers to it; returns whether it is deleted."""
+        try:
+            return await repository.delete(
+                self._connection, self._author, model, row_id, versions=versions, unreferenced=True
+            )
+        except _REFUSED:  # such as for a row that has come to refer to it meanwhile
+            return False
 
     async def _absence(self, model: Model, row_id: object, versions: Versions) -> NoSuchRowError | VersionMismatchError:
         """Return why there is no row with the id and one of the versions."""
