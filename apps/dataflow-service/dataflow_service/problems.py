@@ -204,6 +204,10 @@ def _destructive_steps(error: schema.DestructiveStepsError) -> Problem:
     return Problem(409, "destructive-steps", "Data would be lost", str(error), statements=list(error.statements))
 
 
+def _invalid_expression(error: schema.InvalidExpressionError) -> Problem:
+    return Problem(409, "invalid-expression", "The expression of a field is not valid", str(error))
+
+
 def _rows_lack_value(error: schema.RowsLackValueError) -> Problem:
     return Problem(409, "rows-lack-value", "The rows that there are would lack a value", str(error))
 
@@ -298,6 +302,7 @@ PROBLEMS: ProblemMap = (
     (schema.MigrationRunningError, _migration_running),
     (schema.ChecksumMismatchError, _checksum_mismatch),
     (schema.DestructiveStepsError, _destructive_steps),
+    (schema.InvalidExpressionError, _invalid_expression),
     (schema.RowsLackValueError, _rows_lack_value),
     (schema.TableLockedError, _table_locked),
     (schema.StepFailedError, _step_failed),
