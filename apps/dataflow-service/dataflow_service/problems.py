@@ -241,12 +241,12 @@ def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationErro
     return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
 
 
-def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
+def _not_migrated(_: asyncpg.SyntaxOrAccessError) -> Problem:
     return Problem(
         503,
         "not-migrated",
         "The table is not migrated",
-        "The database lacks the table or a column of the model. Plan and apply the migration of the models.",
+        "The database lacks the table, a column or an index of the model. Plan and apply the migration of the models.",
         headers=_RETRY,
     )
 
@@ -265,6 +265,7 @@ PROBLEMS: ProblemMap = (
     (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
+    (asyncpg.InvalidColumnReferenceError, _not_migrated),  # no index is that of an upsert
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
     (KeyReusedError, _key_reused),

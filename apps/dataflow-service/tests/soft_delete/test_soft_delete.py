@@ -202,6 +202,14 @@ async def test_an_upsert_onto_the_unique_value_of_a_deleted_row_makes_a_new_one(
 ID_TAKEN = "Another patron has the same id, gone. Send another value, or change the row that has it; if it is deleted, restore it first."
 
 
+async def test_an_upsert_waits_for_the_migration_that_makes_its_index(
+    gone: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    await database.execute("DROP INDEX patrons_email_key")
+    response = await gone.post("/v1/patron/upsert?on=email", json={"id": "n", "name": "n", "email": "n@x.y"})
+    assert (response.status, (await problem(response))["type"]) == (503, "urn:nexus:problem:not-migrated")
+
+
 async def test_the_id_of_a_deleted_row_stays_taken_and_its_content_stays(
     gone: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
