@@ -204,6 +204,10 @@ def _destructive_steps(error: schema.DestructiveStepsError) -> Problem:
     return Problem(409, "destructive-steps", "Data would be lost", str(error), statements=list(error.statements))
 
 
+def _invalid_expression(error: schema.InvalidExpressionError) -> Problem:
+    return Problem(409, "invalid-expression", "The expression of a field is not valid", str(error))
+
+
 def _rows_lack_value(error: schema.RowsLackValueError) -> Problem:
     return Problem(409, "rows-lack-value", "The rows that there are would lack a value", str(error))
 
@@ -237,12 +241,12 @@ def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationErro
     return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
 
 
-def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
+def _not_migrated(_: asyncpg.SyntaxOrAccessError) -> Problem:
     return Problem(
         503,
         "not-migrated",
         "The table is not migrated",
-        "The database lacks the table or a column of the model. Plan and apply the migration of the models.",
+        "The database lacks the table, a column or an index of the model. Plan and apply the migration of the models.",
         headers=_RETRY,
     )
 
@@ -261,6 +265,7 @@ PROBLEMS: ProblemMap = (
     (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
+    (asyncpg.InvalidColumnReferenceError, _not_migrated),  # no index is that of an upsert
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
     (KeyReusedError, _key_reused),
@@ -298,6 +303,7 @@ PROBLEMS: ProblemMap = (
     (schema.MigrationRunningError, _migration_running),
     (schema.ChecksumMismatchError, _checksum_mismatch),
     (schema.DestructiveStepsError, _destructive_steps),
+    (schema.InvalidExpressionError, _invalid_expression),
     (schema.RowsLackValueError, _rows_lack_value),
     (schema.TableLockedError, _table_locked),
     (schema.StepFailedError, _step_failed),

@@ -221,3 +221,16 @@ async def service_role(database: asyncpg.Connection, postgres_admin_url: str) ->
     yield role
     await admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
     await admin.close()
+
+
+@pytest.fixture
+async def kept(
+    make_settings: MakeSettings,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package kept_rows."""
+    settings = make_settings(models="kept_rows")
+    await make_tables(settings)
+    async with serving_client(settings, token) as session:
+        yield session

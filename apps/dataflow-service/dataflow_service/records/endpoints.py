@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Query, Request, Response
 from pydantic_core import to_json
 
-from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, respond
+from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, bodiless_attempt, read_json_attempt, respond
 from dataflow_service.idempotency.models import JSON, Answer
 from dataflow_service.records import encoding, parsing, preconditions, query_parsing, repository
 from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
@@ -24,6 +24,7 @@ from dataflow_service.records.schemas import (
     QUERY_BODY,
     ROW_BODY,
     AfterParameter,
+    DeletedParameter,
     ExpandParameter,
     FieldsParameter,
     FilterParameter,
@@ -38,6 +39,7 @@ from dataflow_service.records.schemas import (
 from dataflow_service.records.service import Page
 from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import ROW_VERSION, Model
+from nexus_chassis.challenges import forbidden
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
@@ -64,11 +66,14 @@ async def list_rows(
     after: AfterParameter = None,
     limit: Annotated[int, Query(ge=1, le=query_parsing.MAX_LIMIT)] = query_parsing.DEFAULT_LIMIT,
     expand: ExpandParameter = None,
+    deleted: DeletedParameter = False,
 ) -> Response:
     """List rows: those of a filter, with the fields and in the order asked for, page by page."""
     query_parsing.check_encoding(request.scope["query_string"])
+    if deleted and "data:write" not in principal.scopes:
+        raise forbidden({"data:write"})
     query = query_parsing.of_address(
-        model, filter_text=filter, fields=fields, order=order, after=after, limit=limit, expand=expand
+        model, filter_text=filter, fields=fields, order=order, after=after, limit=limit, expand=expand, deleted=deleted
     )
     page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
     return _page(request, page)
@@ -209,6 +214,22 @@ async def delete_row(
     versions = preconditions.wanted_versions(model, request.headers)
     await records.delete(principal, model, identity, versions)
     return Response(status_code=204)
+
+
+@router.post("/{row_id}/restore", openapi_extra=with_headers(IDEMPOTENCY_KEY, PREFER), response_model=Row)
+async def restore_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
+) -> Response:
+    """Restore a deleted row. Rows that were deleted with it stay deleted."""
+    identity = parsing.row_id(model, row_id)
+
+    async def restore(writing: Writing) -> Answer:
+        async with writing() as rows:
+            row = await rows.restore(model, identity)
+        content, headers = _content(request, model, row)
+        return Answer(content, 200, {**JSON, **headers})
+
+    return await respond(bodiless_attempt(request, principal), partial(records.writing, principal), restore)
 
 
 def _location(model: Model, row: Record) -> dict[str, str]:

@@ -65,7 +65,8 @@ class OrderKey:
 class Query:
     """A page of rows: up to `limit` rows behind the one whose values of the `order` are `after`.
 
-    `order` ends with the id, so that no two rows have the same place in it. Rows come with the rows of `expand`.
+    `order` ends with the id, so that no two rows have the same place in it. Rows come with the rows of `expand`. With `deleted`,
+    they are the deleted rows of a model with soft delete.
     """
 
     fields: Sequence[Field]
@@ -74,6 +75,7 @@ class Query:
     filter: Filter = EVERY_ROW
     after: Sequence[Any] | None = None
     expand: Sequence[Relation] = ()
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 from urllib.parse import unquote_to_bytes
 
@@ -48,6 +49,7 @@ def of_address(
     after: str | None,
     limit: int,
     expand: str | None = None,
+    deleted: bool = False,
 ) -> Query:
     """Return the query of a page that the parameters of an address ask for.
 
@@ -56,7 +58,10 @@ def of_address(
         NoSuchRelationError: The model has not one of the relations.
     """
     reader = _Reader(model, ("query",))
-    return reader.page(reader.filter_text(filter_text), fields, order, after, limit, expand=expand)
+    if deleted and not model.soft_delete:
+        reader.fault(("deleted",), f"belongs to models with soft delete, and {model.name} has none; leave it out")
+    query = reader.page(reader.filter_text(filter_text), fields, order, after, limit, expand=expand)
+    return replace(query, deleted=True) if deleted else query
 
 
 def of_row(model: Model, row_id: object, expand: str) -> Query:

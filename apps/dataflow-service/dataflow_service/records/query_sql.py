@@ -6,7 +6,7 @@ from typing import Any
 
 from dataflow_service.records.conditions import Parameters, beyond, column, condition
 from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
-from dataflow_service.records.sql import AS_TEXT, TABLE
+from dataflow_service.records.sql import AS_TEXT, TABLE, present
 from dataflow_service.registry.model import Field, Model, Relation
 from dataflow_service.registry.quoting import quote
 
@@ -72,7 +72,7 @@ def select_groups(model: Model, query: GroupQuery, *, limit: int, max_bytes: int
 def count(model: Model, wanted: Filter) -> Statement:
     """Return the number of rows of a filter."""
     parameters = Parameters()
-    where = condition(wanted, parameters)
+    where = condition(wanted, parameters) + present(model, TABLE)
     return Statement(f"SELECT count(*) FROM {quote(model.table)} AS {TABLE} WHERE {where}", parameters.values)  # noqa: S608 - names are of the registry, values are parameters
 
 
@@ -109,14 +109,15 @@ def _related(relation: Relation) -> str:
 def _joined(relations: Sequence[Relation]) -> str:
     return "".join(
         f" LEFT JOIN {quote(relation.target.table)} AS {_related(relation)} "
-        f'ON {_related(relation)}."id" = {column(relation.field)}'
+        f'ON {_related(relation)}."id" = {column(relation.field)}{present(relation.target, _related(relation))}'
         for relation in relations
     )
 
 
 def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column], parameters: Parameters) -> str:
     chosen = ", ".join(f"{item.expression} AS {quote(item.name)}" for item in columns)
-    where = condition(query.filter, parameters)
+    deleted = isinstance(query, Query) and query.deleted
+    where = condition(query.filter, parameters) + present(model, TABLE, deleted=deleted)
     if query.after:
         where = f"{where} AND {beyond(query.order, query.after, parameters)}"
     joined = _joined(query.expand) if isinstance(query, Query) else ""

@@ -41,6 +41,9 @@ OnParameter = Annotated[
     str | None,
     Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
 ]
+DeletedParameter = Annotated[
+    bool, Query(description="the rows that are deleted and can be restored, in place of the others; needs `data:write`")
+]
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
 
 

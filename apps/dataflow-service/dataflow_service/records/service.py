@@ -81,11 +81,13 @@ class RecordService:
     async def delete(self, principal: Principal, model: Model, row_id: object, versions: Versions) -> None:
         """Delete a row, which must have one of the versions, and do with those that refer to it as their relations say.
 
-        Where none does, which is most often so, one statement is all that it takes.
+        Where none does, which is most often so, one statement is all that it takes. A row that is only marked has a transaction:
+        no foreign key refuses those that come to refer to it meanwhile.
         """
-        async with self._writing_by_statement(principal) as rows:
-            if await rows.delete_unreferenced(model, row_id, versions):
-                return
+        if not model.soft_delete:
+            async with self._writing_by_statement(principal) as rows:
+                if await rows.delete_unreferenced(model, row_id, versions):
+                    return
         async with self.writing(principal) as rows:
             await rows.delete(model, row_id, versions)
 

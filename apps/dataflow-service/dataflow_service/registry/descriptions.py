@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dataflow_service.registry.json_schemas import answered
 from dataflow_service.registry.model import Field, Model, Registry, Relation
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,8 +28,16 @@ def description(model: Model) -> dict[str, Any]:
         "indexes": list(model.indexes),
         "relations": [_relation(relation) for relation in model.relations],
         "multi_tenant": model.multi_tenant,
-        "schema": {"$schema": _DIALECT, **model.create.model_json_schema()},
+        "soft_delete": model.soft_delete,
+        "schema": {"$schema": _DIALECT, **_schema(model)},
     }
+
+
+def _schema(model: Model) -> dict[str, Any]:
+    """Return the schema of a new row; what is computed of it is read-only."""
+    schema = model.create.model_json_schema()
+    computed = {field.name: answered(field) for field in model.fields if field.expression is not None}
+    return schema | ({"properties": schema["properties"] | computed} if computed else {})
 
 
 def _field(model: Model, field: Field) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import asyncpg
 
 from dataflow_service.registry.quoting import quote
-from dataflow_service.schema import repository
+from dataflow_service.schema import repository, steps
 from dataflow_service.schema.errors import StepFailedError, StepTooSlowError, TableLockedError
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.repository import LOCK_SECONDS
-from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction
+from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, Step, Transaction
 
 _STEP_SECONDS = 3600.0
 _PAGES = 1000  # of a batch: 8 MB
@@ -169,11 +169,18 @@ def _reason(step: Step, error: asyncpg.PostgresError) -> str:
             return f"rows have the same {columns}; find them by `{query}`"
         case asyncpg.ForeignKeyViolationError() if step.action == VALIDATE_FOREIGN_KEY:
             return f"rows of {quote(step.table)} refer by {columns} to rows that are not there"
-        case asyncpg.CheckViolationError() if step.action == VALIDATE_TEXTS:
-            query = f"SELECT DISTINCT {columns} FROM {quote(step.table)}"  # noqa: S608 - a text
-            return f"rows of {quote(step.table)} have texts in {columns} that are not declared; find them by `{query}`"
         case asyncpg.CheckViolationError() | asyncpg.NotNullViolationError():
-            return f"rows of {quote(step.table)} have null in {columns}"
+            return f"rows of {quote(step.table)} {_what_is_wrong(step.action, step.table, columns)}"
         case asyncpg.DataError():
             return f"a value of {columns} cannot be converted ({type(error).__name__})"
     return str(error)
+
+
+def _what_is_wrong(action: str, table: str, columns: str) -> str:
+    match action:
+        case steps.VALIDATE_TEXTS:
+            query = f"SELECT DISTINCT {columns} FROM {quote(table)}"  # noqa: S608 - a text
+            return f"have texts in {columns} that are not declared; find them by `{query}`"
+        case steps.DROP_MARK:
+            return f"are deleted, which {columns} says, and would be there again; restore them, or delete them by SQL"
+    return f"have null in {columns}"

@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 from pydantic import TypeAdapter
 
+from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.model import TENANT
 from dataflow_service.registry.quoting import quote
+from dataflow_service.schema import expressions
 from dataflow_service.schema import steps as steps_of
 from dataflow_service.schema.migration import Migration, State
 from dataflow_service.schema.sql import POLICY
@@ -56,7 +58,7 @@ async def has_ledger(connection: asyncpg.Connection) -> bool:
 
 
 async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema:
-    """Return the tables of the schema; a default that equals the desired one is spelled like it."""
+    """Return the tables of the schema; a default or an expression that equals the desired one is spelled like it."""
     columns, indexes = await _columns(connection, desired), await _indexes(connection)
     checks, foreign_keys = await _checks(connection), await _foreign_keys(connection)
     return {
@@ -79,10 +81,16 @@ async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema
 
 async def _columns(connection: asyncpg.Connection, desired: Schema) -> Mapping[str, dict[str, Column]]:
     found: dict[str, dict[str, Column]] = defaultdict(dict)
+    spelled = await expressions.spelled(connection, desired)
     for row in await connection.fetch(_COLUMNS):
         wanted = desired[row["table_name"]].columns.get(row["name"]) if row["table_name"] in desired else None
-        default = await _default(connection, row["default"], wanted)
-        found[row["table_name"]][row["name"]] = Column(row["name"], row["type"], row["nullable"], default)
+        default, computed = None, None
+        if row["is_computed"]:
+            same = wanted is not None and row["default"] == spelled.get((row["table_name"], row["name"]))
+            computed = wanted.computed if wanted is not None and same else row["default"]
+        else:
+            default = await _default(connection, row["default"], wanted)
+        found[row["table_name"]][row["name"]] = Column(row["name"], row["type"], row["nullable"], default, computed)
     return found
 
 
@@ -102,7 +110,9 @@ async def _indexes(connection: asyncpg.Connection) -> Mapping[str, dict[str, Ind
     found: dict[str, dict[str, Index]] = defaultdict(dict)
     for row in await connection.fetch(_INDEXES):
         columns = tuple(row["columns"]) if row["plain"] else ()
-        index = Index(row["name"], columns, row["is_unique"], row["definition"], constraint=row["is_constraint"])
+        index = Index(
+            row["name"], columns, row["is_unique"], row["present"], row["definition"], constraint=row["is_constraint"]
+        )
         found[row["table_name"]][index.name] = index
     return found
 
@@ -125,6 +135,9 @@ async def _foreign_keys(connection: asyncpg.Connection) -> Mapping[str, dict[str
     return found
 
 
+_PRESENT = f"({DELETED_AT} IS NULL)"
+"""How PostgreSQL spells the condition of an index of rows that are not deleted."""
+
 _OWN = "c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relkind IN ('r', 'p')"
 _TABLES = f"""
 SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size,
@@ -141,7 +154,7 @@ SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_rela
 """  # noqa: S608 - text of this file
 _COLUMNS = f"""
 SELECT c.relname AS table_name, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
-       NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS default
+       NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS default, a.attgenerated <> '' AS is_computed
   FROM pg_class AS c
   JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -150,7 +163,9 @@ SELECT c.relname AS table_name, a.attname AS name, format_type(a.atttypid, a.att
 _INDEXES = f"""
 SELECT c.relname AS table_name, i.relname AS name, x.indisunique AS is_unique,
        pg_get_indexdef(x.indexrelid, 0, true) AS definition,
-       x.indexprs IS NULL AND x.indpred IS NULL AND x.indnatts = x.indnkeyatts AND m.amname = 'btree' AS plain,
+       x.indexprs IS NULL AND coalesce(pg_get_expr(x.indpred, x.indrelid), '{_PRESENT}') = '{_PRESENT}'
+           AND x.indnatts = x.indnkeyatts AND m.amname = 'btree' AS plain,
+       x.indpred IS NOT NULL AS present,
        EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = x.indexrelid AND k.contype = 'u') AS is_constraint,
        ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY AS part (number, place)
                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = part.number ORDER BY place) AS columns

@@ -159,7 +159,7 @@ class MigrationService:
     async def _refuse_unfillable(self, connection: asyncpg.Connection, actual: Schema) -> None:
         columns = defaultdict(list)
         for table, column in planner.new_columns(actual, self._desired):
-            if not column.nullable and column.default is None:
+            if not column.nullable and column.default is None and column.computed is None:
                 columns[table.name].append(column.name)
         for name, lacking in columns.items():
             if await repository.has_rows(connection, name):

@@ -15,6 +15,10 @@ VALIDATE_FOREIGN_KEY = "validate foreign key"
 """The action of a step that reads whether each row refers to one that is there."""
 
 
+DROP_MARK = "drop mark of deleted rows"
+"""The action of a step that reads whether rows are marked as deleted, and drops the column that marks them if none is."""
+
+
 class Transaction(StrEnum):
     """How a step runs."""
 
