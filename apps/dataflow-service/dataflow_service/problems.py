@@ -237,6 +237,16 @@ def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationErro
     return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
 
 
+def _search_unavailable(_: asyncpg.UndefinedFunctionError) -> Problem:
+    return Problem(
+        503,
+        "search-unavailable",
+        "PostgreSQL cannot search",
+        "The database lacks the extension pg_trgm, or the service's role does not find it. Create it in a schema of the role's "
+        "search path, such as pg_catalog.",
+    )
+
+
 def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
     return Problem(
         503,
@@ -261,6 +271,7 @@ PROBLEMS: ProblemMap = (
     (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
+    (asyncpg.UndefinedFunctionError, _search_unavailable),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
     (KeyReusedError, _key_reused),

@@ -40,7 +40,14 @@ from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, 
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
 from dataflow_service.records.parsing import each
 from dataflow_service.records.preferences import preference_applied, prefers_texts
-from dataflow_service.records.schemas import PREFER, FieldsParameter, FilterParameter, OnParameter, OrderParameter
+from dataflow_service.records.schemas import (
+    PREFER,
+    FieldsParameter,
+    FilterParameter,
+    OnParameter,
+    OrderParameter,
+    SearchParameter,
+)
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
 from nexus_chassis.principal import Principal
@@ -116,13 +123,15 @@ async def export_rows(
     *,
     format: FormatParameter = "ndjson",  # noqa: A002 - its name in addresses
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    search: SearchParameter = None,
     fields: FieldsParameter = None,
     order: OrderParameter = None,
 ) -> Response:
-    """Return all rows of a filter as they are at one moment, with the fields and in the order asked for."""
+    """Return all rows of a filter and a search as they are at one moment, with the fields and in the order asked for."""
     query_parsing.check_encoding(request.scope["query_string"])
+    limit = query_parsing.MAX_LIMIT
     query = query_parsing.of_address(
-        model, filter_text=filter, fields=fields, order=order, after=None, limit=query_parsing.MAX_LIMIT
+        model, filter_text=filter, fields=fields, order=order, after=None, limit=limit, search=search
     )
     texts = format == "ndjson" and prefers_texts(request.headers)
     written = encoding.csv_format(query.fields) if format == "csv" else encoding.ndjson(query.fields, texts=texts)

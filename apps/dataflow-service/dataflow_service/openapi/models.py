@@ -63,11 +63,12 @@ def _operation(method: str, operation: Schema, model: Model) -> Schema:
     answers = {"Row": model.name, "RowPage": f"{model.name}Page"}
     body = "Replacement" if method == "put" and model.has_own_ids else _BODIES.get(method, "")
     bodies = {"Row": f"{model.name}{body}"}
+    absent = {"path"} if model.search else {"path", "search"}
     written = {
         **_renamed(operation, answers),
         "operationId": f"{model.path}_{operation['operationId']}",
         "tags": [model.name],
-        "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
+        "parameters": [one for one in operation.get("parameters", []) if one["name"] not in absent],
     }
     if method == "put" and not model.has_own_ids:
         written["responses"] = {code: answer for code, answer in written["responses"].items() if code != "201"}

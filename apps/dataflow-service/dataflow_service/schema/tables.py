@@ -37,7 +37,8 @@ class Column:
 class Index:
     """An index over columns. Those that the database has also have their `definition`, an SQL statement.
 
-    `columns` is empty where an index has more than columns (an expression, a condition): no model declares such a one.
+    `columns` is empty where an index has more than columns (an expression, a condition). Models declare such indexes by
+    `expression`, what is behind USING, and their names differ where the expressions do: PostgreSQL spells these in its own way.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Index:
     unique: bool
     definition: str = field(default="", compare=False)
     constraint: bool = field(default=False, compare=False)
+    expression: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
