@@ -13,6 +13,7 @@ from dataflow_service.bulk.csv_reader import csv_rows
 from dataflow_service.bulk.dependencies import Bulk
 from dataflow_service.bulk.lines import BLOCK_BYTES
 from dataflow_service.bulk.operations import Operation
+from dataflow_service.bulk.parquet import parquet
 from dataflow_service.bulk.parsing import operation_of_address
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.schemas import (
@@ -134,7 +135,13 @@ async def export_rows(
         model, filter_text=filter, fields=fields, order=order, after=None, limit=limit, search=search
     )
     texts = format == "ndjson" and prefers_texts(request.headers)
-    written = encoding.csv_format(query.fields) if format == "csv" else encoding.ndjson(query.fields, texts=texts)
+    match format:
+        case "csv":
+            written = encoding.csv_format(query.fields)
+        case "parquet":
+            written = parquet(query.fields)
+        case "ndjson":
+            written = encoding.ndjson(query.fields, texts=texts)
     return ExportAnswer(bulk.export(principal, model, query), written, preference_applied(texts=texts))
 
 

@@ -35,6 +35,9 @@ from dataflow_service.schema.tables import (
 )
 from nexus_chassis.errors import ConfigurationError
 
+_PENDING_KIB = 1024
+"""Of what was written last, which each search reads as it is: a quarter of the default, for the same cost of writing."""
+
 _INDEX_KEYS = frozenset({"name", "fields", "unique"})
 
 
@@ -157,7 +160,10 @@ def _indexes(model: Model) -> list[Index]:
 def _search_indexes(model: Model, search: Search) -> list[Index]:
     """Return the index of the words of the texts that are searched, and that of their parts."""
     parts = ", ".join(f"{quote(field.name)} gin_trgm_ops" for field in search.fields)
-    expressions = {"words": f"gin ({search_expressions.words(search)})", "parts": f"gin ({parts})"}
+    indexed = {"words": search_expressions.words(search), "parts": parts}
+    expressions = {
+        kind: f"gin ({what}) WITH (gin_pending_list_limit = {_PENDING_KIB})" for kind, what in indexed.items()
+    }
     return [
         Index(
             constraint_name(model.table, f"{kind}_{sha256(expression.encode()).hexdigest()[:8]}"),
