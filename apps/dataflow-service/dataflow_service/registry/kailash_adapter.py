@@ -72,7 +72,7 @@ def relations_of(model: type) -> list[dict[str, Any]]:
     return list(getattr(model, "__relations__", []))
 
 
-def search_of(model: type) -> dict[str, Any] | None:
+def search_of(model: type) -> Any:  # noqa: ANN401 - whatever the class declares
     """Return the search that a model declares in `__search__`, which is this service's own: see search.py."""
     return getattr(model, "__search__", None)
 

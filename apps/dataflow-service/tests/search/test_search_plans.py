@@ -152,6 +152,8 @@ async def test_a_search_reads_its_indexes_under_row_level_security(
     ("declaration", "reason"),
     [
         ({"fields": ["heading"], "weights": "A"}, "has the unknown key weights"),
+        (["heading"], "is no dict"),
+        ({"fields": [["heading"]]}, "names ['heading'], which is no text of the model"),
         ({}, "lacks fields, or has one twice"),
         ({"fields": []}, "lacks fields, or has one twice"),
         ({"fields": "heading"}, "lacks fields, or has one twice"),
@@ -161,7 +163,7 @@ async def test_a_search_reads_its_indexes_under_row_level_security(
         ({"fields": ["heading"], "language": "klingon"}, f"has a language that is none of {', '.join(LANGUAGES)}"),
     ],
 )
-def test_a_declaration_that_cannot_be_is_refused(article: Model, declaration: dict[str, object], reason: str) -> None:
+def test_a_declaration_that_cannot_be_is_refused(article: Model, declaration: object, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         search("Article", declaration, article.fields)
     assert str(caught.value) == f"The search {declaration} of the model Article {reason}. {EXAMPLE}"
