@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 import asyncpg
 
-from dataflow_service.bulk.errors import BulkTimeoutError, RefusedRowError, StreamTooLongError
+from dataflow_service.bulk.errors import (
+    BeyondFormatError,
+    BulkTimeoutError,
+    NoParquetError,
+    RefusedRowError,
+    StreamTooLongError,
+)
 from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.idempotency.errors import (
     AnswerTooLargeError,
@@ -187,6 +193,14 @@ def _bulk_timeout(error: BulkTimeoutError) -> Problem:
     return Problem(408, "bulk-timeout", "The request takes too long", str(error))
 
 
+def _no_parquet(error: NoParquetError) -> Problem:
+    return Problem(501, "format-unavailable", "The format is not installed", str(error))
+
+
+def _beyond_format(error: BeyondFormatError) -> Problem:
+    return Problem(422, "beyond-format", "The format has no such value", str(error))
+
+
 def _pointer(place: Iterable[str | int]) -> str:
     """Return a JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
@@ -241,6 +255,16 @@ def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationErro
     return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
 
 
+def _search_unavailable(_: asyncpg.UndefinedFunctionError) -> Problem:
+    return Problem(
+        503,
+        "search-unavailable",
+        "PostgreSQL cannot search",
+        "The database lacks the extension pg_trgm, or the service's role does not find it. Create it in a schema of the role's "
+        "search path, such as pg_catalog.",
+    )
+
+
 def _not_migrated(_: asyncpg.SyntaxOrAccessError) -> Problem:
     return Problem(
         503,
@@ -266,6 +290,7 @@ PROBLEMS: ProblemMap = (
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
     (asyncpg.InvalidColumnReferenceError, _not_migrated),  # no index is that of an upsert
+    (asyncpg.UndefinedFunctionError, _search_unavailable),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
     (KeyReusedError, _key_reused),
@@ -282,6 +307,8 @@ PROBLEMS: ProblemMap = (
     (RefusedRowError, _refused_row),
     (StreamTooLongError, _stream_too_long),
     (BulkTimeoutError, _bulk_timeout),
+    (NoParquetError, _no_parquet),
+    (BeyondFormatError, _beyond_format),
     (NoSuchRelationError, _no_such_relation),
     (TenantsMixedError, _tenants_mixed),
     (NoSuchRowError, _no_such_row),

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +30,24 @@ ROOT = Path(dataflow_service.__file__).parent.parent
 CATALOGUE = "products, suppliers, categories, attributes, price_lists, price_items, documents"
 """The tables of the models that SQL files make."""
 
+SEARCH = ROOT.parent.parent / "docker" / "postgres" / "initdb.d" / "20-search.sql"
+"""What the image of PostgreSQL runs as superuser at each start, so that rows can be searched."""
+
 type MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_with_search(postgres_admin_url: str) -> None:
+    """Makes the database of the tests one that can be searched. Test processes take turns."""
+
+    async def prepare() -> None:
+        connection = await asyncpg.connect(postgres_admin_url)
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('prepare for search'))")
+            await connection.execute(SEARCH.read_text())
+        await connection.close()
+
+    asyncio.run(prepare())
 
 
 @pytest.fixture

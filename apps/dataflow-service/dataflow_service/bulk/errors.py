@@ -30,6 +30,27 @@ class StreamTooLongError(Exception):
         self.limit = limit
 
 
+class NoParquetError(Exception):
+    """Rows are asked for as Parquet, and this installation cannot write it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This installation has no pyarrow, which writes Parquet: it is the extra `parquet` of dataflow-service and would "
+            "make the image 170 MB larger. Add `pyarrow` to the dependencies in apps/dataflow-service/pyproject.toml, then run "
+            "`make lock` and `make build`; or ask for format=ndjson or format=csv."
+        )
+
+
+class BeyondFormatError(Exception):
+    """A row has a date or a moment that Parquet has not."""
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(
+            f"A row has {value} in the field {field}, and Parquet has the years 1 to 9999. Ask for other rows by a filter, for "
+            "other fields, or for format=ndjson or format=csv."
+        )
+
+
 class BulkTimeoutError(Exception):
     """A stream of rows takes longer than the `seconds` that it may."""
 

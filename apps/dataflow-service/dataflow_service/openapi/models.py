@@ -55,12 +55,12 @@ def _operation(method: str, operation: Schema, model: Model) -> Schema:
     answers = {"Row": model.name, "RowPage": f"{model.name}Page"}
     body = "Replacement" if method == "put" and model.has_own_ids else _BODIES.get(method, "")
     bodies = {"Row": f"{model.name}{body}"}
-    unknown = {"path"} if model.soft_delete else {"path", "deleted"}
+    absent = {"path"} | {name for name, has in (("search", model.search), ("deleted", model.soft_delete)) if not has}
     written = {
         **_renamed(operation, answers),
         "operationId": f"{model.path}_{operation['operationId']}",
         "tags": [model.name],
-        "parameters": [one for one in operation.get("parameters", []) if one["name"] not in unknown],
+        "parameters": [one for one in operation.get("parameters", []) if one["name"] not in absent],
     }
     if operation["operationId"] == "row_replace" and not model.has_own_ids:
         written["responses"] = {code: answer for code, answer in written["responses"].items() if code != "201"}

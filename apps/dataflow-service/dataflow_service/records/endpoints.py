@@ -34,6 +34,7 @@ from dataflow_service.records.schemas import (
     Row,
     RowCount,
     RowPage,
+    SearchParameter,
     with_headers,
 )
 from dataflow_service.records.service import Page
@@ -61,6 +62,7 @@ async def list_rows(
     records: Records,
     *,
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    search: SearchParameter = None,
     fields: FieldsParameter = None,
     order: OrderParameter = None,
     after: AfterParameter = None,
@@ -68,12 +70,20 @@ async def list_rows(
     expand: ExpandParameter = None,
     deleted: DeletedParameter = False,
 ) -> Response:
-    """List rows: those of a filter, with the fields and in the order asked for, page by page."""
+    """List rows: those of a filter and a search, with the fields and in the order asked for, page by page."""
     query_parsing.check_encoding(request.scope["query_string"])
     if deleted and "data:write" not in principal.scopes:
         raise forbidden({"data:write"})
     query = query_parsing.of_address(
-        model, filter_text=filter, fields=fields, order=order, after=after, limit=limit, expand=expand, deleted=deleted
+        model,
+        filter_text=filter,
+        fields=fields,
+        order=order,
+        after=after,
+        limit=limit,
+        expand=expand,
+        search=search,
+        deleted=deleted,
     )
     page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
     return _page(request, page)
@@ -140,12 +150,14 @@ async def count_rows(
     principal: Reader,
     model: ModelAtPath,
     records: Records,
+    *,
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    search: SearchParameter = None,
 ) -> Response:
-    """Count the rows of a filter, or all."""
+    """Count the rows of a filter and a search, or all."""
     query_parsing.check_encoding(request.scope["query_string"])
-    wanted = query_parsing.filter_of_address(model, filter)
-    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, wanted))}))
+    wanted = query_parsing.wanted_of_address(model, filter, search)
+    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, *wanted))}))
 
 
 @router.get("/{row_id}", openapi_extra=with_headers(IF_NONE_MATCH, PREFER), responses=NOT_MODIFIED, response_model=Row)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataflow_service.records.conditions import Parameters, beyond, column, condition
-from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
+from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query, SearchText
+from dataflow_service.records.search_sql import found
 from dataflow_service.records.sql import AS_TEXT, TABLE, present
 from dataflow_service.registry.model import Field, Model, Relation
 from dataflow_service.registry.quoting import quote
@@ -69,11 +70,11 @@ def select_groups(model: Model, query: GroupQuery, *, limit: int, max_bytes: int
     return _within(inner, columns, query.order, limit=limit, max_bytes=max_bytes, parameters=parameters)
 
 
-def count(model: Model, wanted: Filter) -> Statement:
-    """Return the number of rows of a filter."""
+def count(model: Model, wanted: Filter, sought: SearchText | None = None) -> Statement:
+    """Return the number of rows of a filter and a search."""
     parameters = Parameters()
-    where = condition(wanted, parameters) + present(model, TABLE)
-    return Statement(f"SELECT count(*) FROM {quote(model.table)} AS {TABLE} WHERE {where}", parameters.values)  # noqa: S608 - names are of the registry, values are parameters
+    table, where = _rows(model, wanted, sought, parameters)
+    return Statement(f"SELECT count(*) FROM {table} WHERE {where}", parameters.values)  # noqa: S608 - names are of the registry, values are parameters
 
 
 def _columns(query: Query) -> list[_Column]:
@@ -117,11 +118,21 @@ def _joined(relations: Sequence[Relation]) -> str:
 def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column], parameters: Parameters) -> str:
     chosen = ", ".join(f"{item.expression} AS {quote(item.name)}" for item in columns)
     deleted = isinstance(query, Query) and query.deleted
-    where = condition(query.filter, parameters) + present(model, TABLE, deleted=deleted)
+    table, where = _rows(model, query.filter, query.search, parameters, deleted=deleted)
     if query.after:
         where = f"{where} AND {beyond(query.order, query.after, parameters)}"
     joined = _joined(query.expand) if isinstance(query, Query) else ""
-    return f"SELECT {chosen} FROM {quote(model.table)} AS {TABLE}{joined} WHERE {where}"  # noqa: S608 - names are of the registry, values are parameters
+    return f"SELECT {chosen} FROM {table}{joined} WHERE {where}"  # noqa: S608 - names are of the registry, values are parameters
+
+
+def _rows(
+    model: Model, wanted: Filter, sought: SearchText | None, parameters: Parameters, *, deleted: bool = False
+) -> tuple[str, str]:
+    """Return what rows are read from, and the condition that they meet: those of a search meet it already."""
+    where = condition(wanted, parameters) + present(model, TABLE, deleted=deleted)
+    if sought is None or model.search is None:
+        return f"{quote(model.table)} AS {TABLE}", where
+    return f"({found(model, model.search, sought, where, parameters)}) AS {TABLE}", "TRUE"
 
 
 def _within(

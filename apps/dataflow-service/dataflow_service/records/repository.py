@@ -11,7 +11,7 @@ from dataflow_service.records.author import Author
 from dataflow_service.records.conditions import Parameters, condition
 from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
-from dataflow_service.records.query import Filter, GroupQuery, Query
+from dataflow_service.records.query import Filter, GroupQuery, Query, SearchText
 from dataflow_service.registry.model import Field, Model, Relation
 from dataflow_service.registry.quoting import array_text, quote
 
@@ -193,6 +193,15 @@ async def reading(
     await connection.execute("COMMIT")
 
 
+async def allow_mistakes(connection: asyncpg.Connection, sought: SearchText | None) -> None:
+    """Set how similar words are that a search takes for the same, until the transaction ends.
+
+    By PostgreSQL's own limit, 0.6, `hexgon` would not be similar to `hexagon`.
+    """
+    if sought is not None:
+        await connection.execute("SET LOCAL pg_trgm.word_similarity_threshold = 0.4")
+
+
 async def read_page(
     connection: asyncpg.Connection, model: Model, query: Query, *, limit: int, max_bytes: int
 ) -> list[Row]:
@@ -200,6 +209,7 @@ async def read_page(
 
     A page with `max_bytes` or more ends there; "page rows" of a row is how long it would have been.
     """
+    await allow_mistakes(connection, query.search)
     statement = query_sql.select_page(model, query, limit=limit, max_bytes=max_bytes)
     return await connection.fetch(statement.text, *statement.values)
 
@@ -208,13 +218,15 @@ async def read_groups(
     connection: asyncpg.Connection, model: Model, query: GroupQuery, *, limit: int, max_bytes: int
 ) -> list[Row]:
     """Return up to `limit` groups of a query, with a column for each aggregate, and limits as `read_page`."""
+    await allow_mistakes(connection, query.search)
     statement = query_sql.select_groups(model, query, limit=limit, max_bytes=max_bytes)
     return await connection.fetch(statement.text, *statement.values)
 
 
-async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) -> int:
-    """Return the number of rows of a filter."""
-    statement = query_sql.count(model, wanted)
+async def count(connection: asyncpg.Connection, model: Model, wanted: Filter, sought: SearchText | None) -> int:
+    """Return the number of rows of a filter and a search."""
+    await allow_mistakes(connection, sought)
+    statement = query_sql.count(model, wanted, sought)
     number: int = await connection.fetchval(statement.text, *statement.values)
     return number
 

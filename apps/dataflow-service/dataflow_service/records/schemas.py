@@ -34,6 +34,12 @@ _FILTER = (
 _AFTER = "the `next` of the page before, in the same order"
 
 FilterParameter = Annotated[str | None, Query(description=_FILTER)]
+_SEARCH = (
+    "what people type: words, parts of words and codes, with typing mistakes; also words side by side in quotes, `or`, and "
+    "`-` before a word to leave out. The rows that match best come first, unless an order is asked for"
+)
+
+SearchParameter = Annotated[str | None, Query(description=_SEARCH)]
 FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
 OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
 ExpandParameter = Annotated[str | None, Query(description="fields, with commas, whose related rows are answered too")]
@@ -56,6 +62,7 @@ class RowQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filter: dict[str, Any] = Field({}, description=_FILTER)
+    search: str | None = Field(None, description=_SEARCH)
     fields: _Names | None = Field(None, description="fields to answer")
     order: _Names | None = Field(None, description="fields to order by; `-` in front: descending")
     after: str | None = Field(None, description=_AFTER)

@@ -10,7 +10,16 @@ import asyncpg
 from dataflow_service.records import cursor, repository
 from dataflow_service.records.author import tenant_of
 from dataflow_service.records.errors import NoSuchRowError, TenantsMixedError
-from dataflow_service.records.query import EVERY_ROW, Aggregate, Filter, GroupQuery, OrderKey, Query, is_by_id
+from dataflow_service.records.query import (
+    EVERY_ROW,
+    Aggregate,
+    Filter,
+    GroupQuery,
+    OrderKey,
+    Query,
+    SearchText,
+    is_by_id,
+)
 from dataflow_service.records.repository import Row, Versions
 from dataflow_service.records.writer import RecordWriter
 from dataflow_service.registry.model import Field, Model, Relation
@@ -123,10 +132,12 @@ class RecordService:
         page = rows[: query.limit]
         return Groups([key.field for key in query.order], query.aggregates, page, _next(query.order, page))
 
-    async def count(self, principal: Principal, model: Model, wanted: Filter = EVERY_ROW) -> int:
-        """Return the number of rows of a filter."""
+    async def count(
+        self, principal: Principal, model: Model, wanted: Filter = EVERY_ROW, sought: SearchText | None = None
+    ) -> int:
+        """Return the number of rows of a filter and a search."""
         async with self._reading(principal) as connection:
-            return await repository.count(connection, model, wanted)
+            return await repository.count(connection, model, wanted, sought)
 
     @asynccontextmanager
     async def _reading(self, principal: Principal) -> AsyncIterator[asyncpg.Connection]:

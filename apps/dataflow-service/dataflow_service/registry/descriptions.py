@@ -3,7 +3,7 @@
 from typing import Any
 
 from dataflow_service.registry.json_schemas import answered
-from dataflow_service.registry.model import Field, Model, Registry, Relation
+from dataflow_service.registry.model import Field, Model, Registry, Relation, Search
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -27,6 +27,7 @@ def description(model: Model) -> dict[str, Any]:
         "fields": [_field(model, field) for field in model.fields],
         "indexes": list(model.indexes),
         "relations": [_relation(relation) for relation in model.relations],
+        "search": None if model.search is None else _search(model.search),
         "multi_tenant": model.multi_tenant,
         "soft_delete": model.soft_delete,
         "schema": {"$schema": _DIALECT, **_schema(model)},
@@ -57,6 +58,10 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "model": relation.target.name,
         "on_delete": relation.on_delete,
     }
+
+
+def _search(search: Search) -> dict[str, Any]:
+    return {"fields": [field.name for field in search.fields], "language": search.language}
 
 
 def nodes(registry: Registry) -> list[dict[str, Any]]:

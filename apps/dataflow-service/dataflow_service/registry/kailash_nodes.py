@@ -29,8 +29,8 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
     "read": ("id", "record_id", "conditions"),
     "update": ("id", "record_id", "filter", "conditions", "fields", "updates"),
     "delete": ("id", "record_id", "filter", "conditions"),
-    "list": ("filter", "fields", "order_by", "limit", "after"),
-    "count": ("filter",),
+    "list": ("filter", "search", "fields", "order_by", "limit", "after"),
+    "count": ("filter", "search"),
     "upsert": ("where", "update", "create", "conflict_on"),
     "bulk_create": ("data",),
     "bulk_update": ("data", "filter", "conditions", "fields", "update"),
@@ -39,13 +39,14 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
 }
 """What the nodes of an operation take, of what Kailash declares.
 
-`after` and `fields` of a list, and `conflict_on` of many rows, are our own.
+`search`, `after` and `fields` of a list, and `conflict_on` of many rows, are our own.
 """
 
 _WITH_FIELDS = frozenset({"create", "update"})
 _NEVER_WRITTEN = frozenset({"id", "created_at", "updated_at"})
 _OWN_ID = NodeParameter(name="id", type=str, required=False, description="Id of the row, text or a UUID")
 _OWN = {
+    "search": NodeParameter(name="search", type=str, required=False, description="What people type to find rows"),
     "after": NodeParameter(name="after", type=str, required=False, description="`next` of the page before"),
     "fields": NodeParameter(name="fields", type=list, required=False, description="Fields of the rows"),
     "conflict_on": NodeParameter(name="conflict_on", type=list, required=False, description="Fields of a unique index"),

@@ -14,6 +14,7 @@ from dataflow_service.registry.field_types import FieldType, field_type
 from dataflow_service.registry.identifiers import RESERVED, identifier, new_id
 from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT, Field, Model, Registry
 from dataflow_service.registry.relations import relate
+from dataflow_service.registry.search import search
 from nexus_chassis.errors import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -52,15 +53,16 @@ def _model(model: type) -> Model:
     types = {name: field_type(f"{model.__name__}.{name}", annotation) for name, annotation in annotations.items()}
     written = [name for name in annotations if name not in SERVICE_FIELDS | never_sent(model)]
     create = validation.creation(model, types, written, new_id(annotations["id"], types["id"].rules))
+    fields = [
+        _field(name, types[name], create, computed_of(model).get(name), nullable=is_nullable(annotations[name]))
+        for name in annotations
+    ]
     return Model(
         name=model.__name__,
         path=model.__name__.lower(),
         table=kailash_adapter.table_of(model),
         summary=(model.__doc__ or "").strip(),
-        fields=[
-            _field(name, types[name], create, computed_of(model).get(name), nullable=is_nullable(annotations[name]))
-            for name in annotations
-        ],
+        fields=fields,
         indexes=kailash_adapter.indexes_of(model),
         nodes=kailash_adapter.nodes_of(model),
         identifier=identifier(model.__name__, annotations["id"]),
@@ -69,6 +71,7 @@ def _model(model: type) -> Model:
         requires_if_match=kailash_adapter.requires_if_match(model),
         multi_tenant=kailash_adapter.is_multi_tenant(model),
         soft_delete=has_soft_delete(model),
+        search=search(model.__name__, kailash_adapter.search_of(model), fields),
     )
 
 

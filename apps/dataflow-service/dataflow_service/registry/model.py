@@ -53,6 +53,14 @@ class Field:
         return "a list" if self.is_list else None
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """That the texts of `fields` are searched, whose words are those of a language."""
+
+    fields: tuple[Field, ...]
+    language: str
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send.
@@ -60,6 +68,7 @@ class Model:
     `requires_if_match`: a row is changed and deleted only by those who say which version of it they have seen.
     `relations` are those that it declares, `referrers` those of all models that lead to it.
     `multi_tenant`: each row belongs to a tenant. `soft_delete`: a deleted row is marked in `DELETED_AT` and kept.
+    `search` is None where no texts are searched.
     """
 
     name: str
@@ -75,6 +84,7 @@ class Model:
     requires_if_match: bool = False
     multi_tenant: bool = True
     soft_delete: bool = False
+    search: Search | None = None
     relations: "list[Relation]" = field(default_factory=list)
     referrers: "list[Relation]" = field(default_factory=list)
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT, Field, Model, Registry, Relation
+from dataflow_service.registry import search_expressions
+from dataflow_service.registry.model import (
+    ROW_VERSION,
+    SERVICE_FIELDS,
+    TENANT,
+    Field,
+    Model,
+    Registry,
+    Relation,
+    Search,
+)
 from dataflow_service.registry.quoting import array_text, quote, quote_text
 from dataflow_service.registry.validation import reason
 from dataflow_service.schema.tables import (
@@ -24,6 +34,9 @@ from dataflow_service.schema.tables import (
     constraint_name,
 )
 from nexus_chassis.errors import ConfigurationError
+
+_PENDING_KIB = 1024
+"""Of what was written last, which each search reads as it is: a quarter of the default, for the same cost of writing."""
 
 _INDEX_KEYS = frozenset({"name", "fields", "unique"})
 
@@ -143,6 +156,25 @@ def _indexes(model: Model) -> list[Index]:
     return [
         *declared,
         *(Index(f"{model.table}_{name}_idx", _of_tenant(model, (name,)), unique=False) for name in fields),
+        *([] if model.search is None else _search_indexes(model, model.search)),
+    ]
+
+
+def _search_indexes(model: Model, search: Search) -> list[Index]:
+    """Return the index of the words of the texts that are searched, and that of their parts."""
+    parts = ", ".join(f"{quote(field.name)} gin_trgm_ops" for field in search.fields)
+    indexed = {"words": search_expressions.words(search), "parts": parts}
+    expressions = {
+        kind: f"gin ({what}) WITH (gin_pending_list_limit = {_PENDING_KIB})" for kind, what in indexed.items()
+    }
+    return [
+        Index(
+            constraint_name(model.table, f"{kind}_{sha256(expression.encode()).hexdigest()[:8]}"),
+            (),
+            unique=False,
+            expression=expression,
+        )
+        for kind, expression in expressions.items()
     ]
 
 

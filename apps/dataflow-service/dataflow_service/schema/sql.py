@@ -319,10 +319,10 @@ def _foreign_key_step(action: str, table: str, key: ForeignKey, statement: str) 
 
 def create_index(table: str, index: Index, *, concurrently: bool) -> Step:
     """Make an index: while others write the rows of a table that exists, at once in a new table."""
-    columns = ", ".join(map(quote, index.columns))
+    indexed = f"USING {index.expression}" if index.expression else f"({', '.join(map(quote, index.columns))})"
     unique = "UNIQUE " if index.unique else ""
     mode = "CONCURRENTLY " if concurrently else ""
-    statement = f"CREATE {unique}INDEX {mode}{quote(index.name)} ON {quote(table)} ({columns})"
+    statement = f"CREATE {unique}INDEX {mode}{quote(index.name)} ON {quote(table)} {indexed}"
     if index.present:
         statement += f" WHERE {quote(DELETED_AT)} IS NULL"
     step = _index_step("create index", table, index, statement, concurrently=concurrently)

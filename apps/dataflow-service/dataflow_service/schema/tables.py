@@ -41,7 +41,9 @@ class Column:
 class Index:
     """An index over columns. Those that the database has also have their `definition`, an SQL statement.
 
-    `present`: it has the rows that are not marked as deleted. `columns` is empty where an index has more than that (an expression, another condition): no model declares such a one.
+    `present`: it has the rows that are not marked as deleted. `columns` is empty where an index has more than columns (an
+    expression, another condition). Models declare such indexes by `expression`, what is behind USING, and their names differ where
+    the expressions do: PostgreSQL spells these in its own way.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Index:
     present: bool = False
     definition: str = field(default="", compare=False)
     constraint: bool = field(default=False, compare=False)
+    expression: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
