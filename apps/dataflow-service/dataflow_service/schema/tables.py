@@ -83,7 +83,8 @@ class Table:
     """A table. `rows` is PostgreSQL's estimate, None where there is none; `size` is in bytes, with indexes.
 
     `multi_tenant`: PostgreSQL shows a row to its tenant alone. The primary key of a table that the database has is the
-    constraint `key_name`.
+    constraint `key_name`; `row_security` describes its row-level security, and `invalid_indexes` has the definitions
+    of indexes that PostgreSQL does not use.
     """
 
     name: str
@@ -96,6 +97,8 @@ class Table:
     key_name: str = field(default="", compare=False)
     rows: int | None = field(default=None, compare=False)
     size: int = field(default=0, compare=False)
+    row_security: str = field(default="", compare=False)
+    invalid_indexes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 TENANT_COLUMN = Column(
