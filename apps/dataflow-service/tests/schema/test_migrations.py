@@ -242,7 +242,8 @@ async def test_the_command_line_plans_applies_shows_and_rolls_back(run: Run, dat
     size = await database.fetchval("SELECT pg_total_relation_size('parts')")
     status, output, error = _ended(run("plan"))
     digest = output.splitlines()[-1].removeprefix("checksum: ")
-    assert (status, output, error) == (0, f"{TEXT}\n-- parts: about 100 rows, {size} bytes\nchecksum: {digest}\n", "")
+    cost = f"{TEXT.splitlines()[0]} (about 100 rows, {size} bytes)"
+    assert (status, output, error) == (0, f"{cost}\n{SQL};\nchecksum: {digest}\n", "")
     assert _ended(run("apply", EMPTY)) == (
         1,
         "",
