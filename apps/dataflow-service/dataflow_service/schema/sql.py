@@ -6,7 +6,16 @@ from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.model import TENANT
 from dataflow_service.registry.quoting import quote, quote_text
 from dataflow_service.schema.steps import DROP_MARK, VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction, Work
-from dataflow_service.schema.tables import Check, Column, ForeignKey, Index, Table, constraint_name
+from dataflow_service.schema.tables import (
+    MAX_NAME_BYTES,
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    Schema,
+    Table,
+    constraint_name,
+)
 from nexus_chassis.channels import DEFAULT_TENANT
 
 POLICY = "tenant"
@@ -291,10 +300,13 @@ def _not_valid(table: str, check: Check) -> str:
 
 def add_foreign_key(table: str, key: ForeignKey, *, new: bool) -> Step:
     """Refuse rows that refer to none: in a new table at once, in another in new versions of rows only."""
-    columns, target_columns = (", ".join(map(quote, names)) for names in (key.columns, key.target_columns))
-    definition = f"FOREIGN KEY ({columns}) REFERENCES {quote(key.target)} ({target_columns}) DEFERRABLE"
-    statement = f"{_alter(table)} ADD CONSTRAINT {quote(key.name)} {definition}{'' if new else ' NOT VALID'}"
+    statement = f"{_alter(table)} ADD CONSTRAINT {quote(key.name)} {_references(key)}{'' if new else ' NOT VALID'}"
     return replace(_foreign_key_step("add foreign key", table, key, statement), undo=_drop_foreign_key(table, key))
+
+
+def _references(key: ForeignKey) -> str:
+    columns, target_columns = (", ".join(map(quote, names)) for names in (key.columns, key.target_columns))
+    return f"FOREIGN KEY ({columns}) REFERENCES {quote(key.target)} ({target_columns}) DEFERRABLE"
 
 
 def validate_foreign_key(table: str, key: ForeignKey) -> Step:
@@ -371,3 +383,19 @@ def _alter(table: str) -> str:
 
 def _not_null(column: str) -> str:
     return constraint_name(column, "not_null")
+
+
+def as_made(schema: Schema) -> Schema:
+    """Return tables that models declare as they are once these steps have made them: what was made can be dropped and remade."""
+    return {name: _as_made(table) for name, table in schema.items()}
+
+
+def _as_made(table: Table) -> Table:
+    indexes = {
+        name: replace(index, definition=create_index(table.name, index, concurrently=False).statement)
+        for name, index in table.indexes.items()
+    }
+    keys = {name: replace(key, definition=_references(key)) for name, key in table.foreign_keys.items()}
+    end = b"_pkey"
+    key_name = (table.name.encode()[: MAX_NAME_BYTES - len(end)] + end).decode(errors="ignore")
+    return replace(table, indexes=indexes, foreign_keys=keys, key_name=key_name)

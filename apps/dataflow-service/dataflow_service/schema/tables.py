@@ -92,6 +92,8 @@ class Table:
 
     `multi_tenant`: PostgreSQL shows a row to its tenant alone. The primary key of a table that the database has is the
     constraint `key_name`; one that a model declares has its name in `model`. `soft_delete`: deleted rows are marked.
+    `row_security` describes its row-level security, and `invalid_indexes` has the definitions of indexes that PostgreSQL does
+    not use.
     """
 
     name: str
@@ -106,6 +108,8 @@ class Table:
     soft_delete: bool = field(default=False, compare=False)
     rows: int | None = field(default=None, compare=False)
     size: int = field(default=0, compare=False)
+    row_security: str = field(default="", compare=False)
+    invalid_indexes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 TENANT_COLUMN = Column(
