@@ -59,7 +59,8 @@ def _of_columns(now: Table, then: Table) -> Iterator[Difference]:
 
 def _column(column: Column) -> str:
     default = "" if column.default is None else f" DEFAULT {column.default}"
-    return f"{column.type}{'' if column.nullable else ' NOT NULL'}{default}"
+    computed = "" if column.computed is None else f" GENERATED ALWAYS AS ({column.computed}) STORED"
+    return f"{column.type}{'' if column.nullable else ' NOT NULL'}{default}{computed}"
 
 
 def _of_indexes(now: Table, then: Table) -> Iterator[Difference]:
