@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -206,7 +207,7 @@ async def test_a_service_that_ends_leaves_a_plan_that_is_gone_on_with(
         body = {"checksum": plan["checksum"]}
         applying = asyncio.create_task(admin.post("/v1/migrations/apply", json=body, headers=headers))
         await until(lambda: _states(admin), (True, "applying", "done", "running"))
-        process.process.send_signal(end)
+        _signal(process.process.pid, end)
         status, _, _ = await asyncio.to_thread(process.outcome)
         await asyncio.wait({applying})
         assert applying.exception() is not None or (await applying).status == (202 if headers else 503)
@@ -221,6 +222,13 @@ async def test_a_service_that_ends_leaves_a_plan_that_is_gone_on_with(
     assert (await asyncio.to_thread(process.stop))[0] == 0
     assert await indexes_of_parts(database) == [("parts_name_key", True), ("parts_pkey", True)]
     assert await database.fetchval("SELECT array_agg(state) FROM model_migrations") == ["applied"]
+
+
+def _signal(supervisor: int, end: signal.Signals) -> None:
+    """Ask a service to end, or kill all its processes: a worker would outlive its supervisor while a request waits."""
+    workers = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    for process in [supervisor, *(map(int, workers) if end == signal.SIGKILL else ())]:
+        os.kill(process, end)
 
 
 def _started(environment: dict[str, str]) -> ServiceProcess:

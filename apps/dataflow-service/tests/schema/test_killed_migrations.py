@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a plan, or of files: it goes on or back, and ends as declared. `make prove` runs a hundred rounds."""
+"""kill -9 in the middle of a plan, or of files: it goes on or back, and ends as declared. `make prove` runs a hundred rounds of plans."""
 
 import json
 import subprocess
