@@ -194,7 +194,7 @@ def _bulk_timeout(error: BulkTimeoutError) -> Problem:
 
 
 def _no_parquet(error: NoParquetError) -> Problem:
-    return Problem(501, "format-unavailable", "The format is not installed", str(error))
+    return Problem(406, "format-unavailable", "The format is not installed", str(error))
 
 
 def _beyond_format(error: BeyondFormatError) -> Problem:

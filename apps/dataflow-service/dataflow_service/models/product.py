@@ -12,7 +12,6 @@ from dataflow_service.registry.kailash_adapter import db
 class Product:
     """One product of a catalogue."""
 
-    __search__: ClassVar = {"fields": ["name", "description", "sku"], "language": "english"}
     __indexes__: ClassVar = [{"name": "products_sku_key", "fields": ["sku"], "unique": True}]
 
     id: int

@@ -197,5 +197,5 @@ async def test_without_pyarrow_the_format_is_refused_with_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     found = await problem(await client.get(PATH, params={"format": "parquet"}))
-    assert (found["status"], found["type"]) == (501, "urn:nexus:problem:format-unavailable")
+    assert (found["status"], found["type"]) == (406, "urn:nexus:problem:format-unavailable")
     assert "the extra `parquet` of dataflow-service" in str(found["detail"])

@@ -45,7 +45,7 @@ SECOND = """\
   ],
   "changes": [
     {"table": "parts", "part": "columns", "name": "weight", "value": {"name": "weight", "type": "bigint", \
-"nullable": true, "default": null}}
+"nullable": true, "default": null, "computed": null}}
   ]
 }
 """

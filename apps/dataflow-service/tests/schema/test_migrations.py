@@ -204,7 +204,9 @@ async def test_a_request_that_meets_a_change_of_type_stores_nothing_and_can_be_r
     await database.execute("TRUNCATE parts; ALTER TABLE parts ALTER COLUMN name TYPE varchar")
     assert (await admin.post("/v1/indexedpart", json={"name": "before"})).status == 201
     await _apply(admin)
-    status, problem = await _answer(await admin.post("/v1/indexedpart", json={"name": "meanwhile"}))
+    status, problem = await _answer(
+        await admin.post("/v1/indexedpart", json={"name": "meanwhile"}, headers={"Idempotency-Key": "one"})
+    )
     assert (status, problem["type"]) == (503, "urn:nexus:problem:tables-changed")
     assert (await admin.post("/v1/indexedpart", json={"name": "after"})).status == 201
     assert [name for (name,) in await database.fetch("SELECT name FROM parts ORDER BY id")] == ["before", "after"]

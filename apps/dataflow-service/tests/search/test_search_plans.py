@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import asyncpg
 import pytest
-from conftest import MakeSettings
 from parts import Engine
 from tenants import DEFAULT_TENANT
 
@@ -15,23 +14,21 @@ from dataflow_service.registry.search import LANGUAGES, search
 from dataflow_service.schema.desired import desired_schema
 from dataflow_service.schema.errors import StepFailedError
 from dataflow_service.schema.steps import text
-from dataflow_service.settings import MIGRATIONS
 from nexus_chassis.errors import ConfigurationError
-from nexus_chassis.postgres import migrate
 
 EXAMPLE = 'Write it like {"fields": ["name", "description"], "language": "english"}.'
 GERMAN = """\
 -- 1. create index: lock SHARE UPDATE EXCLUSIVE, outside a transaction, reads the table
-CREATE INDEX CONCURRENTLY "articles_parts_5b149df8" ON "articles" USING gin ("heading" gin_trgm_ops) \
+CREATE INDEX CONCURRENTLY "essays_parts_5b149df8" ON "essays" USING gin ("heading" gin_trgm_ops) \
 WITH (gin_pending_list_limit = 1024);
 -- 2. create index: lock SHARE UPDATE EXCLUSIVE, outside a transaction, reads the table
-CREATE INDEX CONCURRENTLY "articles_words_f46b31b6" ON "articles" \
+CREATE INDEX CONCURRENTLY "essays_words_f46b31b6" ON "essays" \
 USING gin (to_tsvector('pg_catalog.german', "heading")) WITH (gin_pending_list_limit = 1024);"""
 INDEXES = (
     "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = $1::regclass AND NOT indisprimary ORDER BY 1"
 )
 MANY = """
-INSERT INTO products (name, sku, tenant_id)
+INSERT INTO wares (name, sku, tenant_id)
 SELECT 'Washer ' || md5(n::text), 'W-' || n, current_setting('app.tenant') FROM generate_series(1, 10000) AS n
 """
 
@@ -39,7 +36,7 @@ SELECT 'Washer ' || md5(n::text), 'W-' || n, current_setting('app.tenant') FROM 
 @pytest.fixture
 def article(model_packages: None) -> Model:  # noqa: ARG001 - needed for its effect
     """A model that searches its id, heading and note."""
-    return loader.load("searched").named("Article")
+    return loader.load("searched").named("Essay")
 
 
 async def _names(database: asyncpg.Connection, table: str) -> list[str]:
@@ -58,19 +55,19 @@ async def test_a_plan_makes_indexes_replaces_them_and_drops_them_with_the_declar
         desired_schema(_with(article, *names)) for names in ((), ("heading",), ("heading", "note"))
     )
     await engine.apply(without)
-    assert await _names(database, "articles") == []
+    assert await _names(database, "essays") == []
     assert text((await engine.plan(with_heading)).steps) == GERMAN
     await engine.apply(with_heading)
     assert (await engine.plan(with_heading)).steps == ()
-    assert await _names(database, "articles") == ["articles_parts_5b149df8", "articles_words_f46b31b6"]
+    assert await _names(database, "essays") == ["essays_parts_5b149df8", "essays_words_f46b31b6"]
     await engine.apply(with_both)
-    replaced = await _names(database, "articles")
-    assert [name.rpartition("_")[0] for name in replaced] == ["articles_parts", "articles_words"]
-    assert not {"articles_parts_5b149df8", "articles_words_f46b31b6"} & set(replaced)
+    replaced = await _names(database, "essays")
+    assert [name.rpartition("_")[0] for name in replaced] == ["essays_parts", "essays_words"]
+    assert not {"essays_parts_5b149df8", "essays_words_f46b31b6"} & set(replaced)
     await engine.rollback()
-    assert await _names(database, "articles") == ["articles_parts_5b149df8", "articles_words_f46b31b6"]
+    assert await _names(database, "essays") == ["essays_parts_5b149df8", "essays_words_f46b31b6"]
     await engine.apply(without)
-    assert await _names(database, "articles") == []
+    assert await _names(database, "essays") == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -78,40 +75,14 @@ async def test_postgresql_has_each_language(database: asyncpg.Connection, langua
     assert await database.fetchval("SELECT to_tsvector($1::text::regconfig, 'a') IS NOT NULL", f"pg_catalog.{language}")
 
 
-async def test_products_that_are_there_get_their_indexes_by_a_plan(
-    make_settings: MakeSettings, engine: Engine, database: asyncpg.Connection
-) -> None:
-    products = desired_schema(loader.load("dataflow_service.models"))
-    await engine.apply(products)
-    indexes = await _names(database, "products")
-    assert len(indexes) == 3
-    await database.execute("INSERT INTO products (name) VALUES ('a')")
-    await database.execute(f"DROP INDEX {', '.join(name for name in indexes if name != 'products_sku_key')}")
-    await database.execute("DELETE FROM schema_migrations WHERE version = 11; DROP INDEX changes_row_idx")
-    assert await migrate(make_settings(), MIGRATIONS) == ["0011_search.sql"]
-    assert await _names(database, "products") == ["products_sku_key"]
-    await engine.apply(products)
-    assert await _names(database, "products") == indexes
-
-
-async def test_products_of_another_package_stop_no_migration(
-    make_settings: MakeSettings, engine: Engine, database: asyncpg.Connection
-) -> None:
-    await database.execute("CREATE TABLE products (id bigint PRIMARY KEY, name text)")
-    await database.execute("DELETE FROM schema_migrations WHERE version = 11; DROP INDEX changes_row_idx")
-    assert await migrate(make_settings(), MIGRATIONS) == ["0011_search.sql"]
-    assert await _names(database, "products") == []
-    assert engine
-
-
 async def test_a_plan_without_the_extension_says_what_is_missing(
     engine: Engine, article: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await engine.apply(desired_schema(_with(article)))
     sought = desired_schema(_with(article, "heading"))
-    for name, index in sought["articles"].indexes.items():
+    for name, index in sought["essays"].indexes.items():
         absent = replace(index, expression=index.expression.replace("gin_trgm_ops", "no_such_ops"))
-        monkeypatch.setitem(sought["articles"].indexes, name, absent)  # type: ignore[arg-type] # a dict
+        monkeypatch.setitem(sought["essays"].indexes, name, absent)  # type: ignore[arg-type] # a dict
     with pytest.raises(StepFailedError, match='operator class "no_such_ops" does not exist'):
         await engine.apply(sought)
 
@@ -119,33 +90,35 @@ async def test_a_plan_without_the_extension_says_what_is_missing(
 @pytest.mark.parametrize("sought", ["washer 5d7b9adcbe", "W-9999", "wahser 5d7b9adcbe"])
 @pytest.mark.parametrize("as_owner", [True, False])
 async def test_a_search_reads_its_indexes_under_row_level_security(
-    make_settings: MakeSettings,
+    engine: Engine,
     database: asyncpg.Connection,
     postgres_url: str,
-    service_role: str,
-    sought: str,
     *,
+    service_role: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+    sought: str,
     as_owner: bool,
 ) -> None:
-    await migrate(make_settings(), MIGRATIONS)
+    models = loader.load("searched")
+    await engine.apply(desired_schema(models))
     for tenant in ("acme", "default"):
         await database.execute("SELECT set_config('app.tenant', $1, false)", tenant)
         await database.execute(MANY)
-    await database.execute("VACUUM ANALYZE products")  # autovacuum does it: new rows are not in the index yet
-    await database.execute(f"GRANT SELECT ON products TO {service_role}")
+    await database.execute("VACUUM ANALYZE wares")  # autovacuum does it: new rows are not in the index yet
+    await database.execute(f"GRANT SELECT ON wares TO {service_role}")
     role = {} if as_owner else {"user": service_role, "password": "unit"}
     connection = await asyncpg.connect(postgres_url, server_settings=DEFAULT_TENANT, **role)
-    model = loader.load("dataflow_service.models").named("Product")
+    model = models.named("Ware")
     query = query_parsing.of_address(
         model, filter_text=None, fields=None, order=None, after=None, limit=100, search=sought
     )
     statement = query_sql.select_page(model, query, limit=101, max_bytes=1024 * 1024)
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement.text}", *statement.values))
     await connection.close()
-    assert "Bitmap Index Scan on products_words_1ce83f39" in plan
-    assert "Bitmap Index Scan on products_parts_832fa874" in plan
+    assert "Bitmap Index Scan on wares_words_1ce83f39" in plan
+    assert "Bitmap Index Scan on wares_parts_832fa874" in plan
     assert "Seq Scan" not in plan
-    assert "products_pkey" not in plan
+    assert "wares_pkey" not in plan
 
 
 @pytest.mark.parametrize(

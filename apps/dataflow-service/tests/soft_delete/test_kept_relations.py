@@ -173,7 +173,7 @@ async def test_a_kept_tree_goes_with_its_root_and_a_row_may_refer_to_itself(kept
     [
         (
             "kept_with_fleeting",
-            "deletes rows that are kept together with one that is not: Receipt has soft delete, Till has not",
+            "deletes rows that are kept together with one that is not: Voucher has soft delete, Booth has not",
         ),
         (
             "kept_for_all_tenants",
