@@ -34,7 +34,7 @@ async def test_a_model_without_rows_has_an_empty_page(client: aiohttp.ClientSess
 
     assert (
         found.text
-        == "Models / Product Rows of Product The newest rows Search name, description, sku Search There are none."
+        == "Models / Product Rows of Product The newest rows There are none."
     )
 
 
