@@ -23,11 +23,8 @@ class Difference:
 
 def differences(actual: Schema, baseline: Schema) -> list[Difference]:
     """Return how the tables of `baseline` differ."""
-    return [
-        difference
-        for name in sorted(baseline)
-        for difference in _of_table(actual.get(name), sql.as_made(baseline)[name])
-    ]
+    made = sql.as_made(baseline)
+    return [difference for name in sorted(made) for difference in _of_table(actual.get(name), made[name])]
 
 
 def text(difference: Difference) -> str:
