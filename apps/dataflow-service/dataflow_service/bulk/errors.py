@@ -1,22 +1,12 @@
 """What can be wrong with a request for many rows."""
 
-from dataflow_service.records.errors import (
-    Fault,
-    NoRelatedRowError,
-    NoSuchRowError,
-    NotStorableError,
-    NotUniqueError,
-    ReferencedError,
-)
-
-type Refusal = NoRelatedRowError | NoSuchRowError | NotStorableError | NotUniqueError | ReferencedError
-"""Why the database refuses a row."""
+from dataflow_service.records.errors import Fault, RefusalError
 
 
 class RefusedRowError(Exception):
     """The database refuses a row because of `cause`; `fault` says where it was sent."""
 
-    def __init__(self, cause: Refusal, fault: Fault) -> None:
+    def __init__(self, cause: RefusalError, fault: Fault) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.fault = fault

@@ -93,7 +93,11 @@ class TenantsMixedError(Exception):
         )
 
 
-class NoSuchRowError(Exception):
+class RefusalError(Exception):
+    """The database does not write a row, for a reason that is in its values or in other rows."""
+
+
+class NoSuchRowError(RefusalError):
     """No row of the model at `path` has the id; `deleted`: none that is deleted and could be restored."""
 
     def __init__(self, path: str, row_id: str, *, deleted: bool = False) -> None:
@@ -145,7 +149,7 @@ class InvalidEntityTagsError(Exception):
         self.header = header
 
 
-class NotUniqueError(Exception):
+class NotUniqueError(RefusalError):
     """Another row has a value that must be unique. `fields` share it; `value` is the caller's own, where one row was sent.
 
     `restorable`: the row may be a deleted one.
@@ -162,7 +166,7 @@ class NotUniqueError(Exception):
         self.fields = tuple(fields)
 
 
-class NoRelatedRowError(Exception):
+class NoRelatedRowError(RefusalError):
     """A row refers by `field` to a row of the model at `target` that is not there; `restorable`: it may be a deleted one."""
 
     def __init__(self, path: str, field: str, target: str, *, restorable: bool = False) -> None:
@@ -174,7 +178,7 @@ class NoRelatedRowError(Exception):
         self.target = target
 
 
-class ReferencedError(Exception):
+class ReferencedError(RefusalError):
     """A row is not deleted, because rows of the model `referrer` refer to it, or to one that would go with it, by `field`.
 
     `restorable`: they may be deleted ones, which keep from being deleted what is not restored with them.
@@ -200,5 +204,5 @@ class TooManyRelatedError(Exception):
         self.limit = limit
 
 
-class NotStorableError(Exception):
+class NotStorableError(RefusalError):
     """The database refuses a value for a reason that the model does not state."""
