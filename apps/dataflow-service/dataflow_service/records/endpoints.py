@@ -138,7 +138,7 @@ async def upsert_row(
             row, is_new = await rows.upsert(model, values, unique=unique, changed=changed)
             check(row, None if is_new else row[ROW_VERSION] - bool(changed))
         content, headers = _content(request, model, row)
-        location = {"Location": f"../{model.path}/{quote(str(row['id']), safe='')}"} if is_new else {}
+        location = _location(model, row, "../") if is_new else {}
         return Answer(content, 201 if is_new else 200, {**JSON, **location, **headers})
 
     return await respond(attempt, partial(records.writing, principal), upsert)
@@ -244,9 +244,9 @@ async def restore_row(
     return await respond(bodiless_attempt(request, principal), partial(records.writing, principal), restore)
 
 
-def _location(model: Model, row: Record) -> dict[str, str]:
+def _location(model: Model, row: Record, up: str = "") -> dict[str, str]:
     """Return the address of a row: relative, so that it is also right behind a gateway."""
-    return {"Location": f"{model.path}/{quote(str(row['id']), safe='')}"}
+    return {"Location": f"{up}{model.path}/{quote(str(row['id']), safe='')}"}
 
 
 async def _read(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON value

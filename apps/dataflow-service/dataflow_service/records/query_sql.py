@@ -93,11 +93,7 @@ def related_columns(relation: Relation) -> dict[str, str]:
 def _related_columns(relation: Relation) -> list[_Column]:
     names = related_columns(relation)
     return [
-        _Column(
-            names[field.name],
-            field.sql_type,
-            f"{_related(relation)}.{quote(field.name)}{'::text' if field.sql_type == 'jsonb' else ''}",
-        )
+        _Column(names[field.name], field.sql_type, _expression(field, _related(relation)))
         for field in relation.target.fields
     ]
 
@@ -160,8 +156,9 @@ def _within(
     return Statement(text, parameters.values)
 
 
-def _expression(field: Field) -> str:
-    return f"{column(field)}::text" if field.sql_type == "jsonb" else column(field)
+def _expression(field: Field, table: str = TABLE) -> str:
+    read = f"{table}.{quote(field.name)}"
+    return f"{read}::text" if field.sql_type == "jsonb" else read
 
 
 def _call(aggregate: Aggregate) -> str:

@@ -10,13 +10,14 @@ ROW_BODY = {
 }
 
 
-def _header(name: str, description: str) -> dict[str, list[Any]]:
+def header(name: str, description: str) -> dict[str, list[Any]]:
+    """Return the description of a header field of requests."""
     return {"parameters": [{"name": name, "in": "header", "description": description, "schema": {"type": "string"}}]}
 
 
-IF_MATCH = _header("If-Match", "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)")
-PREFER = _header("Prefer", "`numbers=string` answers 64 bit integers as strings (RFC 7240)")
-IF_NONE_MATCH = _header(
+IF_MATCH = header("If-Match", "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)")
+PREFER = header("Prefer", "`numbers=string` answers 64 bit integers as strings (RFC 7240)")
+IF_NONE_MATCH = header(
     "If-None-Match", "ETags; a row that has one of them is answered with 304 (RFC 9110 section 13.1.2)"
 )
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The row has one of the ETags"}}

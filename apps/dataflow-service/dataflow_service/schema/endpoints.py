@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import Depends, Request, Response
 
 from dataflow_service.records.preferences import prefers_asynchrony
+from dataflow_service.records.schemas import header
 from dataflow_service.schema.dependencies import Migrations
 from dataflow_service.schema.migration import State
 from dataflow_service.schema.schemas import (
@@ -49,15 +50,10 @@ async def plan_migration(migrations: Migrations) -> PlanAnswer:
 _BEGUN: dict[int | str, dict[str, Any]] = {
     202: {"model": MigrationAnswer, "description": "The plan is being applied; `GET /v1/migrations` has its progress"}
 }
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`respond-async` answers once the plan is begun (RFC 7240)",
-    "schema": {"type": "string"},
-}
+_PREFER = header("Prefer", "`respond-async` answers once the plan is begun (RFC 7240)")
 
 
-@router.post("/apply", responses=_BEGUN, openapi_extra={"parameters": [_PREFER]})
+@router.post("/apply", responses=_BEGUN, openapi_extra=_PREFER)
 async def apply_migration(
     migrations: Migrations, body: ApplyRequest, request: Request, response: Response
 ) -> MigrationAnswer:

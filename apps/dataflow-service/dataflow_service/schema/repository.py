@@ -363,11 +363,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 'applying') RETURNING *
 """
 
 
-async def set_done(connection: asyncpg.Connection, migration: Migration, done: int) -> None:
-    """Write down how many steps of a plan are in effect."""
-    await connection.execute("UPDATE model_migrations SET done = $2 WHERE id = $1", migration.id, done)
-
-
 async def set_progress(
     connection: asyncpg.Connection, migration: Migration, entries: Mapping[int, Progress], done: int | None
 ) -> None:

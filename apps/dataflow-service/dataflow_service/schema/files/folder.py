@@ -45,7 +45,7 @@ class Folder:
 
     def parents(self, name: str) -> set[str]:
         """Return the files that one builds on; for one that was squashed the file in its place."""
-        return {_place(self.files, parent) for parent in self.files[name].parents} & self.files.keys()
+        return _parents(self.files, name)
 
     def ancestors(self) -> dict[str, set[str]]:
         """Return for each file those that must be applied before it."""
@@ -196,10 +196,13 @@ def _place(files: Mapping[str, MigrationFile], name: str) -> str:
     return next((file.name for file in files.values() if name in file.replaces), name)
 
 
+def _parents(files: Mapping[str, MigrationFile], name: str) -> set[str]:
+    return {_place(files, parent) for parent in files[name].parents} & files.keys()
+
+
 def _ordered(files: Mapping[str, MigrationFile]) -> Mapping[str, MigrationFile]:
     """Return files behind those that they build on; those of which none is first by name."""
-    graph = {name: {_place(files, parent) for parent in file.parents} & files.keys() for name, file in files.items()}
-    sorter, order = TopologicalSorter(graph), []
+    sorter, order = TopologicalSorter({name: _parents(files, name) for name in files}), []
     try:
         sorter.prepare()
     except CycleError as error:

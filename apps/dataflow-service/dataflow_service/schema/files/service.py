@@ -122,7 +122,7 @@ class FileMigrations:
         migration = await repository.add_migration(
             connection, file.steps, tables, file=file.name, file_checksum=file.checksum
         )
-        await repository.set_done(connection, migration, len(file.steps))
+        await repository.set_progress(connection, migration, {}, len(file.steps))
         return await repository.set_state(connection, migration, State.APPLIED)
 
     async def _mark_squashed(self, connection: asyncpg.Connection, book: _Book) -> None:
