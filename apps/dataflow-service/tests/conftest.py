@@ -191,6 +191,14 @@ async def make_tables(settings: Settings) -> None:
     await migrations.apply((await migrations.plan()).checksum, destructive=False)
 
 
+@asynccontextmanager
+async def serving_models(settings: Settings, token: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service, the tables of whose models are made by a plan before."""
+    await make_tables(settings)
+    async with serving_client(settings, token) as session:
+        yield session
+
+
 @pytest.fixture
 async def offers(
     make_settings: MakeSettings,
@@ -198,9 +206,7 @@ async def offers(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package rich_types, whose table was made by a plan."""
-    settings = make_settings(models="rich_types")
-    await make_tables(settings)
-    async with serving_client(settings, token) as session:
+    async with serving_models(make_settings(models="rich_types"), token) as session:
         yield session
 
 
@@ -211,10 +217,7 @@ async def shop(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package related."""
-    settings = make_settings(models="related")
-    await make_tables(settings)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_models(make_settings(models="related"), token) as session:
         yield session
 
 
@@ -248,7 +251,5 @@ async def kept(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package kept_rows."""
-    settings = make_settings(models="kept_rows")
-    await make_tables(settings)
-    async with serving_client(settings, token) as session:
+    async with serving_models(make_settings(models="kept_rows"), token) as session:
         yield session

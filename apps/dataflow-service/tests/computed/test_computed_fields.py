@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from answers import invalid, problem
-from conftest import MakeSettings, make_tables, serving_client
+from conftest import MakeSettings, serving_models
 from positions import COMPUTED, SENT
 
 from dataflow_service.registry import loader
@@ -23,9 +23,7 @@ async def positions(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the model of the package computed_fields."""
-    settings = make_settings(models="computed_fields")
-    await make_tables(settings)
-    async with serving_client(settings, token) as session:
+    async with serving_models(make_settings(models="computed_fields"), token) as session:
         yield session
 
 

@@ -32,10 +32,7 @@ async def test_the_newest_rows_come_first_twenty_on_a_page(client: aiohttp.Clien
 async def test_a_model_without_rows_has_an_empty_page(client: aiohttp.ClientSession) -> None:
     found = (await open_page(client, "/pages/models/Product/rows")).one("main")
 
-    assert (
-        found.text
-        == "Models / Product Rows of Product The newest rows There are none."
-    )
+    assert found.text == "Models / Product Rows of Product The newest rows There are none."
 
 
 async def test_values_are_shown_as_the_answers_have_them(readings: aiohttp.ClientSession) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from answers import problem
 from channel import shown
-from conftest import MakeSettings, make_tables, serving_client
+from conftest import MakeSettings, serving_models
 from naughty import NAUGHTY
 from streams import NDJSON, ndjson
 from yarl import URL
@@ -32,9 +32,7 @@ async def own_ids(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package own_ids."""
-    settings = make_settings(models="own_ids")
-    await make_tables(settings)
-    async with serving_client(settings, token) as session:
+    async with serving_models(make_settings(models="own_ids"), token) as session:
         yield session
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from conftest import MakeSettings, make_tables, serving_client
+from conftest import MakeSettings, serving_models
 
 from nexus_testkit import Issuer
 
@@ -66,9 +66,9 @@ async def admin(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client, with the scope of migrations, of a service whose tables were made by a plan."""
-    settings = make_settings(models="drifting")
-    await make_tables(settings)
-    async with serving_client(settings, issuer.mint("dataflow-service", {"data:admin"})) as session:
+    async with serving_models(
+        make_settings(models="drifting"), issuer.mint("dataflow-service", {"data:admin"})
+    ) as session:
         yield session
 
 
