@@ -6,10 +6,10 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from nexus_chassis.origins import Origins
-from nexus_chassis.settings import SecretFile, ServiceSettings, TokenSettings
+from nexus_chassis.settings import RedisSettings, SecretFile, ServiceSettings, TokenSettings
 
 
-class Settings(ServiceSettings, TokenSettings):
+class Settings(ServiceSettings, RedisSettings, TokenSettings):
     """The configuration of mcp-server."""
 
     service_name: ClassVar[str] = "mcp-server"
@@ -24,6 +24,22 @@ class Settings(ServiceSettings, TokenSettings):
         "",
         validation_alias="NEXUS_ALLOWED_ORIGINS",
         description="origins of the web pages that may connect, separated by spaces or commas; others are refused",
+    )
+    allowed_hosts: str = Field(
+        "",
+        validation_alias="NEXUS_ALLOWED_HOSTS",
+        description="further host names that clients know this service by, separated by spaces or commas; that of "
+        "NEXUS_PUBLIC_URL, names without a dot, and addresses are always permitted",
+    )
+    redis_url: str = Field(
+        "redis://mcp@redis:6379/0",
+        validation_alias="NEXUS_REDIS_URL",
+        description="Redis address with the service's user, without password",
+    )
+    redis_password_file: SecretFile = Field(
+        Path("/run/secrets/mcp_redis_password"),
+        validation_alias="NEXUS_REDIS_PASSWORD_FILE",
+        description="file that holds the password of the Redis user",
     )
     gateway_url: str = Field(
         "http://nexus-gateway:8000", validation_alias="NEXUS_GATEWAY_URL", description="address of nexus-gateway"

@@ -7,8 +7,10 @@ from typing import Any
 import aiohttp
 import pytest
 from fastapi import FastAPI
+from fixtures_of_suite import catalogue
 from mcp_clients import CLIENTS, HandshakeWebSocket, McpClient, ModernWebSocket, http_client
 from stack import SECRET, Stack, running
+from suite import NODE
 
 import mcp_server
 from mcp_server.app import create_app
@@ -19,6 +21,9 @@ from nexus_testkit import Issuer, RevocationServer, revocation_server, serving
 ROOT = Path(mcp_server.__file__).parent.parent
 PAGE = "https://agents.example"
 SCOPES = ["tools:call", "classify", "data:read"]
+
+collect_ignore = [] if Path(NODE).exists() else ["conformance/test_suite.py"]
+"""`make prove` installs what this file needs, and runs it."""
 
 type MakeSettings = Callable[..., Settings]
 
@@ -31,13 +36,20 @@ async def stack(issuer: Issuer) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-def make_settings(tmp_path: Path, issuer: Issuer) -> MakeSettings:
-    """Makes settings that name nothing but the issuer; keyword arguments add to them."""
-    secret = tmp_path / "client_secret"
+def make_settings(tmp_path: Path, issuer: Issuer, redis_url: str) -> MakeSettings:
+    """Makes settings that name nothing but the issuer and Redis; keyword arguments add to them."""
+    secret, password = tmp_path / "client_secret", tmp_path / "redis_password"
     secret.write_text(SECRET)
+    password.write_text("unused")
 
     def make(**changes: object) -> Settings:
-        values: dict[str, Any] = {"issuer": issuer.url, "jwks_url": issuer.jwks_url, "client_secret_file": secret}
+        values: dict[str, Any] = {
+            "issuer": issuer.url,
+            "jwks_url": issuer.jwks_url,
+            "client_secret_file": secret,
+            "redis_url": redis_url,
+            "redis_password_file": password,
+        }
         return Settings(**(values | changes))
 
     return make
@@ -51,6 +63,8 @@ def environment(make_settings: MakeSettings) -> dict[str, str]:
         "NEXUS_ISSUER": settings.issuer,
         "NEXUS_JWKS_URL": settings.jwks_url,
         "NEXUS_CLIENT_SECRET_FILE": str(settings.client_secret_file),
+        "NEXUS_REDIS_URL": settings.redis_url,
+        "NEXUS_REDIS_PASSWORD_FILE": str(settings.redis_password_file),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
         "PYTHONWARNINGS": "error",
     }
@@ -75,6 +89,27 @@ async def service(app: FastAPI) -> AsyncIterator[str]:
     """Address of the running service."""
     async with serving(app, max_frame_bytes=MAX_MESSAGE_BYTES) as url:
         yield url
+
+
+@pytest.fixture
+def fixture_app(make_settings: MakeSettings) -> FastAPI:
+    """An application with the fixtures of the conformance suite instead of what works on the stack."""
+    return create_app(make_settings(), lambda _upstreams, notices: catalogue(notices))
+
+
+@pytest.fixture
+async def fixture_service(fixture_app: FastAPI) -> AsyncIterator[str]:
+    """Address of a running service with these fixtures."""
+    async with serving(fixture_app, max_frame_bytes=MAX_MESSAGE_BYTES) as url:
+        yield url
+
+
+@pytest.fixture
+async def fixture_client(fixture_service: str, token: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client of this service that sends the token, and does not read answers as a whole."""
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    async with aiohttp.ClientSession(fixture_service, headers=headers) as session:
+        yield session
 
 
 @pytest.fixture

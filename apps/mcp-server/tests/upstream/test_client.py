@@ -78,8 +78,8 @@ async def test_a_failing_service_is_reported_to_the_agent(
 
 async def test_calls_have_the_time_limits_of_the_gateways_routes(make_settings: MakeSettings) -> None:
     async with create_http_session() as session:
-        limits = {upstream.name: upstream.timeout_seconds for upstream in app.upstreams(make_settings(), session)}
-    assert (limits["classification-service"], limits["dataflow-service"]) == (120, 30)
+        upstreams = app.connect(make_settings(), session)
+    assert (upstreams.classification.timeout_seconds, upstreams.dataflow.timeout_seconds) == (120, 30)
 
 
 async def _late(_request: web.Request) -> web.StreamResponse:
@@ -118,7 +118,8 @@ async def test_health_is_degraded_while_a_service_behind_is_away_and_heals_by_it
 async def _health(client: aiohttp.ClientSession) -> tuple[int, str, set[str]]:
     response = await client.get("/health")
     body = await response.json()
-    assert list(body["checks"]) == ["classification-service", "dataflow-service", "nexus-gateway"]
+    assert list(body["checks"]) == ["classification-service", "dataflow-service", "nexus-gateway", "redis"]
+    assert body["checks"].pop("redis")["status"] == "ok"
     return response.status, body["status"], {check["status"] for check in body["checks"].values()}
 
 
