@@ -124,9 +124,11 @@ class ModernHttp:
     async def open(self) -> None:
         """There is nothing to begin."""
 
-    async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request and return the response."""
-        full = {**(params or {}), "_meta": MODERN_META}
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, meta: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Send a request, with more members of `_meta`, and return the response."""
+        full = {**(params or {}), "_meta": {**MODERN_META, **(meta or {})}}
         response = await self._client.post("/mcp", json=message(method, full), headers=modern_headers(method, full))
         return dict(await response.json())
 
@@ -164,9 +166,11 @@ class ModernWebSocket:
         """Connect."""
         self.socket = await self._client.ws_connect("/mcp", protocols=["mcp"], max_msg_size=0)
 
-    async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request and return the response."""
-        await self.socket.send_json(message(method, {**(params or {}), "_meta": MODERN_META}))
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, meta: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Send a request, with more members of `_meta`, and return the response."""
+        await self.socket.send_json(message(method, {**(params or {}), "_meta": {**MODERN_META, **(meta or {})}}))
         return dict(await self.socket.receive_json(timeout=60))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from mcp_server.dispatch.in_flight import CancelledByClientError
 from mcp_server.protocol import jsonrpc
 from mcp_server.protocol.errors import INVALID_REQUEST, RpcError
 from mcp_server.protocol.jsonrpc import Batch
@@ -37,4 +38,7 @@ async def _respond_to_member(member: Call | Reply | RpcError, handle: Respond) -
         return jsonrpc.failure(member.message_id, RpcError(INVALID_REQUEST, fault))
     if member.method == "initialize":
         return jsonrpc.failure(member.message_id, RpcError(INVALID_REQUEST, "Send initialize on its own"))
-    return await respond(member, handle)
+    try:
+        return await respond(member, handle)
+    except CancelledByClientError:
+        return None

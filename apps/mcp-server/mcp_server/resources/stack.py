@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_json
 
+from mcp_server.protocol.errors import ResourceNotFoundError
 from mcp_server.resources.registry import Resource, Template
 from mcp_server.tools.request import Request
 
@@ -108,8 +109,10 @@ class StackResources:
 
 
 def _segment(value: str) -> str:
-    """Return a value as one segment of a path, which it cannot leave."""
-    return quote(value, safe="").replace(".", "%2E")
+    """Return a value as one segment of a path, which it cannot leave; clients of HTTP resolve dots, also encoded ones."""
+    if value in {".", ".."}:
+        raise ResourceNotFoundError(value)
+    return quote(value, safe="")
 
 
 def _text(answer: object) -> str:

@@ -1,5 +1,6 @@
 """Sessions in Redis, each under a key with its owner: the id of another user's session is unknown."""
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ class SessionRepository:
 
 
 def _key(owner: str, session_id: str) -> str:
-    return f"mcp:session:{owner}:{session_id}"
+    return f"mcp:session:{json.dumps([owner, session_id])}"  # of no other pair, whatever is in the parts
 
 
 def _index(owner: str) -> str:

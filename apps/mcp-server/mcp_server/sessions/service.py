@@ -119,7 +119,7 @@ class SessionService:
 
 def topic_key(owner: str, session_id: str) -> str:
     """Return what names a session in notices."""
-    return f"{owner}:{session_id}"
+    return json.dumps([owner, session_id])
 
 
 def _session(members: dict[str, Any], session_id: str) -> Session:

@@ -125,7 +125,7 @@ def _of_number(test: Callable[[Any], Callable[[Any], bool]]) -> Callable[[Any], 
     return make
 
 
-def _of_size(kind: type, *, least: bool) -> Callable[[Any], Check]:
+def _of_size(kind: type[Any], *, least: bool) -> Callable[[Any], Check]:
     def make(limit: int) -> Check:
         if least:
             return lambda value: type(value) is not kind or len(value) >= limit

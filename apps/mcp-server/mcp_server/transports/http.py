@@ -48,7 +48,7 @@ async def exchange(request: Request) -> Response:
     return await exchange.respond(message)
 
 
-async def stream(request: Request) -> Response:
+async def read_news(request: Request) -> Response:
     """Send a session the notifications that belong to no request, until the client leaves or the session ends."""
     if request.method == "HEAD":
         return Response(status_code=405, headers={"Allow": "GET, POST, DELETE"})
@@ -84,7 +84,7 @@ router.add_api_route(
     "/mcp", exchange, methods=["POST"], openapi_extra=EXCHANGE, responses=ANSWERS, route_class_override=DirectRoute
 )
 router.add_api_route(
-    "/mcp", stream, methods=["GET"], openapi_extra=SESSION, responses=STREAM, route_class_override=DirectRoute
+    "/mcp", read_news, methods=["GET"], openapi_extra=SESSION, responses=STREAM, route_class_override=DirectRoute
 )
 router.add_api_route(
     "/mcp",

@@ -34,12 +34,19 @@ async def test_models_and_taxonomies_are_read_for_the_caller(mcp: McpClient) -> 
     assert await _read(mcp, "nexus://taxonomies/unspsc/26.0/codes/31161700") == code
 
 
-@pytest.mark.parametrize("name", ["..%2F..%2Fadmin", "%2e%2e", "a%3Fb=c", "..", "x%00"])
+@pytest.mark.parametrize("name", ["..%2F..%2Fadmin", "a%3Fb=c", "...", "x%00"])
 async def test_a_name_cannot_leave_its_place_in_the_path(mcp: McpClient, name: str) -> None:
     seen = await _read(mcp, f"nexus://models/{name}")
     assert seen["path"].startswith("/v1/models/")
     assert seen["path"].count("/") == 3
     assert "?" not in seen["path"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "%2e%2e", "%2E."])
+async def test_a_name_of_dots_is_unknown_and_sent_nowhere(mcp: McpClient, stack: Stack, name: str) -> None:
+    answer = await mcp.request("resources/read", {"uri": f"nexus://models/{name}"})
+    assert answer["error"]["code"] in {-32002, -32602}
+    assert stack.requests == {}
 
 
 async def test_what_is_no_resource_is_reported_as_each_era_has_it(client: aiohttp.ClientSession) -> None:

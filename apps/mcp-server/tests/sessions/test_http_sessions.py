@@ -68,6 +68,14 @@ async def test_the_session_of_another_user_is_unknown(fixture_service: str, mcp:
         assert await (await mallory.get("/v1/sessions")).json() == {"items": []}
 
 
+async def test_no_id_reaches_the_session_of_a_user_with_another_name(services: list[SessionService]) -> None:
+    session = Session(revision="2025-11-25")
+    await services[0].begin("a:b", session)
+    for owner, session_id in (("a", f"b:{session.session_id}"), ("a:b:", session.session_id)):
+        with pytest.raises(SessionNotFoundError):
+            await services[1].find(owner, session_id)
+
+
 async def test_a_user_can_list_own_sessions(fixture_client: aiohttp.ClientSession, mcp: HandshakeHttp) -> None:
     listed = await (await fixture_client.get("/v1/sessions")).json()
     session = {"id": mcp.session["Mcp-Session-Id"], "revision": "2025-11-25"}

@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from conftest import MakeSettings
-from mcp_clients import NO_TOKEN, http_client, message, text_of_failure
+from mcp_clients import NO_TOKEN, ModernHttp, ModernWebSocket, http_client, message, text_of_failure
 from stack import Misbehaviour, Stack, answering, hang_up, running
 
 from mcp_server import app
@@ -127,5 +127,18 @@ async def test_the_trace_goes_on_to_the_services_behind(client: aiohttp.ClientSe
     trace = "0af7651916cd43dd8448eb211c80319c"
     body = message("tools/call", {"name": "classify_products", "arguments": {"products": [{"text": "x"}]}})
     await client.post("/mcp", json=body, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    for path in ("/oauth/token", "/v1/classify"):
+        assert stack.requests[path][0]["traceparent"].split("-")[1] == trace
+
+
+@pytest.mark.parametrize("kind", [ModernHttp, ModernWebSocket])
+async def test_the_trace_of_a_message_goes_on_to_the_services_behind(
+    client: aiohttp.ClientSession, stack: Stack, kind: type[ModernHttp | ModernWebSocket]
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    mcp = kind(client)
+    await mcp.open()
+    params = {"name": "classify_products", "arguments": {"products": [{"text": "x"}]}}
+    await mcp.request("tools/call", params, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
     for path in ("/oauth/token", "/v1/classify"):
         assert stack.requests[path][0]["traceparent"].split("-")[1] == trace
