@@ -1,7 +1,7 @@
 """How this service's errors are answered over HTTP (RFC 9457)."""
 
 from mcp_server.dispatch.streams import TooManyStreamsError
-from mcp_server.sessions.errors import SessionNotFoundError, TooManySessionsError
+from mcp_server.sessions.errors import SessionNotFoundError
 from mcp_server.transports.errors import (
     EventsNotAcceptedError,
     HostNotAllowedError,
@@ -37,11 +37,6 @@ def _session_not_found(_error: SessionNotFoundError) -> Problem:
     return Problem(404, "session-not-found", "There is no such session", detail)
 
 
-def _too_many_sessions(error: TooManySessionsError) -> Problem:
-    detail = f"You have {error.limit} sessions. End those that you no longer need, by DELETE /mcp."
-    return Problem(429, "too-many-sessions", "There are too many sessions", detail)
-
-
 def _too_many_streams(error: TooManyStreamsError) -> Problem:
     return Problem(429, "too-many-streams", "There are too many streams", error.message)
 
@@ -57,7 +52,6 @@ PROBLEMS = (
     (SubprotocolMissingError, _subprotocol_missing),
     (SessionMissingError, _session_missing),
     (SessionNotFoundError, _session_not_found),
-    (TooManySessionsError, _too_many_sessions),
     (HostNotAllowedError, _host_not_allowed),
     (TooManyStreamsError, _too_many_streams),
 )

@@ -34,6 +34,7 @@ class Notices:
         self._follower = follower
         self._listeners: dict[str, set[Listener]] = {}
         self._position: str | None = None
+        self._is_away = False
 
     async def publish(self, topic: str, **fields: str) -> None:
         """Send a notice to every process, this one included.
@@ -69,7 +70,9 @@ class Notices:
                 with translate_redis_errors():
                     await self._follow()
             except RedisUnavailableError as error:
-                _log.warning("notices of other processes are not received: %s", error)
+                if not self._is_away:
+                    _log.warning("notices of other processes are not received for now: %s", error)
+                self._is_away = True
                 self._position = None  # what was missed is gone, and the stream may be another one
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -77,6 +80,7 @@ class Notices:
         if self._position is None:
             newest: Any = await self._follower.xrevrange(STREAM, count=1)
             self._position = newest[0][0] if newest else "0-0"
+            self._is_away = False
         while True:
             found: Any = await self._follower.xread({STREAM: self._position}, count=_BATCH, block=_BLOCK_MILLISECONDS)
             for self._position, fields in _entries(found):

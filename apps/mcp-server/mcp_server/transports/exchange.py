@@ -16,6 +16,7 @@ from mcp_server.protocol.errors import INVALID_REQUEST, InsufficientScopeError, 
 from mcp_server.protocol.jsonrpc import Batch
 from mcp_server.protocol.messages import Call, MessageId, Reply
 from mcp_server.protocol.session import Session
+from mcp_server.sessions.errors import SessionNotFoundError
 from mcp_server.sessions.service import topic_key
 from mcp_server.transports.departure import Departure
 from mcp_server.transports.events import EventStream
@@ -134,8 +135,11 @@ class Exchange:
         if self._session is None:
             await self._context.sessions.begin(self._principal.subject, session)
             self._session = session
-        else:
+            return
+        try:
             await self._context.sessions.save(self._principal.subject, session)
+        except SessionNotFoundError:
+            raise RpcError(INVALID_REQUEST, "This session has ended. Send initialize again.") from None
 
     async def _run_stateless(self, call: Call, send: Send | None) -> Answer:
         try:

@@ -9,7 +9,7 @@ import pytest
 from conftest import SCOPES, MakeSettings
 from event_streams import has_ended, next_message
 from fixtures_of_suite import catalogue
-from mcp_clients import HandshakeHttp, error_response, message
+from mcp_clients import INITIALIZE, HandshakeHttp, error_response, message
 
 from mcp_server.app import create_app
 from mcp_server.protocol.session import Session
@@ -219,6 +219,17 @@ async def test_a_user_has_a_bounded_number_of_sessions(
     with pytest.raises(TooManySessionsError):
         await services[0].begin("alice", Session(revision="2025-11-25"))
     await services[0].begin("bob", Session(revision="2025-11-25"))
+
+
+async def test_a_session_too_many_is_refused_over_http(
+    fixture_client: aiohttp.ClientSession, mcp: HandshakeHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_server.sessions.service.MAX_SESSIONS", 1)
+    response = await fixture_client.post("/mcp", json=message("initialize", INITIALIZE))
+    text = "You have 1 sessions. End those that you no longer need, by DELETE /mcp."
+    assert await response.json() == error_response(4503, text)
+    assert "Mcp-Session-Id" not in response.headers
+    assert await _status(fixture_client, mcp.session) == 200
 
 
 async def test_what_a_client_says_about_itself_is_bounded(fixture_client: aiohttp.ClientSession) -> None:
