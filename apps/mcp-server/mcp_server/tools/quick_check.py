@@ -1,12 +1,14 @@
 """Checks of JSON values that are made once of a schema, for the keywords that most schemas of tools have.
 
 A check returns True only for a value that is valid; jsonschema, which takes ten times as long, decides about all others,
-and about schemas with further keywords. Both agree: a test compares them.
+and about schemas with further keywords. Both agree: a test compares them. (jsonschema-rs would replace both, in 0.5 us for
+each check instead of 3, but 0.61 has 15 MB, and no limit on its time.)
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from mcp_server.tools.patterns import compile_pattern
 
 type Check = Callable[[Any], bool]
 
@@ -113,8 +115,8 @@ def _items(schema: object) -> Check:
 
 
 def _pattern(text: str) -> Check:
-    search = re.compile(text).search
-    return lambda value: type(value) is not str or search(value) is not None
+    search = compile_pattern(text)
+    return lambda value: type(value) is not str or search(value)
 
 
 def _of_number(test: Callable[[Any], Callable[[Any], bool]]) -> Callable[[Any], Check]:

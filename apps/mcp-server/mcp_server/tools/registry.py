@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
 from mcp_server.protocol.messages import InputRequired
 from mcp_server.protocol.stateless import PARAM_HEADER
+from mcp_server.tools.bounded_validator import iter_errors, make_validator
 from mcp_server.tools.errors import InvalidToolError
 from mcp_server.tools.quick_check import make_check
 from mcp_server.tools.request import Request
@@ -142,16 +143,20 @@ class Validator:
     """Checks values against a schema; raises SchemaError when it is made of what is none."""
 
     def __init__(self, schema: Schema) -> None:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(()))
         self._is_surely_valid = make_check(schema)
-        self._validator = Draft202012Validator(schema, registry=_NO_REMOTE)
+        self._validator = make_validator(schema, _NO_REMOTE)
 
     def faults(self, value: object) -> str:
-        """Return what is wrong with a value, at most ten faults; empty when it is valid."""
+        """Return what is wrong with a value, at most ten faults; empty when it is valid.
+
+        Raises:
+            CheckTooLongError: That takes too long to tell.
+        """
         if self._is_surely_valid is not None and self._is_surely_valid(value):
             return ""
         faults: list[str] = []
-        for error in self._validator.iter_errors(value):  # one at a time: an error takes kilobytes, there may be many
+        for error in iter_errors(self._validator, value):  # one at a time: an error takes kilobytes, there may be many
             faults.append(_describe(error))
             if len(faults) == _MAX_FAULTS or error.validator in _TOO_LARGE:
                 return "; ".join([*faults, "and perhaps more"])

@@ -9,6 +9,7 @@ from mcp_server.errors import AgentFacingError
 from mcp_server.protocol.capabilities import TASKS, has_tasks
 from mcp_server.protocol.errors import INVALID_PARAMS, InsufficientScopeError, MissingCapabilityError, RpcError
 from mcp_server.protocol.messages import Encoded, InputRequired, Result, text_content
+from mcp_server.tools.bounded_validator import CheckTooLongError
 from mcp_server.tools.errors import UnexpectedContentError
 from mcp_server.tools.registry import Arguments, Content, Tool, ToolRegistry
 from mcp_server.tools.request import Request
@@ -82,7 +83,7 @@ class ToolService:
         tool = self._find(name)
         if missing := tool.scopes - request.principal.scopes:
             raise InsufficientScopeError(tool.name, tool.scopes, missing)
-        if faults := tool.arguments.faults(arguments):
+        if faults := _faults(tool, arguments):
             return _failed(f"The arguments of {name} are not valid: {faults}")
         if request.round_id is not None and not tool.read_only:
             await self._use_once(request.round_id)
@@ -129,8 +130,23 @@ async def _run(tool: Tool, arguments: Arguments, request: Request) -> Result | I
         return _failed(str(error))
 
 
+def _faults(tool: Tool, arguments: Arguments) -> str:
+    try:
+        return tool.arguments.faults(arguments)
+    except CheckTooLongError:
+        text = f"The arguments of {tool.name} take too long to check against its schema; send fewer or simpler values"
+        raise RpcError(INVALID_PARAMS, text) from None
+
+
+def _faults_of_output(tool: Tool, content: object) -> str:
+    try:
+        return "" if tool.output is None else tool.output.faults(content)
+    except CheckTooLongError:
+        return "it takes too long to check"
+
+
 def _succeeded(tool: Tool, content: object) -> Result:
-    if tool.output is not None and (faults := tool.output.faults(content)):
+    if faults := _faults_of_output(tool, content):
         raise UnexpectedContentError(tool.name, faults)
     text = to_json(content)
     parts = (
