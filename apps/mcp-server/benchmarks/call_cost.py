@@ -1,8 +1,8 @@
 """CPU of a local tools/call with checked arguments and result, beside the server of the official SDK (mcp 2.3).
 
 Run: python benchmarks/call_cost.py [--calls 1600] [--rounds 7] [--connections 16] [--profile WHAT FILE]
-from the app's folder, with the app, nexus_testkit and mcp on PYTHONPATH, and NEXUS_TEST_REDIS_URL. Each server is a
-process of its own on 127.0.0.1; what it costs is the CPU time of all its threads as the kernel counts it, without that of
+from the app's folder, with the app, nexus_testkit and mcp on PYTHONPATH, NEXUS_TEST_POSTGRES_URL and
+NEXUS_TEST_REDIS_URL. Each server is a process of its own on 127.0.0.1; what it costs is the CPU time of all its threads as the kernel counts it, without that of
 the client. The measurements take turns; medians are printed. All speak revision 2026-07-28 and answer JSON. The SDK's
 low-level server checks neither a token nor arguments nor results.
 """
@@ -22,11 +22,13 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, nullconte
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import websockets
 from uvicorn import Config, Server
 
 from nexus_testkit.issuer import running_issuer
+from nexus_testkit.schemas import Superuser
 
 VERSION = "2026-07-28"
 NAME = "add"
@@ -187,15 +189,20 @@ async def cost(served: Served, transport: str, token: str, options: argparse.Nam
 
 
 @asynccontextmanager
-async def environment_of(folder: Path) -> AsyncIterator[tuple[dict[str, str], str]]:
+async def environment_of(folder: Path, postgres: SplitResult) -> AsyncIterator[tuple[dict[str, str], str]]:
     """The environment of mcp-server, and a token for it."""
     for name in ("client_secret", "redis_password"):
         (folder / name).write_text("any")
+    (folder / "postgres_password").write_text(str(postgres.password))
     with running_issuer() as issuer:
         yield (
             {
                 "NEXUS_ISSUER": issuer.url,
                 "NEXUS_JWKS_URL": issuer.jwks_url,
+                "NEXUS_POSTGRES_URL": postgres._replace(
+                    netloc=f"{postgres.username}@{postgres.hostname}:{postgres.port}"
+                ).geturl(),
+                "NEXUS_POSTGRES_PASSWORD_FILE": str(folder / "postgres_password"),
                 "NEXUS_REDIS_URL": os.environ["NEXUS_TEST_REDIS_URL"],
                 "NEXUS_REDIS_PASSWORD_FILE": str(folder / "redis_password"),
                 "NEXUS_CLIENT_SECRET_FILE": str(folder / "client_secret"),
@@ -208,7 +215,7 @@ async def environment_of(folder: Path) -> AsyncIterator[tuple[dict[str, str], st
 async def measure(options: argparse.Namespace) -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        async with environment_of(Path(folder)) as (environment, token):
+        async with environment_of(Path(folder), urlsplit(options.postgres)) as (environment, token):
             targets = {
                 "WebSocket, 1 tool": ("ours", 1, "WebSocket"),
                 "WebSocket, 1000 tools": ("ours", 1000, "WebSocket"),
@@ -257,7 +264,10 @@ def main() -> None:
     parser.add_argument("--profile", nargs=2, metavar=("WHAT", "FILE"), help="profile one of the lines into a file")
     options = parser.parse_args()
     if not options.serve:
-        asyncio.run(measure(options))
+        superuser = Superuser(os.environ["NEXUS_TEST_POSTGRES_URL"])
+        with superuser.temporary_schema() as options.postgres:
+            asyncio.run(measure(options))
+        superuser.close()
         return
     import uvloop  # noqa: PLC0415  the loop that the services run in
 

@@ -23,6 +23,7 @@ from mcp_server.dispatch.questions import Questions
 from mcp_server.dispatch.router import MethodRouter
 from mcp_server.dispatch.streams import Streams
 from mcp_server.limits import LIMITS
+from mcp_server.notices import topics
 from mcp_server.notices.listen import SubscriptionHandlers
 from mcp_server.notices.service import Notices
 from mcp_server.problems import PROBLEMS
@@ -37,32 +38,42 @@ from mcp_server.resources.stack import StackResources
 from mcp_server.sessions import endpoints as session_endpoints
 from mcp_server.sessions.repository import SessionRepository
 from mcp_server.sessions.service import ENDED, IDLE_SECONDS, SessionService
-from mcp_server.settings import Settings
+from mcp_server.settings import MIGRATIONS, Settings
 from mcp_server.tasks.handlers import TaskHandlers
 from mcp_server.tasks.repository import TaskRepository
 from mcp_server.tasks.service import TaskService
 from mcp_server.tools import endpoints as tool_endpoints
 from mcp_server.tools.builtin.classification import classification_tools
 from mcp_server.tools.builtin.products import product_tools
+from mcp_server.tools.catalogues import Catalogues
 from mcp_server.tools.handlers import ToolHandlers
+from mcp_server.tools.management import ToolManagement
+from mcp_server.tools.registered import ToolMaker
 from mcp_server.tools.registry import ToolRegistry
 from mcp_server.tools.rounds import UsedRounds
 from mcp_server.tools.service import ToolService
 from mcp_server.transports import http, websocket
 from mcp_server.transports.auth import SCOPE, Authenticator, Hosts
 from mcp_server.upstream.client import Upstream
+from mcp_server.upstream.hosts import Allowlist
+from mcp_server.upstream.rate_limits import CallLimiter
+from mcp_server.upstream.rates import RateClasses
+from mcp_server.upstream.secrets import ToolSecrets
 from mcp_server.upstream.token_exchange import TokenExchange
+from mcp_server.upstream.tool_http import ToolHttp, create_outside_session
 from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.background import in_background
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.origins import Origins
+from nexus_chassis.postgres import open_database
 from nexus_chassis.redis import check as check_redis
 from nexus_chassis.redis import create_follower, create_redis
 from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.runtime import Runtime, runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.tokens import TokenVerifier
+from nexus_chassis.unit_of_work import Database
 
 # Longest calls of the services; those of the last two agree with the gateway's routes.
 GATEWAY_SECONDS = 5.0
@@ -146,16 +157,20 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(create_http_session())
+            database = await stack.enter_async_context(
+                open_database(settings, MIGRATIONS, workers=settings.workers, row_security=True)
+            )
             redis = await stack.enter_async_context(create_redis(settings))
             notices = Notices(redis, await stack.enter_async_context(create_follower(settings)))
             await stack.enter_async_context(follow_revocations(settings.revocations_url, revocations))
             upstreams = connect(settings, session)
             for upstream in (upstreams.classification, upstreams.dataflow, upstreams.gateway):
                 health.add(upstream.name, upstream.check, critical=False)
+            health.add("postgres", database.check, critical=False)
             health.add("redis", lambda: check_redis(redis), critical=False)
             await stack.enter_async_context(in_background(notices.follow()))
-            wiring = _Wiring(settings, runtime_of(app), redis, notices, revocations, verifier)
-            app.state.context = await wiring.context(make_catalogue(upstreams, notices), stack)
+            wiring = _Wiring(settings, runtime_of(app), redis, database, notices, revocations, verifier)
+            app.state.context = await wiring.context(make_catalogue(upstreams, notices), upstreams, stack)
             yield
 
     return lifespan
@@ -194,13 +209,17 @@ class _Wiring:
     settings: Settings
     runtime: Runtime
     redis: Redis
+    database: Database
     notices: Notices
     revocations: Revocations
     verifier: TokenVerifier
 
-    async def context(self, catalogue: Catalogue, stack: AsyncExitStack) -> Context:
+    async def context(self, catalogue: Catalogue, upstreams: Upstreams, stack: AsyncExitStack) -> Context:
         registry = ToolRegistry(catalogue.tools)
-        tools = ToolService(registry, UsedRounds(self.redis))
+        maker = await self._tool_maker(upstreams, stack)
+        catalogues = Catalogues(registry, self.database, maker.make, self.notices)
+        await stack.enter_async_context(in_background(catalogues.keep()))
+        tools = ToolService(catalogues, UsedRounds(self.redis))
         tasks = TaskService(TaskRepository(self.redis), self.notices, self.runtime.admission, tools.run)
         stack.push_async_callback(tasks.close)
         await stack.enter_async_context(in_background(tasks.keep()))
@@ -211,6 +230,7 @@ class _Wiring:
             (ENDED, sessions.on_change),
             (CANCEL, elsewhere.on_cancel),
             (REPLY, elsewhere.on_reply),
+            (topics.TOOLS, catalogues.on_change),
         ):
             stack.enter_context(self.notices.listening(listener, topic))
         metadata = ResourceMetadata(self.settings.public_url, self.settings.issuer, {SCOPE, *registry.scopes})
@@ -227,8 +247,16 @@ class _Wiring:
             revocations=self.revocations,
             sessions=sessions,
             streams=Streams(),
+            tool_management=ToolManagement(self.database, catalogues, maker, self.notices),
             tools=tools,
         )
+
+    async def _tool_maker(self, upstreams: Upstreams, stack: AsyncExitStack) -> ToolMaker:
+        allowlist = Allowlist.parse(self.settings.tool_hosts)
+        outside = await stack.enter_async_context(create_outside_session(allowlist))
+        services = {one.name: one for one in (upstreams.gateway, upstreams.dataflow, upstreams.classification)}
+        http = ToolHttp(outside, allowlist, services, ToolSecrets(self.settings.tool_secrets))
+        return ToolMaker(http, CallLimiter(self.redis, RateClasses.parse(self.settings.tool_rates)))
 
     def _methods(self, catalogue: Catalogue, tools: ToolService, tasks: TaskService) -> MethodRouter:
         resource_service = ResourceService(catalogue.resources, catalogue.templates)

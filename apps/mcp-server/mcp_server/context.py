@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mcp_server.dispatch.streams import Streams
     from mcp_server.notices.service import Notices
     from mcp_server.sessions.service import SessionService
+    from mcp_server.tools.management import ToolManagement
     from mcp_server.tools.service import ToolService
     from mcp_server.transports.auth import Authenticator
     from nexus_chassis.revocations import Revocations
@@ -34,6 +35,7 @@ class Context:
     revocations: "Revocations"
     sessions: "SessionService"
     streams: "Streams"
+    tool_management: "ToolManagement"
     tools: "ToolService"
 
 

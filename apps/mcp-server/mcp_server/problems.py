@@ -2,6 +2,13 @@
 
 from mcp_server.dispatch.streams import TooManyStreamsError
 from mcp_server.sessions.errors import SessionNotFoundError
+from mcp_server.tools.errors import (
+    ReservedNameError,
+    ToolNotFoundError,
+    ToolRefusedError,
+    ToolsAwayError,
+    TooManyToolsError,
+)
 from mcp_server.transports.errors import (
     EventsNotAcceptedError,
     HostNotAllowedError,
@@ -46,6 +53,27 @@ def _host_not_allowed(error: HostNotAllowedError) -> Problem:
     return Problem(421, "host-not-allowed", "The request is for another host", detail)
 
 
+def _tool_refused(error: ToolRefusedError) -> Problem:
+    return Problem(422, "tool-refused", "The tool cannot be registered", str(error))
+
+
+def _reserved_name(error: ReservedNameError) -> Problem:
+    return Problem(409, "reserved-name", "The name is that of a built-in tool", str(error))
+
+
+def _too_many_tools(error: TooManyToolsError) -> Problem:
+    return Problem(409, "too-many-tools", "There are too many tools", str(error))
+
+
+def _tool_not_found(error: ToolNotFoundError) -> Problem:
+    return Problem(404, "tool-not-found", "There is no such tool", str(error))
+
+
+def _tools_away(_error: ToolsAwayError) -> Problem:
+    detail = "The registered tools cannot be read now. Try again later."
+    return Problem(503, "tools-unavailable", "The tools cannot be read", detail)
+
+
 PROBLEMS = (
     (JsonNotAcceptedError, _json_not_accepted),
     (EventsNotAcceptedError, _events_not_accepted),
@@ -54,4 +82,9 @@ PROBLEMS = (
     (SessionNotFoundError, _session_not_found),
     (HostNotAllowedError, _host_not_allowed),
     (TooManyStreamsError, _too_many_streams),
+    (ToolRefusedError, _tool_refused),
+    (ReservedNameError, _reserved_name),
+    (TooManyToolsError, _too_many_tools),
+    (ToolNotFoundError, _tool_not_found),
+    (ToolsAwayError, _tools_away),
 )

@@ -17,7 +17,7 @@ class ToolHandlers:
         """Return all tools that the client may call, on one page."""
         if params.get("cursor") is not None:
             raise RpcError(INVALID_PARAMS, "There is only one page of tools; leave the cursor out")
-        return self._service.listing(request.principal.scopes)
+        return await self._service.listing(request.principal)
 
     async def call_tool(self, params: Params, request: CallRequest) -> Result | InputRequired:
         """Return the result of a tool."""

@@ -7,15 +7,21 @@ from pydantic_core import to_json
 
 from mcp_server.errors import AgentFacingError
 from mcp_server.protocol.capabilities import TASKS, has_tasks
-from mcp_server.protocol.errors import INVALID_PARAMS, InsufficientScopeError, MissingCapabilityError, RpcError
+from mcp_server.protocol.errors import (
+    INVALID_PARAMS,
+    OVERLOADED,
+    InsufficientScopeError,
+    MissingCapabilityError,
+    RpcError,
+)
 from mcp_server.protocol.messages import Encoded, InputRequired, Result, text_content
 from mcp_server.tools.bounded_validator import CheckTooLongError
-from mcp_server.tools.errors import UnexpectedContentError
-from mcp_server.tools.registry import Arguments, Content, Tool, ToolRegistry
+from mcp_server.tools.catalogues import Catalogues
+from mcp_server.tools.errors import ToolsAwayError, UnexpectedContentError
+from mcp_server.tools.registry import Arguments, Content, Tool
 from mcp_server.tools.request import Request
+from mcp_server.tools.tenants import tenant_of
 from nexus_chassis.principal import Principal
-
-_MAX_LISTS = 256
 
 
 class Tasks(Protocol):
@@ -50,28 +56,22 @@ class CallRequest(Request, Protocol):
 class ToolService:
     """Lists and calls the tools of a registry."""
 
-    def __init__(self, registry: ToolRegistry, rounds: Rounds) -> None:
-        self._registry = registry
+    def __init__(self, catalogues: Catalogues, rounds: Rounds) -> None:
+        self._catalogues = catalogues
         self._rounds = rounds
-        self._lists: dict[frozenset[str], Encoded] = {}
 
-    def with_scopes(self) -> list[dict[str, object]]:
+    async def with_scopes(self, principal: Principal) -> list[dict[str, object]]:
         """Return each tool with the scopes that it needs."""
-        return [{**tool.definition(), "scopes": sorted(tool.scopes)} for tool in self._registry]
+        catalogue = await self._catalogues.of(tenant_of(principal))
+        return [{**tool.definition(), "scopes": sorted(tool.scopes)} for tool in catalogue]
 
-    def listing(self, scopes: frozenset[str]) -> Encoded:
-        """Return the tools that a token with these scopes may call, as the result of tools/list."""
-        known = scopes & self._registry.scopes
-        if (encoded := self._lists.get(known)) is None:
-            shown = [tool.definition() for tool in self._registry if tool.scopes <= known]
-            encoded = Encoded(to_json({"tools": shown})[1:-1])
-            if len(self._lists) < _MAX_LISTS:
-                self._lists[known] = encoded
-        return encoded
+    async def listing(self, principal: Principal) -> Encoded:
+        """Return the tools that the principal may call, as the result of tools/list."""
+        return (await self._catalogues.shown(tenant_of(principal))).listing(principal.scopes)
 
-    def param_headers(self, name: object) -> Mapping[str, tuple[str, ...]]:
+    async def param_headers(self, name: object, principal: Principal) -> Mapping[str, tuple[str, ...]]:
         """Return the arguments of a tool that clients repeat in headers; none where there is no such tool."""
-        tool = self._registry.get(name) if isinstance(name, str) else None
+        tool = await self._get(name, principal) if isinstance(name, str) else None
         return {} if tool is None else tool.param_headers
 
     async def call(self, name: str, arguments: Arguments, request: CallRequest, tasks: Tasks) -> Result | InputRequired:
@@ -80,7 +80,7 @@ class ToolService:
         Raises:
             RpcError: There is no such tool, or the token lacks its scopes.
         """
-        tool = self._find(name)
+        tool = await self._find(name, request.principal)
         if missing := tool.scopes - request.principal.scopes:
             raise InsufficientScopeError(tool.name, tool.scopes, missing)
         if faults := _faults(tool, arguments):
@@ -93,14 +93,22 @@ class ToolService:
 
     async def run(self, name: str, arguments: Arguments, request: Request) -> Result | InputRequired:
         """Run a tool on arguments that were checked."""
-        return await _run(self._find(name), arguments, request)
+        return await _run(await self._find(name, request.principal), arguments, request)
 
-    def _find(self, name: str) -> Tool:
-        tool = self._registry.get(name)
-        if tool is None:
-            known = ", ".join(self._registry.names[:100])
-            raise RpcError(INVALID_PARAMS, f"There is no tool {name!r:.200}; there are {known}")
-        return tool
+    async def _get(self, name: str, principal: Principal) -> Tool | None:
+        """Return a tool. Those that are built in need no store, and no other tool can have their name."""
+        if (builtin := self._catalogues.builtin.get(name)) is not None:
+            return builtin
+        try:
+            return (await self._catalogues.of(tenant_of(principal))).tools.get(name)
+        except ToolsAwayError:
+            raise RpcError(OVERLOADED, "The registered tools cannot be read now. Try again later.") from None
+
+    async def _find(self, name: str, principal: Principal) -> Tool:
+        if (tool := await self._get(name, principal)) is not None:
+            return tool
+        known = [tool.name for tool in await self._catalogues.of(tenant_of(principal))]
+        raise RpcError(INVALID_PARAMS, f"There is no tool {name!r:.200}; there are {', '.join(known[:100])}")
 
     async def _call_as_task(
         self, tool: Tool, arguments: Arguments, request: CallRequest, tasks: Tasks

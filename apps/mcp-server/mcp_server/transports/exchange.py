@@ -147,7 +147,7 @@ class Exchange:
             stateless.check_envelope(call)
             stateless.check_headers(call, headers)
             if call.method == "tools/call":
-                expected = self._context.tools.param_headers(call.params.get("name"))
+                expected = await self._context.tools.param_headers(call.params.get("name"), self._principal)
                 stateless.check_param_headers(expected, call.params.get("arguments"), headers)
             with self._lasting() if call.method == _LASTS else nullcontext():
                 result, suffix = await self._context.methods.stateless(call, self._about(call, send))
