@@ -247,7 +247,7 @@ class _Wiring:
             revocations=self.revocations,
             sessions=sessions,
             streams=Streams(),
-            tool_management=ToolManagement(self.database, catalogues, maker, self.notices),
+            tool_management=ToolManagement(self.database, catalogues, maker, self.notices, upstreams.gateway.document),
             tools=tools,
         )
 

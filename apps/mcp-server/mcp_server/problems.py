@@ -1,8 +1,10 @@
 """How this service's errors are answered over HTTP (RFC 9457)."""
 
 from mcp_server.dispatch.streams import TooManyStreamsError
+from mcp_server.errors import AgentFacingError
 from mcp_server.sessions.errors import SessionNotFoundError
 from mcp_server.tools.errors import (
+    DocumentRefusedError,
     ReservedNameError,
     ToolNotFoundError,
     ToolRefusedError,
@@ -57,6 +59,14 @@ def _tool_refused(error: ToolRefusedError) -> Problem:
     return Problem(422, "tool-refused", "The tool cannot be registered", str(error))
 
 
+def _document_refused(error: DocumentRefusedError) -> Problem:
+    return Problem(422, "document-refused", "The document cannot be imported", str(error))
+
+
+def _gateway_unusable(error: AgentFacingError) -> Problem:
+    return Problem(502, "upstream-unusable", "A service behind this one cannot be used", str(error))
+
+
 def _reserved_name(error: ReservedNameError) -> Problem:
     return Problem(409, "reserved-name", "The name is that of a built-in tool", str(error))
 
@@ -83,6 +93,8 @@ PROBLEMS = (
     (HostNotAllowedError, _host_not_allowed),
     (TooManyStreamsError, _too_many_streams),
     (ToolRefusedError, _tool_refused),
+    (DocumentRefusedError, _document_refused),
+    (AgentFacingError, _gateway_unusable),
     (ReservedNameError, _reserved_name),
     (TooManyToolsError, _too_many_tools),
     (ToolNotFoundError, _tool_not_found),

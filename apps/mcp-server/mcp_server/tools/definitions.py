@@ -11,6 +11,7 @@ MAX_SECONDS = 120.0
 _TOKEN = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"  # noqa: S105  RFC 9110 section 5.6.2, no secret
 
 type ToolScope = Literal["data:read", "data:write", "data:admin", "classify", "workflows:deploy", "admin"]
+type Service = Literal["nexus-gateway", "dataflow-service", "classification-service"]
 type Argument = Annotated[str, Field(min_length=1, max_length=128)]
 type Header = Annotated[str, Field(pattern=_TOKEN)]
 
@@ -34,7 +35,7 @@ class HttpCall(RequestModel):
         max_length=512,
         description="start of the address, such as https://api.example.com/v2, of a permitted host",
     )
-    service: Literal["nexus-gateway", "dataflow-service", "classification-service"] | None = Field(
+    service: Service | None = Field(
         None, description="a service of the stack instead of `server`; it is called for the user with the tool's scopes"
     )
     path: str = Field(pattern="^/[ -~]*$", max_length=1024, description="after `server`; {name} stands for an argument")
@@ -92,6 +93,7 @@ class ToolDefinition(RequestModel):
     timeout_seconds: float = Field(30, ge=0.1, le=MAX_SECONDS)
     rate_class: Literal["standard", "heavy"] = Field("standard", description="how often one user may call it")
     annotations: ToolAnnotations = Field(default_factory=ToolAnnotations)
+    source: str | None = Field(None, pattern=NAME, description="name of the import that the tool came from")
     http: HttpCall | None = None
     workflow: WorkflowCall | None = None
 

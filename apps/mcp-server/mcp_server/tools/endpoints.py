@@ -2,11 +2,17 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
+from mcp_server.limits import MAX_MESSAGE_BYTES
 from mcp_server.tools.definitions import ToolDefinition
 from mcp_server.tools.dependencies import ToolManagementOfApp, ToolServiceOfApp
 from mcp_server.tools.schemas import (
+    IMPORT_BODY,
+    ImportOutcome,
+    ImportRequest,
     RegisteredTool,
     Rollback,
     ToolName,
@@ -15,7 +21,9 @@ from mcp_server.tools.schemas import (
     ToolVersions,
     VersionNumber,
 )
-from nexus_chassis.routing import Router
+from nexus_chassis.admission import ticket_of
+from nexus_chassis.request_body import read_json
+from nexus_chassis.routing import Router, body_faults
 from nexus_chassis.tokens import Principal, require
 
 router = Router(prefix="/v1/tools", tags=["tools"])
@@ -42,6 +50,22 @@ async def create_tool(
     made = await management.register(principal, definition)
     response.status_code = 201 if made.is_new else 200
     return RegisteredTool(name=definition.name, version=made.version, created=made.is_new)
+
+
+@router.post("/import", openapi_extra=IMPORT_BODY)
+async def import_tools(request: Request, principal: Deployer, management: ToolManagementOfApp) -> ImportOutcome:
+    """Register the operations of an OpenAPI document as tools; those of the import before that it lacks are deleted."""
+    body = await read_json(request, MAX_MESSAGE_BYTES)
+    try:
+        wanted = ImportRequest.model_validate(body)
+    except ValidationError as error:
+        raise RequestValidationError(body_faults(error)) from None
+
+    async def reserve(size: int) -> None:
+        if (ticket := ticket_of(request)) is not None:
+            await ticket.reserve(size)
+
+    return await management.import_document(principal, wanted, reserve)
 
 
 @router.delete("/{name}", status_code=204)

@@ -58,3 +58,11 @@ class ToolNotFoundError(Exception):
 
 class ToolsAwayError(Exception):
     """The registered tools cannot be read now."""
+
+
+class DocumentRefusedError(Exception):
+    """An OpenAPI document cannot be imported; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The document cannot be imported: {reason}.")
+        self.reason = reason

@@ -4,23 +4,25 @@ import asyncio
 import hashlib
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_server.notices import topics
 from mcp_server.notices.service import Notices
 from mcp_server.tools import repository
 from mcp_server.tools.catalogues import Catalogues
 from mcp_server.tools.definitions import ToolDefinition
-from mcp_server.tools.errors import ReservedNameError, ToolNotFoundError, TooManyToolsError
+from mcp_server.tools.errors import ReservedNameError, ToolNotFoundError, ToolRefusedError, TooManyToolsError
 from mcp_server.tools.models import Registered, StoredTool, VersionOfTool
+from mcp_server.tools.openapi_import import import_document
 from mcp_server.tools.registered import ToolMaker
+from mcp_server.tools.schemas import ImportOutcome, ImportRequest, RefusedOperation
 from mcp_server.tools.tenants import tenant_of
 from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
 from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database, UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     import asyncpg
 
@@ -30,17 +32,24 @@ MAX_TOOLS = 2000
 MAX_VERSIONS = 100
 """Versions of a tool that are kept; the oldest go first."""
 
+type Reserve = Callable[[int], Awaitable[None]]
+type Fetch = Callable[[Reserve], Awaitable[Any]]
+"""Returns the OpenAPI document of the stack; raises AgentFacingError."""
+
 _log = logging.getLogger(__name__)
 
 
 class ToolManagement:
-    """The registered tools of the tenants. Methods raise DatabaseUnavailableError and PoolExhaustedError."""
+    """The registered tools of the tenants; `fetch` reads the document of the stack. Methods raise DatabaseUnavailableError and PoolExhaustedError."""
 
-    def __init__(self, database: Database, catalogues: Catalogues, maker: ToolMaker, notices: Notices) -> None:
+    def __init__(
+        self, database: Database, catalogues: Catalogues, maker: ToolMaker, notices: Notices, fetch: Fetch
+    ) -> None:
         self._database = database
         self._catalogues = catalogues
         self._maker = maker
         self._notices = notices
+        self._fetch = fetch
 
     async def register(self, principal: Principal, definition: ToolDefinition) -> Registered:
         """Put a definition in use, as a new version unless it is in use already.
@@ -54,14 +63,44 @@ class ToolManagement:
         async with self._changing(principal) as work:
             return await _add(work, principal, definition)
 
-    async def register_all(
-        self, principal: Principal, definitions: "Sequence[ToolDefinition]", removed: "Sequence[str]" = ()
-    ) -> dict[str, Registered]:
-        """Put checked definitions in use and delete the tools `removed`, all or none; raises TooManyToolsError."""
+    async def import_document(self, principal: Principal, wanted: ImportRequest, reserve: Reserve) -> ImportOutcome:
+        """Put the operations of a document in use as tools, and delete what an import of this name no longer has.
+
+        All or nothing; operations that cannot become tools are reported. `reserve` makes room for a document that is fetched.
+
+        Raises:
+            AgentFacingError: The gateway's document cannot be had.
+            DocumentRefusedError: The document is not usable.
+            TooManyToolsError: The tenant would have more tools than it may have.
+        """
+        document = await self._fetch(reserve) if wanted.document is None else wanted.document
+        imported = await asyncio.to_thread(import_document, document, wanted)
+        refused = dict(imported.refused)
+        accepted = [one for one in imported.definitions.values() if await self._is_accepted(principal, one, refused)]
+        kept = {*imported.kept, *imported.definitions}
         async with self._changing(principal) as work:
+            before = await repository.names_of_source(work.connection, wanted.source)
+            removed = sorted(before - kept)
             for name in removed:
                 await repository.delete(work.connection, name)
-            return {definition.name: await _add(work, principal, definition) for definition in definitions}
+            done = {one.name: await _add(work, principal, one) for one in accepted}
+        new = [name for name, outcome in done.items() if outcome.is_new]
+        return ImportOutcome(
+            added=sorted(name for name in new if done[name].version == 1),
+            changed=sorted(name for name in new if done[name].version > 1),
+            unchanged=sorted(set(done) - set(new)),
+            removed=removed,
+            refused=[RefusedOperation(operation=key, reason=reason) for key, reason in sorted(refused.items())],
+        )
+
+    async def _is_accepted(self, principal: Principal, definition: ToolDefinition, refused: dict[str, str]) -> bool:
+        try:
+            await self.check(principal, definition)
+        except ToolRefusedError as error:
+            refused[definition.name] = error.reason
+        except ReservedNameError as error:
+            refused[definition.name] = str(error)
+        return definition.name not in refused
 
     async def check(self, principal: Principal, definition: ToolDefinition) -> None:
         """Raise ReservedNameError or ToolRefusedError for a definition that cannot become a tool."""

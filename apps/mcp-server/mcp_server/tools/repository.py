@@ -55,6 +55,16 @@ async def find_version(connection: asyncpg.Connection, name: str, version: int) 
 _VERSION = "SELECT version, definition::text, digest FROM tool_versions WHERE name = $1 AND version = $2"
 
 
+async def names_of_source(connection: asyncpg.Connection, source: str) -> set[str]:
+    """Return the names of the tools in use that came from an import."""
+    return {row["name"] for row in await connection.fetch(_OF_SOURCE, source)}
+
+
+_OF_SOURCE = """
+SELECT name FROM tools JOIN tool_versions USING (tenant, name, version) WHERE definition ->> 'source' = $1
+"""
+
+
 async def list_versions(connection: asyncpg.Connection, name: str) -> list[VersionOfTool]:
     """Return the versions of a tool, the newest first."""
     return [VersionOfTool(**row) for row in await connection.fetch(_VERSIONS, name)]

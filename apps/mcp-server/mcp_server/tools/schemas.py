@@ -1,12 +1,12 @@
 """Bodies of the management API."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import BaseModel, Field
 
-from mcp_server.tools.definitions import NAME, ToolDefinition
+from mcp_server.tools.definitions import NAME, Service, ToolCredentials, ToolDefinition, ToolScope
 from mcp_server.tools.models import VersionOfTool
 from nexus_chassis.schemas import RequestModel
 
@@ -57,6 +57,58 @@ class ToolOfVersion(BaseModel):
     version: int
     digest: str
     definition: ToolDefinition
+
+
+class ImportRequest(RequestModel):
+    """What to import."""
+
+    source: str = Field(pattern=NAME, description="name of the import: the next one of this name replaces its tools")
+    document: dict[str, Any] | None = Field(
+        None, description="OpenAPI 3.1, in JSON; without it, that of nexus-gateway, with all services of the stack"
+    )
+    operations: list[str] | None = Field(None, max_length=1000, description="operation ids; without them, all")
+    prefix: str = Field("", pattern="^[A-Za-z0-9_]{0,32}$", description="what the names of the tools begin with")
+    server: str | None = Field(None, max_length=512, description="instead of the document's own")
+    service: Service | None = Field(None, description="a service of the stack to call instead of a server")
+    scopes: list[ToolScope] = Field([], max_length=8, description="what a token needs for each of the tools")
+    credentials: ToolCredentials | None = None
+
+
+def _inlined(schema: Any, parts: dict[str, Any]) -> Any:  # noqa: ANN401  any JSON value
+    """A schema without references: `#/$defs` would be looked for in the document around it."""
+    if isinstance(schema, list):
+        return [_inlined(member, parts) for member in schema]
+    if not isinstance(schema, dict):
+        return schema
+    referred = parts[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
+    whole = {**referred, **{name: member for name, member in schema.items() if name not in {"$ref", "$defs"}}}
+    return {name: _inlined(member, parts) for name, member in whole.items()}
+
+
+_IMPORT = ImportRequest.model_json_schema()
+IMPORT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {"application/json": {"schema": _inlined(_IMPORT, _IMPORT["$defs"])}},
+        "required": True,
+    }
+}
+
+
+class RefusedOperation(BaseModel):
+    """An operation that cannot become a tool; an earlier version of it stays in use."""
+
+    operation: str
+    reason: str
+
+
+class ImportOutcome(BaseModel):
+    """The names of tools that an import has changed."""
+
+    added: list[str]
+    changed: list[str]
+    unchanged: list[str]
+    removed: list[str]
+    refused: list[RefusedOperation]
 
 
 class Rollback(RequestModel):
