@@ -52,8 +52,14 @@ def schema_url(postgres_admin_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def no_tools(schema_url: str) -> None:
-    """Leaves the schema without registered tools."""
+async def no_tools(schema_url: str) -> AsyncIterator[None]:
+    """Leaves the schema without registered tools, before and after the test."""
+    await _delete_tools(schema_url)
+    yield
+    await _delete_tools(schema_url)
+
+
+async def _delete_tools(schema_url: str) -> None:
     connection = await asyncpg.connect(schema_url)
     if await connection.fetchval("SELECT to_regclass('tools') IS NOT NULL"):
         await connection.execute("TRUNCATE tools, tool_versions, tool_generations")

@@ -118,8 +118,9 @@ async def test_health_is_degraded_while_a_service_behind_is_away_and_heals_by_it
 async def _health(client: aiohttp.ClientSession) -> tuple[int, str, set[str]]:
     response = await client.get("/health")
     body = await response.json()
-    assert list(body["checks"]) == ["classification-service", "dataflow-service", "nexus-gateway", "redis"]
-    assert body["checks"].pop("redis")["status"] == "ok"
+    names = ["classification-service", "dataflow-service", "nexus-gateway", "postgres", "redis"]
+    assert list(body["checks"]) == names
+    assert [body["checks"].pop(store)["status"] for store in ("postgres", "redis")] == ["ok", "ok"]
     return response.status, body["status"], {check["status"] for check in body["checks"].values()}
 
 
