@@ -26,7 +26,7 @@ from typing import Any
 import websockets
 from uvicorn import Config, Server
 
-from nexus_testkit.issuer import running_issuer
+from nexus_testkit.issuer import Issuer, running_issuer
 
 VERSION = "2026-07-28"
 NAME = "add"
@@ -187,8 +187,8 @@ async def cost(served: Served, transport: str, token: str, options: argparse.Nam
 
 
 @asynccontextmanager
-async def environment_of(folder: Path) -> AsyncIterator[tuple[dict[str, str], str]]:
-    """The environment of mcp-server, and a token for it."""
+async def environment_of(folder: Path) -> AsyncIterator[tuple[dict[str, str], Issuer]]:
+    """The environment of mcp-server, and the issuer of its tokens."""
     for name in ("client_secret", "redis_password"):
         (folder / name).write_text("any")
     with running_issuer() as issuer:
@@ -201,14 +201,15 @@ async def environment_of(folder: Path) -> AsyncIterator[tuple[dict[str, str], st
                 "NEXUS_CLIENT_SECRET_FILE": str(folder / "client_secret"),
                 "NEXUS_LOG_LEVEL": "error",
             },
-            issuer.mint("mcp-server", ["tools:call"]),
+            issuer,
         )
 
 
 async def measure(options: argparse.Namespace) -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        async with environment_of(Path(folder)) as (environment, token):
+        async with environment_of(Path(folder)) as (environment, issuer):
+            token = issuer.mint("mcp-server", ["tools:call"])
             targets = {
                 "WebSocket, 1 tool": ("ours", 1, "WebSocket"),
                 "WebSocket, 1000 tools": ("ours", 1000, "WebSocket"),
