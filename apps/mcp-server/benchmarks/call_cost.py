@@ -27,7 +27,7 @@ from urllib.parse import SplitResult, urlsplit
 import websockets
 from uvicorn import Config, Server
 
-from nexus_testkit.issuer import running_issuer
+from nexus_testkit.issuer import Issuer, running_issuer
 from nexus_testkit.schemas import Superuser
 
 VERSION = "2026-07-28"
@@ -188,9 +188,18 @@ async def cost(served: Served, transport: str, token: str, options: argparse.Nam
     return (served.cpu_seconds() - before) * 1e6 / (each * options.connections)
 
 
+@contextmanager
+def temporary_schema() -> Iterator[SplitResult]:
+    """A schema of mcp-server's own: the address with its role and password."""
+    superuser = Superuser(os.environ["NEXUS_TEST_POSTGRES_URL"])
+    with superuser.temporary_schema() as url:
+        yield urlsplit(url)
+    superuser.close()
+
+
 @asynccontextmanager
-async def environment_of(folder: Path, postgres: SplitResult) -> AsyncIterator[tuple[dict[str, str], str]]:
-    """The environment of mcp-server, and a token for it."""
+async def environment_of(folder: Path, postgres: SplitResult) -> AsyncIterator[tuple[dict[str, str], Issuer]]:
+    """The environment of mcp-server, and the issuer of its tokens."""
     for name in ("client_secret", "redis_password"):
         (folder / name).write_text("any")
     (folder / "postgres_password").write_text(str(postgres.password))
@@ -208,14 +217,15 @@ async def environment_of(folder: Path, postgres: SplitResult) -> AsyncIterator[t
                 "NEXUS_CLIENT_SECRET_FILE": str(folder / "client_secret"),
                 "NEXUS_LOG_LEVEL": "error",
             },
-            issuer.mint("mcp-server", ["tools:call"]),
+            issuer,
         )
 
 
 async def measure(options: argparse.Namespace) -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        async with environment_of(Path(folder), urlsplit(options.postgres)) as (environment, token):
+        async with environment_of(Path(folder), options.postgres) as (environment, issuer):
+            token = issuer.mint("mcp-server", ["tools:call"])
             targets = {
                 "WebSocket, 1 tool": ("ours", 1, "WebSocket"),
                 "WebSocket, 1000 tools": ("ours", 1000, "WebSocket"),
@@ -264,10 +274,8 @@ def main() -> None:
     parser.add_argument("--profile", nargs=2, metavar=("WHAT", "FILE"), help="profile one of the lines into a file")
     options = parser.parse_args()
     if not options.serve:
-        superuser = Superuser(os.environ["NEXUS_TEST_POSTGRES_URL"])
-        with superuser.temporary_schema() as options.postgres:
+        with temporary_schema() as options.postgres:
             asyncio.run(measure(options))
-        superuser.close()
         return
     import uvloop  # noqa: PLC0415  the loop that the services run in
 

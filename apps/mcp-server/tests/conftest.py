@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import asyncpg
 import pytest
+from clients import node_packages
 from fastapi import FastAPI
 from fixtures_of_suite import catalogue
 from mcp_clients import CLIENTS, HandshakeWebSocket, McpClient, ModernWebSocket, http_client
@@ -27,8 +28,9 @@ ROOT = Path(mcp_server.__file__).parent.parent
 PAGE = "https://agents.example"
 SCOPES = ["tools:call", "classify", "data:read"]
 
-collect_ignore = [] if Path(NODE).exists() else ["conformance/test_suite.py"]
-"""`make prove` installs what this file needs, and runs it."""
+_NEEDED = {"conformance/test_suite.py": NODE, "clients/test_node_clients.py": node_packages.NODE}
+collect_ignore = [file for file, needed in _NEEDED.items() if not Path(needed).exists()]
+"""`make prove` installs what these files need, and runs them."""
 
 type MakeSettings = Callable[..., Settings]
 type MakeApp = Callable[..., FastAPI]

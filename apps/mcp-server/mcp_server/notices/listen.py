@@ -99,17 +99,18 @@ class SubscriptionHandlers:
             await request.send(
                 for_subscription(request.message_id, "notifications/subscriptions/acknowledged", acknowledged)
             )
-            async with self._ends(pending):
+            async with self._ends(pending, request.principal):
                 await self._send_news(request, request.send, pending, wanted)
         return {"_meta": {SUBSCRIPTION_KEY: request.message_id}}
 
     @asynccontextmanager
-    async def _ends(self, pending: Pending) -> AsyncIterator[None]:
-        """Wake the stream when the service is about to stop."""
+    async def _ends(self, pending: Pending, principal: Principal) -> AsyncIterator[None]:
+        """Wake the stream when the service is about to stop, or the token may have been revoked."""
         waiting = asyncio.create_task(self._drain.wait())
         waiting.add_done_callback(lambda _: pending.wake())
         try:
-            yield
+            with self._revocations.watching(principal, pending.wake):
+                yield
         finally:
             waiting.cancel()
 
@@ -118,7 +119,7 @@ class SubscriptionHandlers:
     ) -> None:
         watched = _Watched(self._tasks, request.principal, wanted.task_ids)
         while not (self._drain.started or self._is_over(request.principal)):
-            for topic in await pending.take(_LOOK_SECONDS):
+            for topic in await pending.take(_LOOK_SECONDS, request.principal.expires_at):
                 if (news := _notification(topic)) is not None:
                     await send(for_subscription(request.message_id, *news))
             for task in await watched.changed():

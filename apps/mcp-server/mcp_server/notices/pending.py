@@ -1,6 +1,7 @@
 """The topics with news for one client. News that a slow client has not taken yet is not kept twice."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 
@@ -20,10 +21,10 @@ class Pending:
         """Let `take` return at once."""
         self._changed.set()
 
-    async def take(self, seconds: float) -> list[str]:
-        """Return the topics with news, after a wait of up to `seconds` for the first."""
+    async def take(self, seconds: float, ends_at: float) -> list[str]:
+        """Return the topics with news, after a wait for the first: up to `seconds`, or to `ends_at`, in seconds since 1970."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(min(seconds, max(0.0, ends_at - time.time()))):
                 await self._changed.wait()
         self._changed.clear()
         topics = list(self._topics)

@@ -12,10 +12,18 @@ from nexus_chassis.redis_errors import translate_redis_errors
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A session as it lies in Redis: JSON, and when it ends at the latest, in seconds since 1970."""
+    """A session as it lies in Redis: JSON, and when it ends at the latest, in seconds since 1970.
+
+    Where `is_fresh`, its use was noted not long ago.
+    """
 
     text: str
     ends_at: float
+    is_fresh: bool = True
+
+
+_FRESH_SHARE = 0.98
+"""Of the idle time that is left after a use: so a session may end a little early, and few requests write to Redis."""
 
 
 class SessionRepository:
@@ -41,9 +49,15 @@ class SessionRepository:
 
     async def read(self, owner: str, session_id: str) -> Stored | None:
         """Return a session, None where there is none."""
+        key = _key(owner, session_id)
         with translate_redis_errors():
-            text, ends_at = await self._redis.hmget(_key(owner, session_id), "session", "ends")
-        return None if text is None or ends_at is None else Stored(str(text), float(ends_at))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hmget(key, "session", "ends")
+                pipe.pttl(key)
+                (text, ends_at), left = await pipe.execute()
+        if text is None or ends_at is None:
+            return None
+        return Stored(str(text), float(ends_at), is_fresh=left >= _FRESH_SHARE * self._idle_seconds * 1000)
 
     async def write(self, owner: str, session_id: str, stored: Stored) -> None:
         """Write a session, which then lasts until it is idle for too long."""

@@ -70,7 +70,8 @@ class SessionService:
         stored = await self._repository.read(owner, session_id)
         if stored is None or stored.ends_at <= time.time():
             raise SessionNotFoundError
-        await self._repository.touch(owner, session_id, stored.ends_at)
+        if not stored.is_fresh:
+            await self._repository.touch(owner, session_id, stored.ends_at)
         session = _session(json.loads(stored.text), session_id)
         self._cache[key] = session, stored.ends_at
         return session

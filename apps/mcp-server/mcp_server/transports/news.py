@@ -23,7 +23,7 @@ from nexus_chassis.tokens import Principal
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-_LOOK_SECONDS = 5.0  # how late the end of a token or of a session may be noticed
+_LOOK_SECONDS = 5.0  # how late the end of a session may be noticed where its notice was lost
 
 
 class NewsStream(Response):
@@ -50,7 +50,8 @@ class NewsStream(Response):
                     self._ticket.close()  # it takes no place among the requests in flight
                 await stream.begin()
                 async with in_background(self._wake_at_drain()):
-                    await self._send_news(stream)
+                    with self._context.revocations.watching(self._principal, self._pending.wake):
+                        await self._send_news(stream)
                 await stream.end()
         finally:
             stream.close()
@@ -63,7 +64,7 @@ class NewsStream(Response):
                 except SessionNotFoundError:
                     return
                 listening.follow([ENDED, *topics.LIST_CHANGED, *map(topics.resource, session.subscriptions)])
-                for topic in await self._pending.take(_LOOK_SECONDS):
+                for topic in await self._pending.take(_LOOK_SECONDS, self._principal.expires_at):
                     if (message := of_session(topic)) is not None:
                         await stream.write(message)
 

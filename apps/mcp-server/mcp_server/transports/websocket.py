@@ -8,6 +8,7 @@ from mcp_server.transports.errors import HostNotAllowedError, SubprotocolMissing
 from nexus_chassis.problems import Problem, problem_of
 from nexus_chassis.routing import Router
 from nexus_chassis.runtime import runtime_of
+from nexus_chassis.websocket_protocol import direct_writer
 from nexus_chassis.websocket_session import WebSocketSession
 
 SUBPROTOCOL = "mcp"
@@ -28,6 +29,7 @@ async def connect(socket: WebSocket) -> None:
         await socket.send_denial_response(problem.response())
         return
     await socket.accept(SUBPROTOCOL)
+    direct_writer(socket).forget_handshake()
     session = WebSocketSession(socket, principal, context.revocations)
     connection = Connection(session, principal, context, runtime_of(socket).admission)
     await session.run(connection.serve())

@@ -1,5 +1,6 @@
 """Streams of notifications (revision 2026-07-28) over both transports."""
 
+import time
 from typing import Any
 
 import aiohttp
@@ -100,8 +101,10 @@ async def test_a_stream_ends_with_its_token(fixture_service: str, issuer: Issuer
         client.post("/mcp", json=_listen(toolsListChanged=True), headers=modern_headers(LISTEN, {})) as stream,
     ):
         await next_message(stream)
+        started = time.monotonic()
         assert (await next_message(stream))["id"] == 1
         assert await has_ended(stream)
+        assert time.monotonic() - started < 3
 
 
 async def test_a_user_has_a_bounded_number_of_streams(

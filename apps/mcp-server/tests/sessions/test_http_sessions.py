@@ -198,6 +198,14 @@ async def test_a_session_ends_that_nobody_uses(services: list[SessionService]) -
     assert await services[0].of_user("alice") == []
 
 
+async def test_a_session_that_is_used_does_not_end(services: list[SessionService]) -> None:
+    session = Session(revision="2025-11-25")
+    await services[0].begin("alice", session)
+    for _ in range(4):
+        await asyncio.sleep(0.4)
+        await SessionService(services[0]._repository, _Publisher()).find("alice", session.session_id)  # noqa: SLF001
+
+
 async def test_a_session_ends_at_last_however_it_is_used(
     services: list[SessionService], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ def test_a_check_that_takes_long_ends(schema: dict[str, Any], value: object) -> 
         ({"properties": {"x": {"pattern": "^(a+)+$"}}}, {"x": "a" * (MAX_SEARCHED - 1) + "b"}),
         ({"properties": {"x": {"pattern": "^(a|a?)+$"}}}, {"x": "a" * (MAX_SEARCHED - 1) + "b"}),
         ({"properties": {"x": {"pattern": "x"}}}, {"x": "x" * (MAX_SEARCHED + 1)}),
-        ({"properties": {"x": {"uniqueItems": True}}}, {"x": [{"n": n} for n in range(20_000)] + [{"n": 1.0}]}),
+        ({"properties": {"x": {"uniqueItems": True}}}, {"x": [{"n": n} for n in range(5_000)] + [{"n": 1.0}]}),
     ],
     ids=["ReDoS", "ReDoS by alternatives", "long string", "unique objects"],
 )
