@@ -1,4 +1,5 @@
 -- Search of rows: similar texts by pg_trgm, in the one schema that every search path has.
+SET client_min_messages = warning; -- what is there already is no news
 CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA pg_catalog;
 
 -- Under row-level security PostgreSQL looks a condition up in an index only if its functions are known to reveal nothing of
