@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +150,13 @@ async def test_a_service_that_stops_reports_its_tasks_as_failed(
 
 
 @pytest.fixture
-def process(environment: dict[str, str]) -> ServiceProcess:
+def process(environment: dict[str, str]) -> Iterator[ServiceProcess]:
     """The service with the fixtures, as a process of its own."""
     tests = Path(__file__).parent.parent
     paths = {"PYTHONPATH": os.pathsep.join([str(tests), environment["PYTHONPATH"]])}
-    return ServiceProcess([tests / "fixture_process.py"], environment | paths)
+    process = ServiceProcess([tests / "fixture_process.py"], environment | paths)
+    yield process
+    process.stop()
 
 
 async def test_a_process_that_is_killed_loses_no_task(
