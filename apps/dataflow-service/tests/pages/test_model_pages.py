@@ -127,7 +127,7 @@ async def test_links_lead_to_pages_and_rows_below_the_prefix_of_the_gateway(clie
 
 
 @pytest.fixture
-async def remarks(
+async def comments(
     make_settings: MakeSettings, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package hostile_texts, whose table is not there."""
@@ -136,9 +136,9 @@ async def remarks(
         yield session
 
 
-async def test_hostile_texts_of_a_model_come_out_as_text(remarks: aiohttp.ClientSession) -> None:
-    described = await (await remarks.get("/v1/models/Remark")).json()
-    listed, found = await open_page(remarks, "/pages/models"), await open_page(remarks, "/pages/models/Remark")
+async def test_hostile_texts_of_a_model_come_out_as_text(comments: aiohttp.ClientSession) -> None:
+    described = await (await comments.get("/v1/models/Comment")).json()
+    listed, found = await open_page(comments, "/pages/models"), await open_page(comments, "/pages/models/Comment")
 
     assert [next(item.every("p")).raw_text for item in listed.one("main").every("li")] == [described["summary"]]
     assert [code.raw_text for code in listed.one("main").every("code")] == [described["table"]]
@@ -147,9 +147,9 @@ async def test_hostile_texts_of_a_model_come_out_as_text(remarks: aiohttp.Client
     assert len(list(listed.every("script"))) == len(list(found.every("script"))) == 2
 
 
-async def test_a_model_is_shown_though_its_table_is_not_migrated(remarks: aiohttp.ClientSession) -> None:
-    assert (await open_page(remarks, "/pages/models/Remark")).one("h1").text == "Remark"
-    problem = await open_page(remarks, "/pages/models/Remark/rows", 503)
+async def test_a_model_is_shown_though_its_table_is_not_migrated(comments: aiohttp.ClientSession) -> None:
+    assert (await open_page(comments, "/pages/models/Comment")).one("h1").text == "Comment"
+    problem = await open_page(comments, "/pages/models/Comment/rows", 503)
     assert problem.one("title").text == "The table is not migrated · Nexus"
 
 
@@ -215,7 +215,7 @@ async def test_the_example_of_a_model_with_each_type_is_a_row(readings: aiohttp.
         assert response.status == 201, await response.text()
 
 
-async def test_an_example_with_quotes_is_one_argument(remarks: aiohttp.ClientSession) -> None:
-    command = _examples(await open_page(remarks, "/pages/models/Remark"))["Create a row"]
+async def test_an_example_with_quotes_is_one_argument(comments: aiohttp.ClientSession) -> None:
+    command = _examples(await open_page(comments, "/pages/models/Comment"))["Create a row"]
 
     assert json.loads(_arguments(command)[-1]) == {"body": 'it\'s <b>"bold"</b>'}

@@ -37,6 +37,13 @@ class _Server(Server):
         return nullcontext()
 
     @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # would end the event loop, and leave behind what fixtures have made
+            raise RuntimeError("the application did not start: its error is in the log") from None
+
+    @override
     async def main_loop(self) -> None:
         ticks = 0
         while not await self.on_tick(ticks):
