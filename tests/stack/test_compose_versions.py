@@ -23,8 +23,8 @@ TAG, TAG_OF_PACK = "compose-test", "latest"
 OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
 HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
-# The pool (NEXUS_POSTGRES_POOL_SIZE), the health check, and a migration.
-CONNECTIONS_OF_A_REPLICA = 10 + 1 + 1
+# The pool (NEXUS_POSTGRES_POOL_SIZE), the health check, and a migration; of the data service also the feed, a plan and its use.
+CONNECTIONS = {"nexus-gateway": 12, "dataflow-service": 14, "mcp-server": 12}
 CONNECTIONS_OF_THE_SUPERUSER = 3  # superuser_reserved_connections
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
@@ -119,9 +119,8 @@ def test_every_service_has_time_to_drain_and_to_finish_its_work(compose: Compose
 def test_connections_of_four_replicas_fit_into_the_database(compose: Compose) -> None:
     document = compose("config").out
     (limit,) = (int(number) for number in re.findall(r"max_connections=(\d+)$", document, re.MULTILINE))
-    replicas = 4 * document.count("NEXUS_POSTGRES_URL: ")
-    assert replicas == 12
-    assert replicas * CONNECTIONS_OF_A_REPLICA + CONNECTIONS_OF_THE_SUPERUSER + 1 <= limit
+    assert document.count("NEXUS_POSTGRES_URL: ") == len(CONNECTIONS)
+    assert 4 * sum(CONNECTIONS.values()) + CONNECTIONS_OF_THE_SUPERUSER + 1 == limit
     processes = {int(number) for number in re.findall(r"pids_limit: (\d+)", document)}
     assert limit + 50 <= max(processes)
 
