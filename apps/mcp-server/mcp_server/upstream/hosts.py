@@ -4,14 +4,15 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import override
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+from nexus_chassis.addresses import is_public, parse_address
+
 _PORTS = {"http": 80, "https": 443}
 _ENTRY = re.compile(r"(?:(https?)://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?(?:=(.+))?")
 
@@ -80,40 +81,19 @@ class Allowlist:
         """Return whether the host may be called at this IP address."""
         if is_public(address):
             return True
-        found = _parse(address)
+        found = parse_address(address)
         networks = [network for origin, those in self.entries.items() if origin.host == host for network in those]
         return found is not None and any(found in network for network in networks)
 
 
 def _own_address(host: str) -> tuple[_Network, ...]:
     """A host that is listed by its address was named explicitly."""
-    found = _parse(host)
+    found = parse_address(host)
     return () if found is None else (ipaddress.ip_network(found),)
 
 
 def _networks(text: str | None) -> tuple[_Network, ...]:
     return tuple(ipaddress.ip_network(part) for part in (text or "").split(",") if part)
-
-
-def _parse(address: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return None
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet; the IPv4 address inside an IPv6 one counts."""
-    found = _parse(address)
-    if found is None:
-        return False
-    if isinstance(found, IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in _NAT64:
-            inner = IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 class PinningResolver(AbstractResolver):

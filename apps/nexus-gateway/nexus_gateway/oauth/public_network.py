@@ -1,6 +1,5 @@
 """Connections to addresses that strangers name: never to the own network (CWE-918, server-side request forgery)."""
 
-import ipaddress
 import ssl
 from typing import override
 
@@ -8,7 +7,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+from nexus_chassis.addresses import is_public
+
 _SECONDS = aiohttp.ClientTimeout(total=5, connect=3)
 
 
@@ -32,21 +32,6 @@ class PublicResolver(AbstractResolver):
     @override
     async def close(self) -> None:
         await self._resolver.close()
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet; the IPv4 address inside an IPv6 one counts."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in _NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 def create_session(*, allow_private: bool) -> aiohttp.ClientSession:
