@@ -3,7 +3,6 @@
 from classification_service.classify.errors import LlmNotConfiguredError
 from classification_service.taxonomies.errors import (
     ImportRunningError,
-    InvalidPlaceError,
     NoDatabaseError,
     NotEmbeddedError,
     StarterVersionError,
@@ -43,12 +42,8 @@ def _not_embedded(error: NotEmbeddedError) -> Problem:
     return Problem(409, "not-embedded", "The version is not ready", str(error), headers={"Retry-After": "10"})
 
 
-def _invalid_place(error: InvalidPlaceError) -> Problem:
-    return Problem(400, "invalid-place", "The page begins nowhere", str(error))
-
-
 def _invalid_file(error: TaxonomyFileError) -> Problem:
-    faults = [{"place": fault.place, "detail": fault.detail} for fault in error.faults]
+    faults = [{"pointer": f"/body/{fault.place}", "detail": fault.detail} for fault in error.faults]
     return Problem(422, "invalid-taxonomy-file", "The file cannot be imported", str(error), errors=faults)
 
 
@@ -64,7 +59,6 @@ PROBLEMS: ProblemMap = (
     (ImportRunningError, _import_running),
     (StarterVersionError, _starter_version),
     (NotEmbeddedError, _not_embedded),
-    (InvalidPlaceError, _invalid_place),
     (TaxonomyFileError, _invalid_file),
     (LlmNotConfiguredError, _llm_not_configured),
 )

@@ -37,7 +37,7 @@ CREATE TABLE taxonomy_nodes (
 CREATE UNIQUE INDEX taxonomy_nodes_position_idx ON taxonomy_nodes (taxonomy_id, position);
 CREATE INDEX taxonomy_nodes_parent_idx ON taxonomy_nodes (taxonomy_id, parent, code);
 CREATE INDEX taxonomy_nodes_words_idx ON taxonomy_nodes
-    USING gin (to_tsvector('simple', title || E'\n' || synonyms)) WITH (fastupdate = off);
+    USING gin (to_tsvector('simple', title || E'\n' || synonyms));
 
 -- ETIM's features (EF), values (EV) and units (EU).
 CREATE TABLE etim_terms (

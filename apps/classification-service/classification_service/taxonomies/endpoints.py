@@ -9,25 +9,29 @@ from classification_service.taxonomies.dependencies import (
     LoadedTaxonomies,
     receive_file,
 )
-from classification_service.taxonomies.errors import InvalidPlaceError
 from classification_service.taxonomies.imports import import_file
 from classification_service.taxonomies.models import NewVersion, StoredVersion
 from classification_service.taxonomies.schemas import (
     FILE_BODY,
     AfterCode,
+    AfterPlace,
     ChangesOut,
     CodeOut,
     CodePage,
+    CodePart,
     CodeRef,
     DefaultVersion,
     Language,
     Limit,
     NamePart,
     NewVersionName,
+    ParentCode,
     SearchText,
+    SinceVersion,
     TaxonomyList,
     TaxonomyName,
     TaxonomyOut,
+    VersionPart,
 )
 from classification_service.taxonomies.search import START, SearchPlace
 from nexus_chassis.routing import Router
@@ -84,7 +88,7 @@ async def set_default(
 
 @router.get("/{name}/{version}", summary="One version of a taxonomy")
 async def get_taxonomy(
-    name: NamePart, version: NamePart, loaded: LoadedTaxonomies, catalogue: CatalogueOfApp
+    name: NamePart, version: VersionPart, loaded: LoadedTaxonomies, catalogue: CatalogueOfApp
 ) -> TaxonomyOut:
     """The version with its number of codes per level, and how far it is."""
     if (starter := catalogue.starter(name, version)) is not None:
@@ -95,20 +99,20 @@ async def get_taxonomy(
 @router.get("/{name}/{version}/codes", summary="The codes right below one")
 async def list_codes(
     name: NamePart,
-    version: NamePart,
+    version: VersionPart,
     catalogue: CatalogueOfApp,
     *,
-    parent: AfterCode | None = None,
-    after: AfterCode = "",
+    parent: ParentCode | None = None,
+    after: AfterCode | None = None,
     limit: Limit = 100,
 ) -> CodePage:
     """The codes right below `parent`, without it those of the highest level, by code."""
-    rows, following = await catalogue.children(name, version, parent, after=after, limit=limit)
+    rows, following = await catalogue.children(name, version, parent, after=after or "", limit=limit)
     return CodePage(items=[CodeRef.of(row) for row in rows], next=following)
 
 
 @router.get("/{name}/{version}/codes/{code}", summary="One code of a taxonomy")
-async def get_code(name: NamePart, version: NamePart, code: NamePart, catalogue: CatalogueOfApp) -> CodeOut:
+async def get_code(name: NamePart, version: VersionPart, code: CodePart, catalogue: CatalogueOfApp) -> CodeOut:
     """The code with its path from the root, the codes right below it, and the features of an ETIM class."""
     if (starter := catalogue.starter(name, version)) is not None:
         return CodeOut.at(starter, starter.get(code))
@@ -118,17 +122,15 @@ async def get_code(name: NamePart, version: NamePart, code: NamePart, catalogue:
 @router.get("/{name}/{version}/search", summary="Codes by their beginning or by words")
 async def search_codes(
     name: NamePart,
-    version: NamePart,
+    version: VersionPart,
     catalogue: CatalogueOfApp,
     *,
     q: SearchText,
-    after: AfterCode = "",
+    after: AfterPlace | None = None,
     limit: Limit = 20,
 ) -> CodePage:
     """Codes that begin with `q`, then those whose title and synonyms have words that begin with each of its words."""
-    place = SearchPlace.parse(after) if after else START
-    if place is None:
-        raise InvalidPlaceError(after)
+    place = START if after is None else SearchPlace.parse(after)
     rows, following = await catalogue.search(name, version, q, after=place, limit=limit)
     return CodePage(items=[CodeRef.of(row) for row in rows], next=None if following is None else str(following))
 
@@ -136,12 +138,14 @@ async def search_codes(
 @router.get("/{name}/{version}/changes", summary="What changed since another version")
 async def list_changes(
     name: NamePart,
-    version: NamePart,
+    version: VersionPart,
     catalogue: CatalogueOfApp,
     *,
-    since: AfterCode,
-    after: AfterCode = "",
+    since: SinceVersion,
+    after: AfterCode | None = None,
     limit: Limit = 100,
 ) -> ChangesOut:
     """Codes that were added, retired, moved to another parent or another code, or got another title, by code."""
-    return ChangesOut.of(name, version, since, await catalogue.changes(name, version, since, after=after, limit=limit))
+    return ChangesOut.of(
+        name, version, since, await catalogue.changes(name, version, since, after=after or "", limit=limit)
+    )

@@ -58,10 +58,3 @@ class StarterVersionError(Exception):
 
     def __init__(self, name: str, version: str) -> None:
         super().__init__(f"{name} {version} is a starter taxonomy. Only imported versions are compared.")
-
-
-class InvalidPlaceError(Exception):
-    """`after` is not what a page had as `next`."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(f"There is no place {text[:60]!r} in a search. Use the `next` of the page before as `after`.")

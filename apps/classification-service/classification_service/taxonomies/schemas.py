@@ -18,6 +18,7 @@ from classification_service.taxonomies.models import (
     Taxonomy,
     Term,
 )
+from classification_service.taxonomies.search import PLACE
 from nexus_chassis.schemas import RequestModel
 
 FILE_TYPES = (
@@ -39,19 +40,25 @@ FILE_BODY = {
 }
 MAX_LIMIT = 1000
 
+_VERSION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
+_CODE = r"^[A-Za-z0-9]{1,20}$"
+
 TaxonomyName = Annotated[Literal["unspsc", "etim"], Query(alias="taxonomy", description="what the file is of")]
 NewVersionName = Annotated[
-    str,
-    Query(
-        alias="version", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", description="what to call it, such as 26.0801"
-    ),
+    str, Query(alias="version", pattern=_VERSION, description="what to call it, such as 26.0801")
 ]
 Language = Annotated[
-    str, Query(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35, description="of the titles: a BCP 47 tag")
+    str,
+    Query(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35, description="of the titles: a BCP 47 tag"),
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-AfterCode = Annotated[str, Query(max_length=20, description="the `next` of the page before")]
-NamePart = Annotated[str, Path(max_length=40)]
+ParentCode = Annotated[str, Query(pattern=_CODE)]
+AfterCode = Annotated[str, Query(pattern=_CODE, description="the `next` of the page before")]
+AfterPlace = Annotated[str, Query(pattern=PLACE, description="the `next` of the page before")]
+SinceVersion = Annotated[str, Query(pattern=_VERSION, description="the version to compare with")]
+NamePart = Annotated[str, Path(pattern=r"^[a-z]{1,40}$")]
+VersionPart = Annotated[str, Path(pattern=_VERSION)]
+CodePart = Annotated[str, Path(pattern=_CODE)]
 SearchText = Annotated[str, Query(min_length=1, max_length=200, description="the beginning of a code, or of words")]
 
 
@@ -118,7 +125,7 @@ class TaxonomyList(BaseModel):
 class DefaultVersion(RequestModel):
     """The version that requests get which name none."""
 
-    version: Annotated[str, Field(min_length=1, max_length=40)]
+    version: Annotated[str, Field(pattern=_VERSION)]
 
 
 class CodeRef(BaseModel):

@@ -8,7 +8,8 @@ from classification_service.taxonomies.models import FoundCode, Node
 
 MAX_WORDS = 16
 _CODE = re.compile(r"[A-Za-z]{0,3}[0-9]{1,10}")
-_PLACE = re.compile(r"([01])-([0-9]{1,6})-([A-Z0-9]{1,20})")
+PLACE = r"^[01]-[0-9]{1,6}-[A-Z0-9]{1,20}$"
+"""What places look like in addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,10 @@ class SearchPlace:
         return f"{self.rank}-{self.length}-{self.code}"
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """The place that a text names; None where it names none."""
-        if (match := _PLACE.fullmatch(text)) is None:
-            return None
-        return cls(int(match[1]), int(match[2]), match[3])
+    def parse(cls, text: str) -> Self:
+        """The place that a text names, which is one as of PLACE."""
+        rank, length, code = text.split("-")
+        return cls(int(rank), int(length), code)
 
     def key(self) -> tuple[int, int, str]:
         """What places are ordered by."""

@@ -144,6 +144,7 @@ async def test_codes_are_listed_level_by_level_in_pages(admin: aiohttp.ClientSes
         ("'; DROP TABLE taxonomies --", []),
         ("&|!():*\\", []),
         ("100%_", []),
+        ("\0", []),
     ],
 )
 async def test_a_search_finds_codes_by_their_beginning_and_by_words(
@@ -160,11 +161,11 @@ async def test_pages_of_a_search_join_to_the_whole(admin: aiohttp.ClientSession,
     await post_file(admin, XLSX)
     whole = (await get(admin, f"/unspsc/{version}/search", q=text, limit=1000))["items"]
     joined: list[dict[str, str]] = []
-    after = ""
-    while after is not None:
-        page = await get(admin, f"/unspsc/{version}/search", q=text, limit=2, after=after)
+    page = await get(admin, f"/unspsc/{version}/search", q=text, limit=2)
+    joined += page["items"]
+    while page["next"] is not None:
+        page = await get(admin, f"/unspsc/{version}/search", q=text, limit=2, after=page["next"])
         joined += page["items"]
-        after = page["next"]
     assert len(whole) > 2
     assert joined == whole
 
@@ -245,7 +246,7 @@ async def test_a_faulty_file_is_refused_and_nothing_of_it_is_stored(admin: aioht
             "title": "The file cannot be imported",
             "status": 422,
             "detail": "line 5003: '1' is not a UNSPSC code, which has 8 digits",
-            "errors": [{"place": "line 5003", "detail": "'1' is not a UNSPSC code, which has 8 digits"}],
+            "errors": [{"pointer": "/body/line 5003", "detail": "'1' is not a UNSPSC code, which has 8 digits"}],
         },
     )
     assert await names(admin) == STARTERS
@@ -333,7 +334,10 @@ async def test_an_upload_that_breaks_off_stores_nothing(admin: aiohttp.ClientSes
         ("/unspsc/26.0801/codes/99999999", 404, "unknown-code"),
         ("/unspsc/26.0801/changes?since=starter-1", 409, "starter-version"),
         ("/unspsc/26.0801/changes?since=25", 404, "unknown-taxonomy"),
-        ("/unspsc/26.0801/search?q=a&after=nowhere", 400, "invalid-place"),
+        ("/unspsc/26.0801/search?q=a&after=nowhere", 422, "invalid-request"),
+        ("/unspsc/26.0801/search?q=%00&after=0-0-%00", 422, "invalid-request"),
+        ("/unspsc/26.0801/codes/%00", 422, "invalid-request"),
+        ("/unspsc/%00/codes/1", 422, "invalid-request"),
         ("/unspsc/26.0801/search?q=a&limit=1001", 422, "invalid-request"),
         ("/unspsc/26.0801/search", 422, "invalid-request"),
     ],
