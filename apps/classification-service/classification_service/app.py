@@ -108,8 +108,10 @@ async def _following(
     embedder = Embedder(database, encoder, max(1, automatic_workers() // settings.workers))
     health.wait_for(lambda: follower.followed)
     async with in_background(follower.run()), in_background(embedder.run()):
-        yield
-    embedder.close()
+        try:
+            yield
+        finally:
+            embedder.close()
 
 
 def _open(settings: Settings, taxonomies: Taxonomies) -> Classifier:

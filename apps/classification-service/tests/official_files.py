@@ -57,7 +57,7 @@ ETIM = {
         ["FEATUREID", "FEATUREGROUPID", "FEATUREDESC"],
         ["EF000002", "EFG00007", "Nominal voltage"],
         ["EF000008", "EFG00007", "Material"],
-        ["EF000020", "EFG00007", "With float"],
+        ["EFDE0020", "EFG00007", "With float"],
     ],
     "ETIMVALUE.csv": [["VALUEID", "VALUEDESC"], ["EV000154", "Steel"], ["EV000155", "Plastic"]],
     "ETIMUNIT.csv": [["UNITOFMEASID", "UNITDESC"], ["EU570448", "V"]],
@@ -65,7 +65,7 @@ ETIM = {
         ["ARTCLASSFEATURENR", "ARTCLASSID", "FEATUREID", "FEATURETYPE", "UNITOFMEASID", "SORTNR"],
         ["101", "EC011234", "EF000008", "A", "", "2"],
         ["102", "EC011234", "EF000002", "R", "EU570448", "1"],
-        ["103", "EC011234", "EF000020", "L", "", "3"],
+        ["103", "EC011234", "EFDE0020", "L", "", "3"],
     ],
     "ETIMARTCLASSFEATUREVALUEMAP.csv": [
         ["ARTCLASSFEATUREVALUENR", "ARTCLASSFEATURENR", "VALUEID", "SORTNR"],

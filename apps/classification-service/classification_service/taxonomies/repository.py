@@ -154,8 +154,11 @@ SELECT code, level, title, definition, synonyms FROM path ORDER BY height DESC
 """
 
 _CHILDREN = """
-SELECT code, level, title FROM taxonomy_nodes
- WHERE taxonomy_id = $1 AND parent IS NOT DISTINCT FROM $2 AND code > $3 ORDER BY code LIMIT $4
+SELECT code, level, title FROM taxonomy_nodes WHERE taxonomy_id = $1 AND parent = $2 AND code > $3 ORDER BY code LIMIT $4
+"""
+
+_ROOTS = """
+SELECT code, level, title FROM taxonomy_nodes WHERE taxonomy_id = $1 AND parent IS NULL AND code > $2 ORDER BY code LIMIT $3
 """
 
 _FEATURES = """
@@ -188,7 +191,11 @@ async def children(
     connection: asyncpg.Connection, taxonomy: int, parent: str | None, after: str, limit: int
 ) -> list[FoundCode]:
     """The codes right below one, or the roots, those after a code."""
-    return [_found(row) for row in await connection.fetch(_CHILDREN, taxonomy, parent, after, limit)]
+    if parent is None:
+        rows = await connection.fetch(_ROOTS, taxonomy, after, limit)
+    else:
+        rows = await connection.fetch(_CHILDREN, taxonomy, parent, after, limit)
+    return [_found(row) for row in rows]
 
 
 async def search(

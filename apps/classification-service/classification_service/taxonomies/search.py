@@ -7,7 +7,7 @@ from typing import Self
 from classification_service.taxonomies.models import FoundCode, Node
 
 MAX_WORDS = 16
-_CODE = re.compile(r"[A-Za-z]{0,3}[0-9]{1,10}")
+_CODE = re.compile(r"[A-Za-z]{0,4}[0-9]{1,8}")
 PLACE = r"^[01]-[0-9]{1,6}-[A-Z0-9]{1,20}$"
 """What places look like in addresses."""
 

@@ -100,7 +100,7 @@ def test_etim_archives_are_read_with_features_values_and_units(content: bytes) -
     assert [(term.code, term.title) for term in records if isinstance(term, TermRecord)] == [
         ("EF000002", "Nominal voltage"),
         ("EF000008", "Material"),
-        ("EF000020", "With float"),
+        ("EFDE0020", "With float"),
         ("EV000154", "Steel"),
         ("EV000155", "Plastic"),
         ("EU570448", "V"),
@@ -112,7 +112,7 @@ def test_etim_archives_are_read_with_features_values_and_units(content: bytes) -
             values=("EV000155", "EV000154"),
         ),
         ClassFeatureRecord("ETIMARTCLASSFEATUREMAP.csv, line 3", "EC011234", 1, "EF000002", "range", "EU570448", ()),
-        ClassFeatureRecord("ETIMARTCLASSFEATUREMAP.csv, line 4", "EC011234", 3, "EF000020", "logical", None, ()),
+        ClassFeatureRecord("ETIMARTCLASSFEATUREMAP.csv, line 4", "EC011234", 3, "EFDE0020", "logical", None, ()),
     ]
 
 

@@ -106,7 +106,7 @@ async def test_an_etim_class_has_its_features_in_order_with_units_and_values(adm
                 "unit": None,
                 "values": [{"code": "EV000155", "title": "Plastic"}, {"code": "EV000154", "title": "Steel"}],
             },
-            {"code": "EF000020", "title": "With float", "kind": "logical", "unit": None, "values": []},
+            {"code": "EFDE0020", "title": "With float", "kind": "logical", "unit": None, "values": []},
         ],
     }
 

@@ -24,11 +24,12 @@ LEVELS = {"unspsc": ("segment", "family", "class", "commodity"), "etim": ("group
 _SHAPES = {
     "segment": r"[0-9]{2}000000",
     "family": r"[0-9]{4}0000",
-    "class": r"[0-9]{6}00|EC[0-9]{6}",
+    "class": r"[0-9]{6}00|EC([0-9]{6}|[A-Z]{2}[0-9]{4})",
     "commodity": r"[0-9]{8}",
-    "group": r"EG[0-9]{6}",
+    "group": r"EG([0-9]{6}|[A-Z]{2}[0-9]{4})",
 }
-_TERM = re.compile(r"E[FVU][A-Z]?[0-9]{5,6}")
+# Those of one country have its letters, such as EFDE0001.
+_TERM = re.compile(r"E[FVU]([0-9]{6}|[A-Z]{2}[0-9]{4})")
 
 
 class Tree:
