@@ -9,16 +9,18 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
+    from classification_service.llm.usage import UsageService
     from classification_service.taxonomies.service import Taxonomies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The taxonomies that are loaded, the classifier over them, and the service that answers requests."""
+    """The taxonomies that are loaded, the classifier over them, the service that answers requests, and usage."""
 
     taxonomies: "Taxonomies"
     classifier: "Classifier"
     classification: "ClassificationService"
+    usage: "UsageService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:
