@@ -34,6 +34,7 @@ class OpenAiStub:
     refuses: set[str] = field(default_factory=set)
     """Parameters, or forms of responses, that an older server does not know."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -176,6 +177,7 @@ class _Server:
         body = await request.json()
         stub = self.stub
         stub.bodies.append(body)
+        stub.headers.append({name.lower(): value for name, value in request.headers.items()})
         stub.under_way += 1
         stub.most_under_way = max(stub.most_under_way, stub.under_way)
         try:

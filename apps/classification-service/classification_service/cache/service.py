@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -32,7 +33,14 @@ COUNTED_DAYS = 100
 
 _ANSWERS = "classification:answers:"
 _COUNTS = "classification:cache:"
-_AWAY = (TimeoutError, RedisError, RedisUnavailableError, DatabaseUnavailableError, PoolExhaustedError)
+_AWAY = (
+    TimeoutError,
+    RedisError,
+    RedisUnavailableError,
+    asyncpg.PostgresError,
+    DatabaseUnavailableError,
+    PoolExhaustedError,
+)
 _log = logging.getLogger(__name__)
 
 

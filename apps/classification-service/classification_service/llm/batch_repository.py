@@ -109,14 +109,14 @@ _SET_REMOTE = "UPDATE llm_batches SET state = 'submitted', remote_id = $2, remot
 
 
 async def request_cancel(connection: asyncpg.Connection, batch: UUID) -> bool:
-    """Ask whoever works on the batch next to cancel it; False where it has ended, or there is none."""
+    """Ask whoever works on the batch next to cancel it; False where it has ended, or there is none.
+
+    Whoever works on it now keeps it: the server may be making it at this moment.
+    """
     return bool(await connection.fetchval(_CANCEL, batch))
 
 
-_CANCEL = """
-UPDATE llm_batches SET cancel_requested = true, leased_until = least(leased_until, now())
- WHERE id = $1 AND ended_at IS NULL RETURNING true
-"""
+_CANCEL = "UPDATE llm_batches SET cancel_requested = true WHERE id = $1 AND ended_at IS NULL RETURNING true"
 
 
 async def end(connection: asyncpg.Connection, batch: UUID, state: str, reason: str | None) -> None:

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from classification_service.llm import batch_repository, repository
 from classification_service.llm.amounts import NOTHING, Amount, Prices, Usage
 from classification_service.llm.batch_repository import Batch, Request
-from classification_service.llm.budget import Budget
+from classification_service.llm.budget import LEDGER_AWAY, Budget
 from classification_service.llm.errors import CallError, NoSuchBatchError, TooManyQuestionsError
 from classification_service.llm.models import Choice, Origin, Outcome, Question
 from classification_service.llm.prompts import (
@@ -28,7 +28,6 @@ from classification_service.llm.prompts import (
     request_body,
 )
 from classification_service.llm.remote_batch import RemoteBatch
-from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 from nexus_chassis.unit_of_work import Database
 
 MAX_QUESTIONS = 5000
@@ -90,7 +89,7 @@ class Batches:
     async def submit(self, questions: Sequence[Question], origin: Origin) -> UUID:
         """The id of a new batch, whose budget is reserved.
 
-        Raises BudgetExhaustedError, TooManyQuestionsError, DatabaseUnavailableError, PoolExhaustedError.
+        Raises BudgetExhaustedError, TooManyQuestionsError, and the errors in LEDGER_AWAY.
         """
         if not 1 <= len(questions) <= MAX_QUESTIONS:
             raise TooManyQuestionsError(len(questions), MAX_QUESTIONS)
@@ -136,13 +135,13 @@ class Batches:
         while True:
             try:
                 busy = await self.advance()
-            except (DatabaseUnavailableError, PoolExhaustedError) as error:
+            except LEDGER_AWAY as error:
                 _log.warning("batches of the language model wait: %s", error)
                 busy = False
             await asyncio.sleep(0 if busy else _IDLE_SECONDS)
 
     async def advance(self) -> bool:
-        """Take the next step of a batch that is due; False where none is. Raises DatabaseUnavailableError."""
+        """Take the next step of a batch that is due; False where none is. Raises the errors in LEDGER_AWAY."""
         async with self._database.read() as connection:
             batch = await batch_repository.lease(connection, _LEASE_SECONDS)
         if batch is None:

@@ -7,6 +7,8 @@ made, and at what it cost once the server has said so; a process that is killed 
 import logging
 from collections.abc import Mapping
 
+import asyncpg
+
 from classification_service.llm import repository
 from classification_service.llm.amounts import Amount, Limit, Usage
 from classification_service.llm.errors import BudgetExhaustedError
@@ -17,6 +19,9 @@ from nexus_chassis.unit_of_work import Database, UnitOfWork
 
 CALL_SECONDS = 600.0
 """How long a call is open before the ledger shows it as expired."""
+
+LEDGER_AWAY = (DatabaseUnavailableError, PoolExhaustedError, asyncpg.PostgresError)
+"""What a reservation raises where PostgreSQL cannot make it."""
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +35,7 @@ class Budget:
         self._model = model
 
     async def reserve(self, amount: Amount, origin: Origin) -> Reservation:
-        """A reservation; raises BudgetExhaustedError, DatabaseUnavailableError, PoolExhaustedError."""
+        """A reservation; raises BudgetExhaustedError, and the errors in LEDGER_AWAY."""
         async with self._database.unit_of_work() as work:
             return await self.reserve_in(work, amount, origin)
 
@@ -61,5 +66,5 @@ class Budget:
         try:
             async with self._database.unit_of_work() as work:
                 await repository.settle(work.connection, reservation.id, amount, usage, outcome)
-        except (DatabaseUnavailableError, PoolExhaustedError) as error:
+        except LEDGER_AWAY as error:
             _log.warning("call %d of the language model stays at its full reservation: %s", reservation.id, error)

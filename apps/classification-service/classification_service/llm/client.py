@@ -21,6 +21,9 @@ _CONNECTIONS = 64
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_REASON = 300
 _MAX_LISTED = 200
+_DESCRIPTIONS = frozenset(
+    {f"x-stainless-{part}" for part in ("arch", "async", "lang", "os", "package-version", "runtime", "runtime-version")}
+)
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs a line for each call
 
@@ -33,6 +36,7 @@ class OpenAiClient:
         self._http = httpx2.AsyncClient(
             timeout=httpx2.Timeout(_FILE_SECONDS, connect=_CONNECT_SECONDS),
             limits=httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+            event_hooks={"request": [_describe_nothing]},
         )
         self._api = AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=self._http)
 
@@ -98,6 +102,12 @@ class OpenAiClient:
                 self._api.files.with_streaming_response.content(file) as response,
             ):
                 return [_parse_line(line) async for line in response.iter_lines() if line.strip()]
+
+
+async def _describe_nothing(request: httpx2.Request) -> None:
+    """Leave out what the package reports of the machine: its system, processor and version of Python."""
+    for name in _DESCRIPTIONS & set(request.headers):
+        del request.headers[name]
 
 
 async def _read(parts: AsyncIterator[bytes]) -> bytes:

@@ -56,6 +56,7 @@ class Outcome(StrEnum):
     LATE = "late"
     MISSING = "missing"
     CANCELLED = "cancelled"
+    FAILED = "failed"
 
 
 DECIDED = frozenset({Outcome.ANSWERED, Outcome.NONE_FITS})

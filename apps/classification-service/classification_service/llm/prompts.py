@@ -88,19 +88,24 @@ def most_usage(body: Mapping[str, Any], output_tokens: int) -> Usage:
 
 def _document(question: Question) -> dict[str, Any]:
     return {
-        "product": question.text[:_MAX_TEXT],
+        "product": _part(question.text, _MAX_TEXT),
         "candidates": [_candidate(number, option) for number, option in enumerate(question.candidates, 1)],
         "labelled": [
-            {"product": neighbour.text[:_MAX_TITLE], "title": neighbour.title[:_MAX_TITLE]}
+            {"product": _part(neighbour.text, _MAX_TITLE), "title": _part(neighbour.title, _MAX_TITLE)}
             for neighbour in question.neighbours[:MAX_NEIGHBOURS]
         ],
     }
 
 
 def _candidate(number: int, option: Option) -> dict[str, Any]:
-    path = " > ".join(title[:_MAX_TITLE] for title in option.path)
-    examples = [example[:_MAX_TITLE] for example in option.examples[:_MAX_EXAMPLES]]
+    path = " > ".join(_part(title, _MAX_TITLE) for title in option.path)
+    examples = [_part(example, _MAX_TITLE) for example in option.examples[:_MAX_EXAMPLES]]
     return {"number": number, "path": path} | ({"examples": examples} if examples else {})
+
+
+def _part(text: str, limit: int) -> str:
+    """The start of a text, as far as UTF-8 can hold it."""
+    return text[:limit].encode(errors="replace").decode()
 
 
 def _response_format(candidates: int, form: Format) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 
 from classification_service.llm.amounts import UNBILLED, Prices, Usage
 from classification_service.llm.breaker import MAX_PAUSE_SECONDS, Breaker
-from classification_service.llm.budget import Budget
+from classification_service.llm.budget import LEDGER_AWAY, Budget
 from classification_service.llm.errors import BudgetExhaustedError, CallError
 from classification_service.llm.models import DECIDED, HEALTHY, Choice, Origin, Outcome, Question, Reservation
 from classification_service.llm.prompts import (
@@ -25,7 +25,6 @@ from classification_service.llm.prompts import (
     read_usage,
     request_body,
 )
-from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 
 ATTEMPTS = 3
 """Calls for one question, where the server asks to repeat them."""
@@ -135,7 +134,7 @@ class LanguageModel:
             for task in tasks.values():
                 task.cancel()
             await asyncio.wait(tasks.values())
-        return {key: Choice(Outcome.LATE) if task.cancelled() else task.result() for key, task in tasks.items()}
+        return {key: _choice_of(task) for key, task in tasks.items()}
 
     async def _ask_in_turn(self, question: Question, origin: Origin, deadline: float) -> Choice:
         async with self._free:
@@ -179,7 +178,7 @@ class LanguageModel:
             return await self._budget.reserve(self._prices.most(most), origin)
         except BudgetExhaustedError as error:
             raise CallError(Outcome.BUDGET, str(error)) from None
-        except (DatabaseUnavailableError, PoolExhaustedError) as error:
+        except LEDGER_AWAY as error:
             raise CallError(Outcome.STORE_AWAY, str(error)) from None
 
     async def _settle(self, reservation: Reservation, answer: object, question: Question, most: Usage) -> Choice:
@@ -204,6 +203,16 @@ class LanguageModel:
             self._held_until = max(self._held_until, time.monotonic() + wait)
         _log.warning("a call of the language model failed (%s): %s", error.outcome, error)
         self.breaker.failed(str(error), final=error.final)
+
+
+def _choice_of(task: asyncio.Task[Choice]) -> Choice:
+    """What became of a question; a fault of this service is in the log, and leaves the local answer too."""
+    if task.cancelled():
+        return Choice(Outcome.LATE)
+    if (error := task.exception()) is not None:
+        _log.error("a question to the language model failed", exc_info=error)
+        return Choice(Outcome.FAILED)
+    return task.result()
 
 
 def _is_number(value: str | None, question: Question) -> TypeGuard[str]:

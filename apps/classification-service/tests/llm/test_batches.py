@@ -13,12 +13,14 @@ import pytest
 from llm_setup import AMPLE, PRICES, budget, database_at, question, read_ledger, read_totals
 from openai_stub import KEY, MODEL, running_openai
 
+from classification_service.llm import batch_repository
 from classification_service.llm.amounts import Limit, Usage
 from classification_service.llm.batches import MAX_QUESTIONS, Batches
 from classification_service.llm.client import OpenAiClient
 from classification_service.llm.errors import BudgetExhaustedError, NoSuchBatchError, TooManyQuestionsError
 from classification_service.llm.models import Choice, Origin, Outcome
 from classification_service.llm.prompts import most_usage
+from nexus_chassis.background import in_background
 from nexus_chassis.unit_of_work import Database
 
 JOB = Origin("job:7", "alice")
@@ -284,6 +286,33 @@ async def test_two_workers_do_not_take_the_same_batch(postgres_url: str) -> None
         assert await asyncio.gather(*(batches.advance() for _ in range(3))) == [True] * 3
         assert {(await batches.get(batch)).state for batch in submitted} == {"uploaded"}
         assert len(stub.files) == 3
+
+
+async def test_a_batch_that_is_being_made_is_cancelled_by_the_next_step_and_not_beside_it(postgres_url: str) -> None:
+    async with (
+        database_at(postgres_url) as database,
+        running_openai() as stub,
+        batches_at(stub.url, database) as batches,
+    ):
+        batch = await batches.submit(QUESTIONS, JOB)
+        await batches.advance()
+        async with database.read() as connection:
+            assert await batch_repository.lease(connection, 60) is not None  # another worker makes it at the server
+        await batches.cancel(batch)
+        assert not await batches.advance()
+        assert (await batches.get(batch)).state == "uploaded"
+
+
+async def test_steps_are_taken_as_they_are_due(postgres_url: str) -> None:
+    async with (
+        database_at(postgres_url) as database,
+        running_openai() as stub,
+        batches_at(stub.url, database) as batches,
+    ):
+        batch = await batches.submit(QUESTIONS, JOB)
+        async with asyncio.timeout(20), in_background(batches.run()):
+            while (await batches.get(batch)).state != "done":  # noqa: ASYNC110  another process may take the step
+                await asyncio.sleep(0.05)
 
 
 KILLED = """

@@ -88,6 +88,12 @@ def test_a_long_text_is_cut() -> None:
     assert len(json.loads(body["messages"][1]["content"])["product"]) == 2000
 
 
+def test_half_a_character_is_replaced() -> None:
+    body = request_body(question("hammer \ud83d"), "m", 100, Dialect())
+    assert json.loads(body["messages"][1]["content"])["product"] == "hammer ?"
+    assert most_usage(body, 100).given > 64
+
+
 def completion(content: object, finish: object = "stop", refusal: str | None = None) -> dict[str, Any]:
     return {"choices": [{"finish_reason": finish, "message": {"content": content, "refusal": refusal}}]}
 
