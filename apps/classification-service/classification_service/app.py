@@ -7,11 +7,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from fastapi import FastAPI
 
 from classification_service import __version__
+from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
+from classification_service.classify.refinement import Refinement
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
+from classification_service.llm import endpoints as llm_endpoints
+from classification_service.llm.opening import Opened, open_language_model
+from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
 from classification_service.settings import MIGRATIONS, Settings
@@ -46,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router),
+        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router, llm_endpoints.router),
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -65,6 +70,8 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         health.add("model", check_model, critical=True)
         async with (
             _database(settings) as database,
+            open_cache(settings, database, health) as cache,
+            open_language_model(settings, database, cache, health) as llm,
             follow_revocations(settings.revocations_url, revocations),
         ):
             if database is not None:
@@ -74,7 +81,10 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 taxonomies=taxonomies,
                 catalogue=Catalogue(taxonomies, database, classifier.encoder.name),
                 classifier=classifier,
-                classification=ClassificationService(classifier, taxonomies),
+                classification=ClassificationService(
+                    classifier, taxonomies, cache=cache, refinement=_refinement(settings, llm)
+                ),
+                usage=UsageService(database, settings.llm_limits, llm.language_model if llm else None, cache),
                 database=database,
             )
             async with _following(settings, database, taxonomies, classifier, health):
@@ -112,6 +122,12 @@ async def _following(
             yield
         finally:
             embedder.close()
+
+
+def _refinement(settings: Settings, llm: Opened | None) -> Refinement | None:
+    if llm is None:
+        return None
+    return Refinement(llm.language_model, settings.llm_threshold, settings.llm_reliability)
 
 
 def _open(settings: Settings, taxonomies: Taxonomies) -> Classifier:

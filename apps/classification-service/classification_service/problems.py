@@ -1,6 +1,7 @@
 """The service's errors as problem details."""
 
 from classification_service.classify.errors import LlmNotConfiguredError
+from classification_service.llm.errors import NoLedgerError
 from classification_service.taxonomies.errors import (
     ImportRunningError,
     NoDatabaseError,
@@ -51,6 +52,10 @@ def _llm_not_configured(error: LlmNotConfiguredError) -> Problem:
     return Problem(409, "llm-not-configured", "No language model is configured", str(error))
 
 
+def _no_ledger(error: NoLedgerError) -> Problem:
+    return Problem(409, "no-database", "The service has no database", str(error))
+
+
 PROBLEMS: ProblemMap = (
     (UnknownTaxonomyError, _unknown_taxonomy),
     (UnknownCodeError, _unknown_code),
@@ -61,4 +66,5 @@ PROBLEMS: ProblemMap = (
     (NotEmbeddedError, _not_embedded),
     (TaxonomyFileError, _invalid_file),
     (LlmNotConfiguredError, _llm_not_configured),
+    (NoLedgerError, _no_ledger),
 )
