@@ -2,28 +2,40 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI
 
 from classification_service import __version__
+from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
+from classification_service.classify.refinement import Refinement
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
+from classification_service.llm import endpoints as llm_endpoints
+from classification_service.llm.opening import Opened, open_language_model
+from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
-from classification_service.settings import Settings
+from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies import endpoints as taxonomy_endpoints
+from classification_service.taxonomies.catalogue import Catalogue
+from classification_service.taxonomies.embedding import Embedder
+from classification_service.taxonomies.following import Follower
 from classification_service.taxonomies.service import Taxonomies, load_starters
 from nexus_chassis.app import Lifespan, build_app
+from nexus_chassis.background import in_background
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.health import Health
 from nexus_chassis.limits import Limits
+from nexus_chassis.postgres import open_database
 from nexus_chassis.revocations import Revocations, follow_revocations
 from nexus_chassis.settings import load
 from nexus_chassis.tokens import TokenVerifier
+from nexus_chassis.unit_of_work import Database
+from nexus_chassis.worker_count import automatic_workers
 
 LIMITS = Limits(running=16, wait_seconds=60)
 """A running request holds up to 1000 results; all of them share one processor, so that more at once are not faster."""
@@ -39,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router),
+        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router, llm_endpoints.router),
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -56,15 +68,66 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             await asyncio.to_thread(classifier.check)
 
         health.add("model", check_model, critical=True)
-        app.state.context = Context(
-            taxonomies=taxonomies,
-            classifier=classifier,
-            classification=ClassificationService(classifier, taxonomies),
-        )
-        async with follow_revocations(settings.revocations_url, revocations):
-            yield
+        async with (
+            _database(settings) as database,
+            open_cache(settings, database, health) as cache,
+            open_language_model(settings, database, cache, health) as llm,
+            follow_revocations(settings.revocations_url, revocations),
+        ):
+            if database is not None:
+                _watch(database, health)
+            app.state.context = Context(
+                settings=settings,
+                taxonomies=taxonomies,
+                catalogue=Catalogue(taxonomies, database, classifier.encoder.name),
+                classifier=classifier,
+                classification=ClassificationService(
+                    classifier, taxonomies, cache=cache, refinement=_refinement(settings, llm)
+                ),
+                usage=UsageService(database, settings.llm_limits, llm.language_model if llm else None, cache),
+                database=database,
+            )
+            async with _following(settings, database, taxonomies, classifier, health):
+                yield
 
     return lifespan
+
+
+def _database(settings: Settings) -> AbstractAsyncContextManager[Database | None]:
+    if (postgres := settings.postgres) is None:
+        return nullcontext()
+    return open_database(postgres, MIGRATIONS, workers=settings.workers)
+
+
+def _watch(database: Database, health: Health) -> None:
+    """A service that has its taxonomies goes on classifying while PostgreSQL is away; one that starts waits for it."""
+    health.add("postgres", database.check, critical=False)
+    health.wait_for(lambda: database.opened)
+
+
+@asynccontextmanager
+async def _following(
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, classifier: Classifier, health: Health
+) -> AsyncIterator[None]:
+    """Context manager of the work that keeps imported taxonomies loaded; a service that starts waits for a first look."""
+    if database is None:
+        yield
+        return
+    encoder = classifier.encoder
+    follower = Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
+    embedder = Embedder(database, encoder, max(1, automatic_workers() // settings.workers))
+    health.wait_for(lambda: follower.followed)
+    async with in_background(follower.run()), in_background(embedder.run()):
+        try:
+            yield
+        finally:
+            embedder.close()
+
+
+def _refinement(settings: Settings, llm: Opened | None) -> Refinement | None:
+    if llm is None:
+        return None
+    return Refinement(llm.language_model, settings.llm_threshold, settings.llm_reliability)
 
 
 def _open(settings: Settings, taxonomies: Taxonomies) -> Classifier:

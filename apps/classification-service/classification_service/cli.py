@@ -1,4 +1,4 @@
-"""The commands: serve (the default), classify, train.
+"""The commands: serve (the default), classify, import, train.
 
 Each imports what it needs when it runs: the server's supervisor must stay small, and only the trainer has torch.
 """
@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the API (the default)")
     serve.set_defaults(run=_serve)
     _add_classify(commands.add_parser("classify", help="classify the rows of a CSV file"))
+    _add_import(commands.add_parser("import", help="import an official file of UNSPSC or ETIM (needs PostgreSQL)"))
     _add_train(commands.add_parser("train", help="train a model on labelled names (needs torch)"))
     return parser
 
@@ -42,6 +43,16 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-column", default="text", help="column with the product names (default: text)")
     parser.add_argument("--output", type=Path, help="CSV file to write (default: standard output)")
     parser.set_defaults(run=_classify)
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "input", type=Path, help="UNSPSC as XLSX or CSV, ETIM as the zip archive of its CSV export or as IXF"
+    )
+    parser.add_argument("--taxonomy", required=True, choices=("unspsc", "etim"), help="unspsc or etim")
+    parser.add_argument("--version", required=True, help="what to call it, such as 26.0801")
+    parser.add_argument("--language", default="en", help="language of the titles, a BCP 47 tag (default: en)")
+    parser.set_defaults(run=_import)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +77,13 @@ def _classify(options: argparse.Namespace) -> None:
     from classification_service.classify.files import classify_file
 
     classify_file(options.input, options.output, options.taxonomy, options.text_column)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from classification_service.taxonomies.commands import import_taxonomy
+    from classification_service.taxonomies.models import NewVersion
+
+    import_taxonomy(options.input, NewVersion(options.taxonomy, options.version, options.language))
 
 
 def _train(options: argparse.Namespace) -> None:

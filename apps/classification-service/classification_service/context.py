@@ -9,16 +9,27 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
+    from classification_service.llm.usage import UsageService
+    from classification_service.settings import Settings
+    from classification_service.taxonomies.catalogue import Catalogue
     from classification_service.taxonomies.service import Taxonomies
+    from nexus_chassis.unit_of_work import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The taxonomies that are loaded, the classifier over them, and the service that answers requests."""
+    """The taxonomies that are loaded, the classifier over them, the service that answers requests, and usage.
 
+    `database` is None for a service without one.
+    """
+
+    settings: "Settings"
     taxonomies: "Taxonomies"
+    catalogue: "Catalogue"
     classifier: "Classifier"
     classification: "ClassificationService"
+    usage: "UsageService"
+    database: "Database | None"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

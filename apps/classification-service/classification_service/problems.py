@@ -1,7 +1,17 @@
 """The service's errors as problem details."""
 
 from classification_service.classify.errors import LlmNotConfiguredError
-from classification_service.taxonomies.errors import UnknownCodeError, UnknownTaxonomyError
+from classification_service.llm.errors import NoLedgerError
+from classification_service.taxonomies.errors import (
+    ImportRunningError,
+    NoDatabaseError,
+    NotEmbeddedError,
+    StarterVersionError,
+    UnknownCodeError,
+    UnknownTaxonomyError,
+    VersionExistsError,
+)
+from classification_service.taxonomies.importers.errors import TaxonomyFileError
 from nexus_chassis.problems import Problem, ProblemMap
 
 
@@ -13,12 +23,48 @@ def _unknown_code(error: UnknownCodeError) -> Problem:
     return Problem(404, "unknown-code", "The taxonomy has no such code", str(error))
 
 
+def _no_database(error: NoDatabaseError) -> Problem:
+    return Problem(409, "no-database", "The service has no database", str(error))
+
+
+def _version_exists(error: VersionExistsError) -> Problem:
+    return Problem(409, "version-exists", "The version is there already", str(error))
+
+
+def _import_running(error: ImportRunningError) -> Problem:
+    return Problem(409, "import-running", "Another import is running", str(error), headers={"Retry-After": "5"})
+
+
+def _starter_version(error: StarterVersionError) -> Problem:
+    return Problem(409, "starter-version", "The version is a starter taxonomy", str(error))
+
+
+def _not_embedded(error: NotEmbeddedError) -> Problem:
+    return Problem(409, "not-embedded", "The version is not ready", str(error), headers={"Retry-After": "10"})
+
+
+def _invalid_file(error: TaxonomyFileError) -> Problem:
+    faults = [{"pointer": f"/body/{fault.place}", "detail": fault.detail} for fault in error.faults]
+    return Problem(422, "invalid-taxonomy-file", "The file cannot be imported", str(error), errors=faults)
+
+
 def _llm_not_configured(error: LlmNotConfiguredError) -> Problem:
     return Problem(409, "llm-not-configured", "No language model is configured", str(error))
+
+
+def _no_ledger(error: NoLedgerError) -> Problem:
+    return Problem(409, "no-database", "The service has no database", str(error))
 
 
 PROBLEMS: ProblemMap = (
     (UnknownTaxonomyError, _unknown_taxonomy),
     (UnknownCodeError, _unknown_code),
+    (NoDatabaseError, _no_database),
+    (VersionExistsError, _version_exists),
+    (ImportRunningError, _import_running),
+    (StarterVersionError, _starter_version),
+    (NotEmbeddedError, _not_embedded),
+    (TaxonomyFileError, _invalid_file),
     (LlmNotConfiguredError, _llm_not_configured),
+    (NoLedgerError, _no_ledger),
 )

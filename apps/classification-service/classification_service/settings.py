@@ -1,15 +1,20 @@
 """Settings of the service."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from classification_service.cache.settings import CacheSettings
 from classification_service.encoder.device import Device
-from nexus_chassis.settings import ServiceSettings, TokenSettings
+from classification_service.llm.settings import LlmSettings
+from nexus_chassis.settings import PostgresSettings, SecretFile, ServiceSettings, TokenSettings
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+"""The SQL files that make the service's schema."""
 
 
-class Settings(ServiceSettings, TokenSettings):
+class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
     """What the service can be told."""
 
     service_name: ClassVar[str] = "classification-service"
@@ -33,3 +38,54 @@ class Settings(ServiceSettings, TokenSettings):
         description="what the encoder computes on: cpu; cuda, the NVIDIA GPU; "
         "or auto, the GPU if torch is there and can use one, else the CPU",
     )
+    postgres_url: str | None = Field(
+        None,
+        validation_alias="NEXUS_POSTGRES_URL",
+        description="PostgreSQL address with the service's role, without password; "
+        "`None` means no database: only the starter taxonomies are there",
+    )
+    postgres_password_file: SecretFile | None = Field(
+        None,
+        validation_alias="NEXUS_POSTGRES_PASSWORD_FILE",
+        description="file that holds the password of the role; set it together with NEXUS_POSTGRES_URL",
+    )
+    postgres_pool_size: int = Field(
+        10,
+        validation_alias="NEXUS_POSTGRES_POOL_SIZE",
+        ge=2,
+        description="maximum number of PostgreSQL connections of one worker process, apart from that of its health check",
+    )
+    postgres_owner_url: str | None = Field(
+        None,
+        validation_alias="NEXUS_POSTGRES_OWNER_URL",
+        description="PostgreSQL address with the role that owns the schema and applies the migrations, "
+        "without password; `None` means the service's role",
+    )
+    postgres_owner_password_file: SecretFile | None = Field(
+        None,
+        validation_alias="NEXUS_POSTGRES_OWNER_PASSWORD_FILE",
+        description="file that holds the password of the owner role; set it together with NEXUS_POSTGRES_OWNER_URL",
+    )
+    import_bytes: int = Field(
+        32 * 1024**2,
+        validation_alias="CLASSIFICATION_IMPORT_BYTES",
+        ge=1024,
+        description="bytes of one file of a taxonomy that is imported by HTTP; it is kept under /tmp while it is read",
+    )
+
+    @model_validator(mode="after")
+    def _postgres_is_whole(self) -> Self:
+        for url, file, name in (
+            (self.postgres_url, self.postgres_password_file, "NEXUS_POSTGRES"),
+            (self.postgres_owner_url, self.postgres_owner_password_file, "NEXUS_POSTGRES_OWNER"),
+        ):
+            if (url is None) != (file is None):
+                raise ValueError(f"{name}_URL and {name}_PASSWORD_FILE belong together. Set both or none.")
+        return self
+
+    @property
+    def postgres(self) -> PostgresSettings | None:
+        """Where the service's schema is; None for a service without a database."""
+        if self.postgres_url is None:
+            return None
+        return PostgresSettings.model_validate({name: getattr(self, name) for name in PostgresSettings.model_fields})

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import CompletedProcess, run
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -35,9 +36,19 @@ def classifier(encoder: SentenceEncoder, taxonomies: Taxonomies) -> Classifier:
     return Classifier(encoder, taxonomies)
 
 
+@pytest.fixture
+def database_settings(tmp_path: Path, postgres_url: str) -> dict[str, object]:
+    """Settings of a service with a schema of its own."""
+    url = urlsplit(postgres_url)
+    password = tmp_path / "postgres_password"
+    password.write_text(str(url.password))
+    address = url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}").geturl()
+    return {"postgres_url": address, "postgres_password_file": password}
+
+
 @asynccontextmanager
-async def client_of(issuer: Issuer, *scopes: str) -> AsyncIterator[aiohttp.ClientSession]:
-    settings = Settings(issuer=issuer.url, jwks_url=issuer.jwks_url)
+async def client_of(issuer: Issuer, *scopes: str, **options: object) -> AsyncIterator[aiohttp.ClientSession]:
+    settings = Settings(issuer=issuer.url, jwks_url=issuer.jwks_url, **options)
     token = issuer.mint("classification-service", scopes)
     async with (
         serving(create_app(settings)) as url,
@@ -52,7 +63,8 @@ async def client(issuer: Issuer) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def command(*arguments: str | Path) -> CompletedProcess[str]:
+def command(*arguments: str | Path, **environment: str) -> CompletedProcess[str]:
     """Run `python -m classification_service`."""
     program = [sys.executable, "-m", "classification_service", *map(str, arguments)]
-    return run(program, capture_output=True, text=True, check=False, cwd=APP, env={**os.environ, "COLUMNS": "200"})
+    variables = {**os.environ, "COLUMNS": "200", **environment}
+    return run(program, capture_output=True, text=True, check=False, cwd=APP, env=variables)

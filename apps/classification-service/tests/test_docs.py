@@ -17,13 +17,13 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_endpoint_is_documented() -> None:
-    documented = set(re.findall(r"^\| `((?:GET|POST) /\S*)` \|", README.read_text("utf-8"), re.MULTILINE))
+    documented = set(re.findall(r"^\| `((?:GET|POST|PUT) /\S*)` \|", README.read_text("utf-8"), re.MULTILINE))
     paths = create_app(Settings()).openapi()["paths"]
     served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert documented == served | FROM_THE_CHASSIS
 
 
-@pytest.mark.parametrize("name", ["classify", "train"])
+@pytest.mark.parametrize("name", ["classify", "import", "train"])
 def test_every_option_is_documented(name: str) -> None:
     options = set(re.findall(r"--[a-z-]+", command(name, "--help").stdout)) - {"--help"}
     assert {option for option in options if f"{option} " not in README.read_text("utf-8").replace("`", " ")} == set()

@@ -89,6 +89,8 @@ def test_the_committed_graph_is_what_the_generator_writes() -> None:
     from tools.make_encoder_graph import DEFAULT_OUTPUT, build  # noqa: PLC0415
 
     assert DEFAULT_OUTPUT.read_bytes() == build(), "run: python -m tools.make_encoder_graph"
+    int8 = DEFAULT_OUTPUT.with_name("encoder_int8.onnx")
+    assert int8.read_bytes() == build(int8=True), "run: python -m tools.make_encoder_graph"
 
 
 def test_vectors_are_those_of_a_plain_forward_pass(encoder: SentenceEncoder) -> None:

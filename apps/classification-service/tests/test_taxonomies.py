@@ -8,9 +8,11 @@ from classification_service.classify.index import compute_vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
+from classification_service.taxonomies.starters import vectors_file
 
 LEVELS = {"unspsc": ["segment", "family", "class", "commodity"], "etim": ["group", "class"]}
 UNSPSC_CODES = {"segment": r"\d\d000000", "family": r"\d{4}0000", "class": r"\d{6}00", "commodity": r"\d{8}"}
+STARTER = {"state": "ready", "default": True, "language": "en", "source": "starter", "imported_at": None}
 ETIM_CODES = {"group": r"EG\d{6}", "class": r"EC\d{6}"}
 
 
@@ -46,7 +48,7 @@ def test_every_code_has_a_title_and_examples(taxonomy: Taxonomy) -> None:
 
 
 def test_the_shipped_vectors_are_those_of_the_texts(taxonomy: Taxonomy, encoder: SentenceEncoder) -> None:
-    shipped = np.load(taxonomy.vectors_file)
+    shipped = np.load(vectors_file(taxonomy.name))
     computed = compute_vectors(taxonomy, encoder)
     assert shipped.shape == computed.shape, "run: python -m tools.make_index_vectors"
     assert np.abs(shipped.astype(np.float32) - computed).max() < 5e-4, "run: python -m tools.make_index_vectors"
@@ -63,6 +65,8 @@ async def test_the_loaded_taxonomies_are_listed(client: aiohttp.ClientSession) -
                 "title": "UNSPSC starter: segments, families and some classes and commodities in own wording",
                 "codes": 415,
                 "levels": {"segment": 57, "family": 261, "class": 66, "commodity": 31},
+                "embedded": 415,
+                **STARTER,
             },
             {
                 "name": "etim",
@@ -70,6 +74,8 @@ async def test_the_loaded_taxonomies_are_listed(client: aiohttp.ClientSession) -
                 "title": "ETIM starter: some groups and classes in own wording",
                 "codes": 274,
                 "levels": {"group": 74, "class": 200},
+                "embedded": 274,
+                **STARTER,
             },
         ]
     }
@@ -82,6 +88,8 @@ async def test_a_code_is_shown_with_its_place_in_the_tree(client: aiohttp.Client
         "code": "31171500",
         "level": "class",
         "title": "Bearings",
+        "definition": None,
+        "features": [],
         "examples": ["roller bearing", "pillow block", "linear bearing", "needle bearing"],
         "path": [
             {"code": "31000000", "level": "segment", "title": "Components and consumables for manufacturing"},

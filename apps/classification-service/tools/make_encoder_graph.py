@@ -1,8 +1,9 @@
-"""Writes encoder.onnx: the sentence encoder as a graph without weights.
+"""Writes encoder.onnx, the sentence encoder as a graph without weights, and encoder_int8.onnx beside it.
 
 The graph is a BERT encoder of the all-MiniLM-L6-v2 shape with mean pooling and L2 normalisation inside. Every weight is
 an initializer declared as external data of the encoder folder's model.safetensors; the service fills in its place in that
-file at load time, so the weights exist once on disk and are memory-mapped.
+file at load time, so the weights exist once on disk and are memory-mapped. The second graph takes the matrices of the linear
+layers in whole numbers of one byte, which the service computes from the same file.
 
 Run: python -m tools.make_encoder_graph [OUTPUT] (needs the `onnx` package, which the service does not).
 """
@@ -22,7 +23,9 @@ from classification_service.encoder.architecture import (
     LAYERS,
     NORM_EPSILON,
     WEIGHTS_FILE,
+    int8_name,
     offset_marker,
+    scale_name,
     weights,
 )
 
@@ -39,6 +42,7 @@ DEFAULT_OUTPUT = Path(__file__).parents[1] / "classification_service" / "encoder
 class GraphWriter:
     """Collects nodes and initializers in the order in which they are written."""
 
+    int8: bool = False
     nodes: list[NodeProto] = field(default_factory=list)
     initializers: list[TensorProto] = field(default_factory=list)
 
@@ -66,8 +70,27 @@ class GraphWriter:
 
     def dense(self, source: str, name: str) -> str:
         """One linear layer; transB reads PyTorch's [out, in] weights as they lie."""
+        if self.int8:
+            return self.dense_int8(source, name)
         weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
         return self.add("Gemm", source, weight, bias, output=f"{name}/out", transB=1)
+
+    def dense_int8(self, source: str, name: str) -> str:
+        """One linear layer with [in, out] weights in whole numbers; its input is rounded to such at each call."""
+        outputs, inputs = WEIGHTS[f"{name}.weight"]
+        weight = self.given(int8_name(f"{name}.weight"), TensorProto.INT8, (inputs, outputs))
+        scale = self.given(scale_name(f"{name}.weight"), TensorProto.FLOAT, (outputs,))
+        bias = self.weight(f"{name}.bias")
+        return self.add(
+            "DynamicQuantizeMatMul", source, weight, scale, "", bias, output=f"{name}/out", domain="com.microsoft"
+        )
+
+    def given(self, name: str, kind: int, shape: tuple[int, ...]) -> str:
+        """Declares a tensor that the service passes to the session."""
+        tensor = TensorProto(name=name, data_type=kind, dims=shape, data_location=TensorProto.EXTERNAL)
+        tensor.external_data.add(key="location", value="given")
+        self.initializers.append(tensor)
+        return name
 
     def norm(self, source: str, name: str) -> str:
         """Layer normalisation over the hidden dimension."""
@@ -141,9 +164,9 @@ def pooling(graph: GraphWriter, source: str) -> None:
     graph.add("LpNormalization", "token_sum", output="embedding", axis=-1, p=2)
 
 
-def build() -> bytes:
+def build(*, int8: bool = False) -> bytes:
     """The whole graph, serialised; the same bytes at each call."""
-    graph = GraphWriter()
+    graph = GraphWriter(int8=int8)
     masks(graph)
     hidden = embeddings(graph)
     for number in range(LAYERS):
@@ -155,17 +178,20 @@ def build() -> bytes:
     ]
     outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", HIDDEN])]
     body = helper.make_graph(graph.nodes, "sentence-encoder", inputs, outputs, graph.initializers)
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    domains = {"": OPSET} | ({"com.microsoft": 1} if int8 else {})
+    opsets = [helper.make_opsetid(domain, number) for domain, number in domains.items()]
+    model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION)
     model.producer_name = "classification-service"
     return bytes(model.SerializeToString(deterministic=True))
 
 
 def main() -> None:
-    """Writes the graph to the path given, by default to where the service reads it."""
-    parser = argparse.ArgumentParser(description="Write the sentence encoder's graph without weights.")
+    """Writes the graph to the path given, by default to where the service reads it, and the other one beside it."""
+    parser = argparse.ArgumentParser(description="Write the sentence encoder's graphs without weights.")
     parser.add_argument("output", type=Path, nargs="?", default=DEFAULT_OUTPUT)
     output: Path = parser.parse_args().output
     output.write_bytes(build())
+    output.with_name(f"{output.stem}_int8.onnx").write_bytes(build(int8=True))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ import numpy as np
 from classification_service.classify.index import compute_vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.taxonomies.service import load_starters
+from classification_service.taxonomies.starters import vectors_file
 
 
 def main() -> None:
     """Writes one file per starter taxonomy."""
     encoder = SentenceEncoder()
     for taxonomy in load_starters():
-        np.save(taxonomy.vectors_file, compute_vectors(taxonomy, encoder).astype(np.float16))
+        np.save(vectors_file(taxonomy.name), compute_vectors(taxonomy, encoder).astype(np.float16))
 
 
 if __name__ == "__main__":

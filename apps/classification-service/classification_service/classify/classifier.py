@@ -1,16 +1,19 @@
 """Codes for texts, with confidence."""
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
-from classification_service.classify.index import Probabilities, TitleIndex, load_vectors
+from classification_service.classify.index import FullVectors, Probabilities, TextVectors, TitleIndex, load_vectors
 from classification_service.classify.models import Candidate, Classification, MlModel
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.settings import Settings
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
 
+_SORTED = 4096  # codes that are quicker sorted than searched
 _PROBE = "ball bearing"
 
 CLEAR_CONFIDENCE = 0.5
@@ -22,7 +25,13 @@ class Classifier:
 
     def __init__(self, encoder: SentenceEncoder, taxonomies: Taxonomies) -> None:
         self.encoder = encoder
-        self._indexes = {id(taxonomy): TitleIndex(taxonomy, load_vectors(taxonomy, encoder)) for taxonomy in taxonomies}
+        self._indexes: WeakKeyDictionary[Taxonomy, TitleIndex] = WeakKeyDictionary()
+        for taxonomy in taxonomies:
+            self.add(taxonomy, FullVectors(load_vectors(taxonomy, encoder)))
+
+    def add(self, taxonomy: Taxonomy, vectors: TextVectors) -> None:
+        """Make texts classifiable against a taxonomy, for as long as somebody else holds it."""
+        self._indexes[taxonomy] = TitleIndex(taxonomy, vectors)
 
     def model_version(self, taxonomy: Taxonomy) -> str:
         """Names what an answer was made with: it changes when the same text may get another answer."""
@@ -49,7 +58,7 @@ class Classifier:
 
     def classify(self, taxonomy: Taxonomy, texts: Sequence[str], top_k: int) -> list[Classification]:
         """One answer per text, in the order of `texts`, with up to `top_k` candidates each."""
-        index = self._indexes[id(taxonomy)]
+        index = self._indexes[taxonomy]
         own = index.own(self.encoder.encode(texts))
         total = index.subtree(own)
         return [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(texts))]
@@ -66,7 +75,7 @@ def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
 
 def _answer(taxonomy: Taxonomy, own: Probabilities, total: Probabilities, top_k: int) -> Classification:
     best = _deepest_clear(taxonomy, total)
-    likely = np.argsort(-own, kind="stable")[:top_k]
+    likely = _likeliest(own, top_k)
     candidates = [Candidate(taxonomy.nodes[position], _rounded(own[position])) for position in likely]
     return Classification(taxonomy.path(best), _rounded(total[best]), candidates)
 
@@ -80,6 +89,14 @@ def _deepest_clear(taxonomy: Taxonomy, total: Probabilities) -> int:
             break
         best = likeliest
     return best
+
+
+def _likeliest(own: Probabilities, count: int) -> NDArray[np.int64]:
+    """The positions of the highest probabilities, the highest first, of equal ones the first."""
+    if len(own) > _SORTED:
+        found = np.sort(np.argpartition(-own, count)[: count + 1])
+        return found[np.argsort(-own[found], kind="stable")][:count]
+    return np.argsort(-own, kind="stable")[:count]
 
 
 def _rounded(probability: np.float32) -> float:

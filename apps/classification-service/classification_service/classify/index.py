@@ -1,11 +1,15 @@
 """The title index: nearness of texts to the titles and examples of a taxonomy's codes."""
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.models import NO_PARENT, Taxonomy
+from classification_service.taxonomies.starters import vectors_file
 
 TEMPERATURE = 0.05
 """How fast confidence falls with distance. Chosen by hand between two measured extremes, not fitted to a customer's
@@ -28,47 +32,76 @@ def compute_vectors(taxonomy: Taxonomy, encoder: SentenceEncoder) -> Vectors:
 def load_vectors(taxonomy: Taxonomy, encoder: SentenceEncoder) -> Vectors:
     """The vectors that are shipped if they were made with this encoder, else newly computed ones."""
     if encoder.shipped:
-        return np.asarray(np.load(taxonomy.vectors_file), np.float32)
+        return np.asarray(np.load(vectors_file(taxonomy.name)), np.float32)
     return compute_vectors(taxonomy, encoder)
+
+
+class TextVectors(Protocol):
+    """The vectors of a taxonomy's texts."""
+
+    def nearness(self, vectors: Vectors) -> Vectors:
+        """[vector, text] the dot product of each of `vectors` with that of each text."""
+        ...
+
+
+class FullVectors:
+    """Vectors in memory."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
+
+    def nearness(self, vectors: Vectors) -> Vectors:
+        """See TextVectors."""
+        return vectors @ self._vectors.T
 
 
 class TitleIndex:
     """Probabilities of a taxonomy's codes for vectors of texts."""
 
-    def __init__(self, taxonomy: Taxonomy, vectors: Vectors) -> None:
-        counts = [len(node.texts) for node in taxonomy.nodes]
+    def __init__(self, taxonomy: Taxonomy, vectors: TextVectors) -> None:
         self._vectors = vectors
-        self._starts = np.cumsum([0, *counts[:-1]])
-        self._levels = _levels_upwards(taxonomy)
+        self._starts = taxonomy.text_starts
+        self._levels = _levels_upwards(taxonomy.parents)
 
     def own(self, vectors: Vectors) -> Probabilities:
         """[text, code] the probability that a text belongs to exactly this code, to none below it."""
-        nearness = np.maximum.reduceat(vectors @ self._vectors.T, self._starts, axis=1)
-        weights = np.exp((nearness - nearness.max(axis=1, keepdims=True)) / np.float32(TEMPERATURE))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+        nearness = self._vectors.nearness(vectors)
+        if nearness.shape[1] > len(self._starts):
+            nearness = np.maximum.reduceat(nearness, self._starts, axis=1)
+        nearness -= nearness.max(axis=1, keepdims=True)
+        nearness /= np.float32(TEMPERATURE)
+        weights = np.exp(nearness, out=nearness)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return weights
 
     def subtree(self, own: Probabilities) -> Probabilities:
         """[text, code] the probability that a text belongs to this code or to one below it."""
         total = own.T.copy()
-        for children, parents in self._levels:
-            np.add.at(total, parents, total[children])
+        for level in self._levels:
+            total[level.parents] += np.add.reduceat(total[level.children], level.starts, axis=0)
         return total.T
 
 
-def _levels_upwards(taxonomy: Taxonomy) -> list[tuple[Positions, Positions]]:
-    """(children, their parents) per depth, deepest first."""
-    depths: dict[int, list[int]] = {}
-    for position in range(len(taxonomy.nodes)):
-        depths.setdefault(len(taxonomy.path(position)), []).append(position)
-    below_roots = sorted((depth for depth in depths if depth > 1), reverse=True)
-    return [
-        (np.array(depths[depth]), np.array([_parent(taxonomy, child) for child in depths[depth]]))
-        for depth in below_roots
-    ]
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """Codes of one depth in the order of their parents, and where those of each parent begin."""
+
+    children: Positions
+    parents: Positions
+    starts: Positions
 
 
-def _parent(taxonomy: Taxonomy, position: int) -> int:
-    parent = taxonomy.parents[position]
-    if parent is None:
-        raise ValueError(f"{taxonomy.nodes[position].code} has no parent")
-    return parent
+def _levels_upwards(parents: NDArray[np.int32]) -> list[_Level]:
+    """The levels below the roots, the deepest first."""
+    above = parents.astype(np.int64)
+    depth = np.zeros(len(parents), np.int64)
+    while (deeper := above != NO_PARENT).any():
+        depth += deeper
+        above[deeper] = parents[above[deeper]]
+    return [_level(np.flatnonzero(depth == number), parents) for number in range(int(depth.max(initial=0)), 0, -1)]
+
+
+def _level(codes: Positions, parents: NDArray[np.int32]) -> _Level:
+    children = codes[np.argsort(parents[codes], kind="stable")]
+    distinct, starts = np.unique(parents[children], return_index=True)
+    return _Level(children, distinct.astype(np.int64), starts)

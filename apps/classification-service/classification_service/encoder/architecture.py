@@ -52,6 +52,21 @@ def _norm(name: str) -> dict[str, Shape]:
     return {f"{name}.weight": (HIDDEN,), f"{name}.bias": (HIDDEN,)}
 
 
+def dense_weights() -> list[str]:
+    """Names of the matrices of the linear layers."""
+    return [name for name, shape in weights().items() if name.startswith("encoder.") and len(shape) > 1]
+
+
+def int8_name(name: str) -> str:
+    """What the graph with weights of one byte calls a matrix in whole numbers."""
+    return f"{name}/int8"
+
+
+def scale_name(name: str) -> str:
+    """What the graph with weights of one byte calls the scales of a matrix."""
+    return f"{name}/scale"
+
+
 def offset_marker(name: str) -> str:
     """What stands in the graph for the offset of a weight: as long as the number that will replace it."""
     return hashlib.sha256(name.encode()).hexdigest()[:_MARKER_DIGITS]

@@ -22,20 +22,26 @@ class OnnxBackend:
 
     def __init__(self, folder: Path, threads: int) -> None:
         """Open the encoder in `folder`; raises EncoderFolderError, SafetensorsError."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ONLY_ERRORS
         weights = folder / architecture.WEIGHTS_FILE
-        graph = _graph(weights)
-        folder_of_weights = str(_real_folder(weights))
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder_of_weights)
+        graph = graph_at(_GRAPH, weights)
+        options = session_options(weights, threads)
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def embed(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """See Backend."""
         inputs = {"input_ids": ids, "attention_mask": mask}
         return cast("NDArray[np.float32]", self._session.run(["embedding"], inputs)[0])
+
+
+def session_options(weights: Path, threads: int) -> onnxruntime.SessionOptions:
+    """Options of a session whose graph refers to a weights file; raises EncoderFolderError."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ONLY_ERRORS
+    folder_of_weights = str(_real_folder(weights))
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder_of_weights)
+    return options
 
 
 def _real_folder(weights: Path) -> Path:
@@ -46,10 +52,10 @@ def _real_folder(weights: Path) -> Path:
     return real.parent
 
 
-def _graph(path: Path) -> bytes:
-    """The graph with the place of each weight in the weights file."""
-    graph = _GRAPH.read_bytes()
-    for name, tensor in read_weights(path).items():
+def graph_at(path: Path, weights: Path) -> bytes:
+    """The graph in a file, with the place of each weight in the weights file."""
+    graph = path.read_bytes()
+    for name, tensor in read_weights(weights).items():
         marker, offset = architecture.offset_marker(name), architecture.offset_text(tensor.start)
         graph = graph.replace(marker.encode(), offset.encode())
     return graph

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from classification_service.csv_reader import CsvFile
 from classification_service.errors import ClassificationServiceError
-from classification_service.taxonomies.repository import read_starter
+from classification_service.taxonomies.starters import read_starter
 from classification_service.training.features import normalised
 
 LEVELS = {"segment": 2, "family": 4}

@@ -1,0 +1,152 @@
+"""The taxonomies as people look things up in them: the starters, which are in memory, and the imported, in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from classification_service.taxonomies import repository
+from classification_service.taxonomies.errors import (
+    NoDatabaseError,
+    NotEmbeddedError,
+    StarterVersionError,
+    UnknownCodeError,
+    UnknownTaxonomyError,
+    VersionExistsError,
+)
+from classification_service.taxonomies.models import (
+    CodeChange,
+    CodeDetails,
+    FoundCode,
+    NewVersion,
+    StoredVersion,
+    Taxonomy,
+)
+from classification_service.taxonomies.search import START, SearchPlace, SearchQuery, found
+from classification_service.taxonomies.service import Taxonomies
+from nexus_chassis.unit_of_work import Database
+
+MAX_CHILDREN = 1000
+"""Codes below a code that its own answer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of what changed between two versions, how many codes did in each way, and where the next page begins."""
+
+    counts: Mapping[str, int]
+    items: Sequence[CodeChange]
+    following: str | None
+
+
+class Catalogue:
+    """Looks things up. Methods raise UnknownTaxonomyError where there is no such version. `encoder` is whose vectors count."""
+
+    def __init__(self, loaded: Taxonomies, database: Database | None, encoder: str) -> None:
+        self.starters = loaded.starters
+        self._database = database
+        self._encoder = encoder
+
+    @property
+    def database(self) -> Database:
+        """The database; raises NoDatabaseError where there is none."""
+        if self._database is None:
+            raise NoDatabaseError
+        return self._database
+
+    def starter(self, name: str, version: str) -> Taxonomy | None:
+        """A starter taxonomy; None where the version is none."""
+        return next((one for one in self.starters if (one.name, one.version) == (name, version)), None)
+
+    async def versions(self) -> list[StoredVersion]:
+        """The imported versions, in the order of their import."""
+        if self._database is None:
+            return []
+        async with self._database.read() as connection:
+            return await repository.versions(connection, self._encoder)
+
+    async def stored(self, name: str, version: str) -> StoredVersion:
+        """An imported version; raises StarterVersionError for a starter."""
+        if self.starter(name, version) is not None:
+            raise StarterVersionError(name, version)
+        return await self._stored(name, version)
+
+    async def _stored(self, name: str, version: str) -> StoredVersion:
+        found_version = None
+        if self._database is not None:
+            async with self._database.read() as connection:
+                found_version = await repository.version(connection, self._encoder, name, version)
+        if found_version is None:
+            there = [(one.name, one.version) for one in self.starters]
+            there += [(one.name, one.version) for one in await self.versions()]
+            raise UnknownTaxonomyError(name, version, there)
+        return found_version
+
+    def database_for(self, new: NewVersion) -> Database:
+        """The database to import a version into; raises NoDatabaseError, VersionExistsError for that of a starter."""
+        if self.starter(new.name, new.version) is not None:
+            raise VersionExistsError(new.name, new.version)
+        return self.database
+
+    async def set_default(self, name: str, version: str, switched_by: str) -> None:
+        """Choose the version of requests that name none; raises NoDatabaseError, NotEmbeddedError."""
+        database = self.database
+        if self.starter(name, version) is None:
+            stored = await self._stored(name, version)
+            if left := stored.codes - stored.embedded:
+                raise NotEmbeddedError(name, version, left)
+        async with database.unit_of_work() as work:
+            await repository.set_default(work.connection, name, version, switched_by)
+
+    async def code(self, version: StoredVersion, code: str) -> CodeDetails:
+        """A code of an imported version; raises UnknownCodeError."""
+        async with self.database.read() as connection:
+            details = await repository.code_details(connection, version.id, code, MAX_CHILDREN)
+        if details is None:
+            raise UnknownCodeError(version.name, version.version, code, version.codes, "imported")
+        return details
+
+    async def children(
+        self, name: str, version: str, parent: str | None, *, after: str, limit: int
+    ) -> tuple[Sequence[FoundCode], str | None]:
+        """The codes right below one, or the roots, those after a code; and the `after` of the next page, if there is one."""
+        if (starter := self.starter(name, version)) is not None:
+            places = starter.roots if parent is None else starter.children[starter.get(parent)]
+            nodes = sorted((found(starter.nodes[place]) for place in places), key=lambda node: node.code)
+            rows: Sequence[FoundCode] = [node for node in nodes if node.code > after][: limit + 1]
+        else:
+            stored = await self._stored(name, version)
+            async with self.database.read() as connection:
+                rows = await repository.children(connection, stored.id, parent, after, limit + 1)
+        return rows[:limit], rows[limit - 1].code if len(rows) > limit else None
+
+    async def search(
+        self, name: str, version: str, text: str, *, after: SearchPlace = START, limit: int
+    ) -> tuple[Sequence[FoundCode], SearchPlace | None]:
+        """The codes that a text finds, those after a place; and the place that the next page begins after, if any."""
+        query = SearchQuery.of(text)
+        if not query.terms:
+            return [], None
+        if (starter := self.starter(name, version)) is not None:
+            rows = _search_starter(starter, query, after, limit + 1)
+        else:
+            stored = await self._stored(name, version)
+            async with self.database.read() as connection:
+                rows = await repository.search(connection, stored.id, query, after, limit + 1)
+        following = rows[limit - 1][0] if len(rows) > limit else None
+        return [code for _, code in rows[:limit]], following
+
+    async def changes(self, name: str, version: str, since: str, *, after: str, limit: int) -> Changes:
+        """What changed from the imported version `since` to another; raises StarterVersionError."""
+        before, now = await self.stored(name, since), await self.stored(name, version)
+        async with self.database.read() as connection:
+            counts = await repository.count_changes(connection, before.id, now.id)
+        async with self.database.read() as connection:
+            rows = await repository.changes(connection, before.id, now.id, after, limit + 1)
+        return Changes(counts, rows[:limit], rows[limit - 1].code if len(rows) > limit else None)
+
+
+def _search_starter(
+    starter: Taxonomy, query: SearchQuery, after: SearchPlace, limit: int
+) -> list[tuple[SearchPlace, FoundCode]]:
+    places = ((query.place_of(node), node) for node in starter.nodes)
+    rows = [(place, found(node)) for place, node in places if place is not None and place.key() > after.key()]
+    return sorted(rows, key=lambda row: row[0].key())[:limit]

@@ -1,0 +1,64 @@
+"""The command `import`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.errors import ClassificationServiceError
+from classification_service.progress import Progress
+from classification_service.settings import MIGRATIONS, Settings
+from classification_service.taxonomies.embedding import Embedder
+from classification_service.taxonomies.errors import NoDatabaseError, VersionExistsError
+from classification_service.taxonomies.imports import import_file
+from classification_service.taxonomies.models import ImportedVersion, NewVersion
+from classification_service.taxonomies.starters import STARTER_VERSION
+from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
+from nexus_chassis.postgres import open_database
+from nexus_chassis.settings import PostgresSettings, load
+from nexus_chassis.unit_of_work import Database
+from nexus_chassis.worker_count import automatic_workers
+
+
+class ImportCommandError(ClassificationServiceError):
+    """The file cannot be read, or the database is not there."""
+
+
+def import_taxonomy(path: Path, new: NewVersion) -> None:
+    """Store the file as a version and compute its vectors, with all processors; running services then load it.
+
+    Raises ImportCommandError, TaxonomyFileError, NoDatabaseError, VersionExistsError, ImportRunningError.
+    """
+    settings = load(Settings)
+    if settings.postgres is None:
+        raise NoDatabaseError
+    if new.version == STARTER_VERSION:
+        raise VersionExistsError(new.name, new.version)
+    try:
+        asyncio.run(_import(settings, settings.postgres, path, new))
+    except (ConfigurationError, DatabaseUnavailableError) as error:
+        raise ImportCommandError(str(error)) from None
+
+
+async def _import(settings: Settings, postgres: PostgresSettings, path: Path, new: NewVersion) -> None:
+    async with open_database(postgres, MIGRATIONS) as database:
+        if not database.opened:
+            raise DatabaseUnavailableError(f"PostgreSQL at {postgres.postgres_url} does not answer.")
+        imported = await _store(database, path, new)
+        levels = ", ".join(f"{count} at the level {level}" for level, count in imported.levels.items())
+        sys.stdout.write(f"Stored {new.name} {new.version} from {imported.format}: {imported.codes} codes, {levels}.\n")
+        embedder = Embedder(
+            database, SentenceEncoder(settings.encoder_dir, device=settings.device), threads=automatic_workers()
+        )
+        with Progress(imported.codes, "codes") as progress:
+            await embedder.embed_all(progress.advance)
+        embedder.close()
+
+
+async def _store(database: Database, path: Path, new: NewVersion) -> ImportedVersion:
+    try:
+        file = await asyncio.to_thread(path.open, "rb")
+    except OSError as error:
+        raise ImportCommandError(f"{path} cannot be read: {error.strerror}.") from None
+    with file:
+        return await import_file(database, file, new, "command line")

@@ -1,0 +1,73 @@
+"""Keeps the taxonomies of a worker process as PostgreSQL has them: new versions and defaults, without a restart."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from classification_service.taxonomies import repository
+from classification_service.taxonomies.models import StoredVersion
+from classification_service.taxonomies.packed import PackedTaxonomy, PackedVectors, open_folder
+from classification_service.taxonomies.packing import pack
+from classification_service.taxonomies.service import Taxonomies
+from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
+from nexus_chassis.unit_of_work import Database
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+POLL_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+type OnLoaded = Callable[[PackedTaxonomy, PackedVectors], None]
+"""Called in a thread for each version, before requests can name it."""
+
+
+class Follower:
+    """Loads each version whose vectors by `encoder` are complete; `followed` is True once that was done a first time."""
+
+    def __init__(
+        self, database: Database, taxonomies: Taxonomies, encoder: str, dimension: int, on_loaded: OnLoaded
+    ) -> None:
+        self._database = database
+        self._taxonomies = taxonomies
+        self._encoder = encoder
+        self._dimension = dimension
+        self._on_loaded = on_loaded
+        self._loaded: dict[UUID, PackedTaxonomy] = {}
+        self.followed = False
+
+    async def run(self) -> None:
+        """Follow until the task is cancelled; what is loaded stays while PostgreSQL is away."""
+        fault = ""
+        while True:
+            before, fault = fault, ""
+            try:
+                await self.follow()
+                self.followed = True
+            except (DatabaseUnavailableError, PoolExhaustedError) as error:
+                fault = str(error)
+            except OSError as error:
+                fault = f"the files of a taxonomy cannot be written under /tmp: {error.strerror}. Give it more room"
+            if fault and fault != before:
+                _log.warning("the taxonomies stay as they are, and are looked up again: %s", fault)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def follow(self) -> None:
+        """Load what is new, drop what is gone, and take over the defaults."""
+        async with self._database.read() as connection:
+            versions = await repository.versions(connection, self._encoder)
+        async with self._database.read() as connection:
+            defaults = await repository.defaults(connection)
+        ready = {version.key: version for version in versions if version.embedded == version.codes}
+        loaded = {key: self._loaded.get(key) or await self._load(version) for key, version in ready.items()}
+        self._loaded = loaded
+        self._taxonomies.publish(loaded.values(), defaults)
+
+    async def _load(self, version: StoredVersion) -> PackedTaxonomy:
+        folder = await pack(self._database, version, self._encoder, self._dimension)
+        arrays = await asyncio.to_thread(open_folder, folder)
+        taxonomy = await asyncio.to_thread(PackedTaxonomy, version, arrays)
+        await asyncio.to_thread(self._on_loaded, taxonomy, PackedVectors(arrays))
+        _log.info("loaded the taxonomy %s %s", version.name, version.version, extra={"codes": version.codes})
+        return taxonomy

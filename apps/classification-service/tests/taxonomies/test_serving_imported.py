@@ -1,0 +1,252 @@
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+import numpy as np
+import official_files as files
+import pytest
+from conftest import APP, FIXTURES, client_of, command
+
+from classification_service.classify.index import FullVectors, TitleIndex
+from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.int8_backend import quantise
+from classification_service.taxonomies.packed import PackedVectors
+from classification_service.taxonomies.service import load_starters
+from nexus_testkit.issuer import Issuer
+
+XLSX = files.xlsx([*files.NOTICES, files.WIDE, *files.COMMODITIES])
+SECONDS = 30
+
+
+@pytest.fixture(autouse=True)
+def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+@pytest.fixture
+async def two_workers(
+    issuer: Issuer, database_settings: dict[str, object]
+) -> AsyncIterator[tuple[aiohttp.ClientSession, aiohttp.ClientSession]]:
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(client_of(issuer, "classify", "admin", **database_settings)) for _ in "12"
+        ]
+        yield first, second
+
+
+async def import_(client: aiohttp.ClientSession, content: bytes, taxonomy: str, version: str) -> None:
+    query = {"taxonomy": taxonomy, "version": version}
+    headers = {"Content-Type": "application/octet-stream"}
+    async with client.post("/v1/taxonomies/import", params=query, data=content, headers=headers) as response:
+        assert response.status == 201, await response.text()
+
+
+async def state(client: aiohttp.ClientSession, name: str, version: str) -> dict[str, Any]:
+    async with client.get(f"/v1/taxonomies/{name}/{version}") as response:
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not await holds():  # noqa: ASYNC110  what another process does
+            await asyncio.sleep(0.05)
+
+
+async def until_ready(clients: Iterable[aiohttp.ClientSession], name: str, version: str) -> None:
+    for client in clients:
+
+        async def is_ready(client: aiohttp.ClientSession = client) -> bool:
+            return (await state(client, name, version))["state"] == "ready"
+
+        await until(is_ready)
+
+
+async def classify(client: aiohttp.ClientSession, text: str, taxonomy: str, **options: object) -> tuple[str, str]:
+    body = {"items": [{"text": text}], "taxonomy": taxonomy, **options}
+    async with client.post("/v1/classify", json=body) as response:
+        answer = await response.json()
+        assert response.status == 200, answer
+    return answer["version"], answer["items"][0]["code"]
+
+
+async def choose(client: aiohttp.ClientSession, name: str, version: str) -> int:
+    async with client.put(f"/v1/taxonomies/{name}/default", json={"version": version}) as response:
+        return response.status
+
+
+async def test_every_process_classifies_against_an_imported_version_without_a_restart(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+) -> None:
+    await import_(two_workers[0], XLSX, "unspsc", "26.0801")
+    await until_ready(two_workers, "unspsc", "26.0801")
+    for client in two_workers:
+        assert await classify(client, "electric drill", "unspsc", version="26.0801") == ("26.0801", "27112703")
+        assert await classify(client, "pump for the garden", "unspsc", version="26.0801") == ("26.0801", "40151510")
+        assert (await classify(client, "electric drill", "unspsc"))[0] == "starter-1"
+
+
+async def test_the_default_is_switched_for_every_process_and_back(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+) -> None:
+    await import_(two_workers[0], files.etim_zip(), "etim", "10.0")
+    await until_ready(two_workers, "etim", "10.0")
+    for version in ("10.0", "starter-1"):
+        assert await choose(two_workers[1], "etim", version) == 200
+        for client in two_workers:
+
+            async def follows(client: aiohttp.ClientSession = client, version: str = version) -> bool:
+                return (await classify(client, "jet pump", "etim"))[0] == version
+
+            await until(follows)
+            assert (await state(client, "etim", version))["default"]
+
+
+async def test_synonyms_count_as_much_as_titles(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+) -> None:
+    await import_(two_workers[0], files.etim_zip(), "etim", "10.0")
+    await until_ready(two_workers, "etim", "10.0")
+    body = {"items": [{"text": "Jet pump"}], "taxonomy": "etim", "version": "10.0"}
+    async with two_workers[1].post("/v1/classify", json=body) as response:
+        item = (await response.json())["items"][0]
+    assert (item["code"], item["confidence"] > 0.9) == ("EC011234", True)
+
+
+async def test_a_version_without_all_its_vectors_cannot_become_the_default(
+    issuer: Issuer, database_settings: dict[str, object], postgres_url: str
+) -> None:
+    async with client_of(issuer, "classify", "admin", **database_settings) as client:
+        await import_(client, XLSX, "unspsc", "26.0801")
+        await until_ready([client], "unspsc", "26.0801")
+        connection = await asyncpg.connect(postgres_url)
+        await connection.execute("UPDATE taxonomy_vectors SET codes = codes - 1")
+        await connection.close()
+        body = {"version": "26.0801"}
+        async with client.put("/v1/taxonomies/unspsc/default", json=body) as response:
+            assert (response.status, await response.json()) == (
+                409,
+                {
+                    "type": "urn:nexus:problem:not-embedded",
+                    "title": "The version is not ready",
+                    "status": 409,
+                    "detail": "unspsc 26.0801 is not ready: 1 of its codes have no vectors yet. Try again later.",
+                },
+            )
+        assert await choose(client, "unspsc", "27") == 404
+
+
+async def test_requests_that_run_are_not_disturbed_by_a_switch(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+) -> None:
+    first, second = two_workers
+    await import_(first, XLSX, "unspsc", "26.0801")
+    await until_ready(two_workers, "unspsc", "26.0801")
+    versions = set()
+    for number in range(40):
+        if number % 10 == 0:
+            assert await choose(second, "unspsc", ("26.0801", "starter-1")[number // 10 % 2]) == 200
+        versions.add((await classify(first, "power drill", "unspsc"))[1])
+        await asyncio.sleep(0.06)
+    assert versions == {"27112703"}
+
+
+async def test_a_killed_process_leaves_its_chunk_to_the_others(
+    issuer: Issuer, database_settings: dict[str, object], postgres_url: str
+) -> None:
+    rows = [[f"27{number:06}", f"Tool number {number}"] for number in range(10_101, 12_100) if number % 100]
+    above = {f"{code[:4]}0000" for code, _ in rows} | {f"{code[:6]}00" for code, _ in rows} | {"27000000"}
+    content = files.csv_bytes([["code", "title"], *([code, f"Tools {code}"] for code in sorted(above)), *rows])
+    path = Path(str(database_settings["postgres_password_file"])).with_name("tools.csv")
+    path.write_bytes(content)
+    variables = {
+        "NEXUS_POSTGRES_URL": str(database_settings["postgres_url"]),
+        "NEXUS_POSTGRES_PASSWORD_FILE": str(database_settings["postgres_password_file"]),
+    }
+    program = [sys.executable, "-m", "classification_service", "import", str(path), "--taxonomy=unspsc", "--version=1"]
+    process = await asyncio.create_subprocess_exec(*program, cwd=APP, env={**os.environ, **variables}, stdout=-3)
+    await _until_some_vectors(postgres_url)
+    process.kill()
+    await process.wait()
+    async with client_of(issuer, "classify", "admin", **database_settings) as client:
+        await until_ready([client], "unspsc", "1")
+        assert (await state(client, "unspsc", "1"))["embedded"] == len(above) + len(rows)
+
+
+async def _until_some_vectors(postgres_url: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+
+    async def has_some() -> bool:
+        if await connection.fetchval("SELECT to_regclass('taxonomy_vectors')") is None:
+            return False
+        return bool(await connection.fetchval("SELECT count(*) FROM taxonomy_vectors"))
+
+    await until(has_some)
+    await connection.close()
+
+
+async def test_the_command_imports_and_embeds(
+    database_settings: dict[str, object], tmp_path: Path, postgres_url: str
+) -> None:
+    path = tmp_path / "unspsc.xlsx"
+    path.write_bytes(XLSX)
+    variables = {
+        "NEXUS_POSTGRES_URL": str(database_settings["postgres_url"]),
+        "NEXUS_POSTGRES_PASSWORD_FILE": str(database_settings["postgres_password_file"]),
+    }
+    done = await asyncio.to_thread(command, "import", path, "--taxonomy", "unspsc", "--version", "26.0801", **variables)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Stored unspsc 26.0801 from UNSPSC XLSX: 9 codes, 2 at the level segment, 2 at the level family, 2 at the level class, 3 at the level commodity.\n",
+    )
+    assert done.stderr.startswith("[##############################] 9/9 codes")
+    connection = await asyncpg.connect(postgres_url)
+    assert await connection.fetchval("SELECT sum(codes) FROM taxonomy_vectors") == 9
+    await connection.close()
+    again = await asyncio.to_thread(
+        command, "import", path, "--taxonomy", "unspsc", "--version", "26.0801", **variables
+    )
+    assert (again.returncode, again.stderr) == (
+        1,
+        "classification-service: unspsc 26.0801 is there already. Import the file under another version.\n",
+    )
+
+
+def test_the_command_says_what_it_lacks(tmp_path: Path) -> None:
+    done = command("import", tmp_path / "absent.xlsx", "--taxonomy", "unspsc", "--version", "1")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "classification-service: This service runs without a database. Set NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE to import taxonomies.\n",
+    )
+
+
+def test_vectors_of_one_byte_find_what_full_ones_find(encoder: SentenceEncoder) -> None:
+    texts = [line.split(",")[0] for line in (FIXTURES / "products.csv").read_text().splitlines()[1:]]
+    full = encoder.encode(texts)
+    values, scales = quantise(encoder.for_titles().encode(texts))
+    queries = encoder.encode([f"one {text}" for text in texts])
+    found = PackedVectors({"vectors": values, "scales": scales}).nearness(queries)
+    expected = FullVectors(full).nearness(queries)
+    assert np.abs(found - expected).max() < 0.05
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() == 1
+
+
+def test_probabilities_add_up_along_the_tree(encoder: SentenceEncoder) -> None:
+    taxonomy = load_starters().get("unspsc")
+    vectors = np.random.default_rng(1).standard_normal(
+        (sum(len(node.texts) for node in taxonomy.nodes), encoder.dimension)
+    )
+    index = TitleIndex(taxonomy, FullVectors(vectors.astype(np.float32)))
+    own = index.own(encoder.encode(["ball bearing", str(uuid4())]))
+    total = index.subtree(own)
+    for position in range(len(taxonomy.nodes)):
+        below = sum(total[:, child] for child in taxonomy.children[position])
+        assert np.allclose(total[:, position], own[:, position] + below, atol=1e-6)
+    assert np.allclose(total[:, taxonomy.roots].sum(axis=1), 1, atol=1e-5)
