@@ -15,7 +15,7 @@ from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
 from classification_service.llm import endpoints as llm_endpoints
-from classification_service.llm.opening import Opened, open_language_model
+from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
@@ -84,7 +84,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 classification=ClassificationService(
                     classifier, taxonomies, cache=cache, refinement=_refinement(settings, llm)
                 ),
-                usage=UsageService(database, settings.llm_limits, llm.language_model if llm else None, cache),
+                usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
                 database=database,
             )
             async with _following(settings, database, taxonomies, classifier, health):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from classification_service.cache.service import AnswerCache
-from classification_service.cache.settings import CacheSettings
+from classification_service.settings import CacheSettings
 from nexus_chassis import redis
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.health import Health

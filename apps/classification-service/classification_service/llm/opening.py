@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import import_module
 
+from classification_service.llm.amounts import Limit, Prices
 from classification_service.llm.batches import Batches
 from classification_service.llm.budget import Budget
 from classification_service.llm.service import Choices, LanguageModel
-from classification_service.llm.settings import LlmSettings
+from classification_service.settings import LlmSettings
 from nexus_chassis.background import in_background
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.health import Health
@@ -42,7 +44,7 @@ async def open_language_model(
     client = (await asyncio.to_thread(import_module, "classification_service.llm.client")).OpenAiClient
     api = client(settings.openai_base_url, key, settings.llm_call_seconds)
     model = settings.llm_model or ""
-    budget, prices = Budget(database, settings.llm_limits, model), settings.llm_prices
+    budget, prices = Budget(database, limits_of(settings), model), prices_of(settings)
     tokens = settings.llm_output_tokens
     language_model = LanguageModel(
         api, budget, prices, model, seconds=settings.llm_seconds, output_tokens=tokens, kept=kept
@@ -54,3 +56,24 @@ async def open_language_model(
             yield Opened(language_model, batches)
     finally:
         await api.close()
+
+
+def prices_of(settings: LlmSettings) -> Prices:
+    """Return the prices that are set; those that are not cost nothing."""
+    zero = Decimal(0)
+    return Prices(
+        given=settings.llm_price_input or zero,
+        cached=settings.llm_price_cached or zero,
+        made=settings.llm_price_output or zero,
+        batch=settings.llm_price_batch,
+    )
+
+
+def limits_of(settings: LlmSettings) -> dict[str, Limit]:
+    """Return the budget by period."""
+    return {
+        "day": Limit(requests=settings.llm_day_requests, tokens=settings.llm_day_tokens, cost=settings.llm_day_cost),
+        "month": Limit(
+            requests=settings.llm_month_requests, tokens=settings.llm_month_tokens, cost=settings.llm_month_cost
+        ),
+    }

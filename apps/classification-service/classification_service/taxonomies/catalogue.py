@@ -1,7 +1,6 @@
 """The taxonomies as people look things up in them: the starters, which are in memory, and the imported, in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from classification_service.taxonomies import repository
 from classification_service.taxonomies.errors import (
@@ -13,7 +12,7 @@ from classification_service.taxonomies.errors import (
     VersionExistsError,
 )
 from classification_service.taxonomies.models import (
-    CodeChange,
+    Changes,
     CodeDetails,
     FoundCode,
     NewVersion,
@@ -26,15 +25,6 @@ from nexus_chassis.unit_of_work import Database
 
 MAX_CHILDREN = 1000
 """Codes below a code that its own answer has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A page of what changed between two versions, how many codes did in each way, and where the next page begins."""
-
-    counts: Mapping[str, int]
-    items: Sequence[CodeChange]
-    following: str | None
 
 
 class Catalogue:

@@ -5,6 +5,7 @@ import pytest
 from llm_setup import settings_with_llm, write_secret
 
 from classification_service.app import create_app
+from classification_service.llm.opening import prices_of
 from classification_service.settings import Settings
 from nexus_chassis.errors import ConfigurationError
 
@@ -21,7 +22,7 @@ def test_prices_may_be_nothing(tmp_path: Path) -> None:
     options: dict[str, Any] = settings_with_llm(tmp_path, "http://127.0.0.1:9/v1") | {
         f"llm_price_{kind}": 0 for kind in ("input", "cached", "output")
     }
-    assert Settings(**options).llm_prices.made == 0
+    assert prices_of(Settings(**options)).made == 0
 
 
 @pytest.mark.parametrize("name", ["redis_url", "openai"])

@@ -11,12 +11,12 @@ import aiohttp
 from cachetools import TLRUCache
 
 from nexus_chassis import strict_json
+from nexus_chassis.addresses import is_public
 from nexus_chassis.http import AnswerTooLargeError, read_at_most
 from nexus_chassis.strict_json import InvalidJsonError
 from nexus_gateway.oauth.clients import CODE_GRANTS, MCP_SERVER
 from nexus_gateway.oauth.errors import InvalidClientDocumentError
 from nexus_gateway.oauth.models import Client, ClientKind
-from nexus_gateway.oauth.public_network import is_public
 from nexus_gateway.oauth.redirect_uris import is_acceptable
 
 MAX_ADDRESS = 500

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import patch
 
 from fastapi import FastAPI
 from fastapi.dependencies.utils import get_flat_params
@@ -99,18 +100,17 @@ def describe(package: str) -> Service:
     """Return what the service with this package declares; its application is made, but not started."""
     settings: type[BaseSettings] = importlib.import_module(f"{package}.settings").Settings
     application = importlib.import_module(f"{package}.app")
-    with tempfile.NamedTemporaryFile("w") as secret:
+    with tempfile.NamedTemporaryFile("w") as secret, patch.dict(os.environ, _secret_files(settings, secret.name)):
         secret.write("a-secret")
         secret.flush()
-        _set_secret_files(settings, secret.name)
         app: FastAPI = application.create_app()
     return Service(settings_of(settings), endpoints_of(app), problem_types(_folder(application)))
 
 
-def _set_secret_files(settings: type[BaseSettings], path: str) -> None:
-    for field in settings.model_fields.values():
-        if isinstance(field.default, Path):
-            os.environ[str(field.validation_alias)] = path
+def _secret_files(settings: type[BaseSettings], path: str) -> dict[str, str]:
+    return {
+        str(field.validation_alias): path for field in settings.model_fields.values() if isinstance(field.default, Path)
+    }
 
 
 def _folder(module: ModuleType) -> Path:
