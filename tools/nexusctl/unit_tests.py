@@ -18,7 +18,7 @@ from nexusctl.workspace import ROOT, STATE, load
 
 _CHASSIS = "libs/chassis/src"
 _AT_ONCE = 3  # suites: they wait more than they compute
-_PROCESSES = {"nexus-gateway": 2, "dataflow-service": 2}  # of suites that would still run when the others have ended
+_PROCESSES = {"nexus-gateway": 2}  # of a suite that would still run when all others have ended
 _NO_TESTS_COLLECTED = 5
 _COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped)")
 _FIGURE = re.compile(r"^figure: (.+)$", re.MULTILINE)
