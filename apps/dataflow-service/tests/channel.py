@@ -12,7 +12,7 @@ from nexus_chassis.channels import START, Channel, Position, history, position
 async def published(redis_url: str, count: int, tenant: str | None = None) -> list[Any]:
     """The events of a tenant's channel, once there are `count`; fails after 10 s."""
     channel = Channel.parse("data:product", tenant)
-    async with asyncio.timeout(10), Redis.from_url(redis_url, decode_responses=True) as redis:
+    async with asyncio.timeout(60), Redis.from_url(redis_url, decode_responses=True) as redis:
         while True:
             epoch = (await position(redis, channel)).epoch
             events = await history(redis, channel, Position(epoch, START)) or []
@@ -23,7 +23,7 @@ async def published(redis_url: str, count: int, tenant: str | None = None) -> li
 
 async def shown(database: asyncpg.Connection) -> None:
     """Wait until the feed shows all changes: until no transaction of others on the server is older than them."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await database.fetchval(_SHOWN):  # noqa: ASYNC110 - the database announces nothing
             await asyncio.sleep(0.01)
 

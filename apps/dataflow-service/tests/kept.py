@@ -3,6 +3,8 @@
 from typing import Any
 
 import aiohttp
+import asyncpg
+from channel import shown
 
 
 async def create(client: aiohttp.ClientSession, path: str, **row: object) -> Any:  # noqa: ANN401 - ids of any type
@@ -30,13 +32,15 @@ async def ids(client: aiohttp.ClientSession, path: str, *, deleted: bool = False
     return [row["id"] for row in items]
 
 
-async def latest(client: aiohttp.ClientSession) -> str:
-    """Where the feed ends now."""
+async def latest(client: aiohttp.ClientSession, database: asyncpg.Connection) -> str:
+    """Where the feed ends, once it shows all changes."""
+    await shown(database)
     found: str = (await (await client.get("/v1/changes?after=latest")).json())["next"]
     return found
 
 
-async def changes(client: aiohttp.ClientSession, after: str) -> list[Any]:
-    """What the feed has since."""
+async def changes(client: aiohttp.ClientSession, database: asyncpg.Connection, after: str) -> list[Any]:
+    """What the feed has since, once it shows all changes."""
+    await shown(database)
     items = (await (await client.get(f"/v1/changes?after={after}")).json())["items"]
     return [(change["op"], change["model"], change["id"], change["changed"]) for change in items]

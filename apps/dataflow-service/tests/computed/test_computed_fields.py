@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import asyncpg
 import pytest
 from answers import invalid, problem
+from channel import shown
 from conftest import MakeSettings, serving_models
 from positions import COMPUTED, SENT
 
@@ -54,7 +56,9 @@ async def test_the_values_are_computed_whichever_way_a_row_is_written(positions:
     assert [tuple(item.values()) for item in listed] == [("c x 5", "15", "small"), ("d x 20", "80", "large")]
 
 
-async def test_the_same_row_has_the_same_bytes_everywhere(positions: aiohttp.ClientSession) -> None:
+async def test_the_same_row_has_the_same_bytes_everywhere(
+    positions: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     row = await _create(positions)
     read = await (await positions.get("/v1/orderposition/1")).read()
     assert json.loads(read) == row
@@ -62,6 +66,7 @@ async def test_the_same_row_has_the_same_bytes_everywhere(positions: aiohttp.Cli
     assert await node.read() == read
     assert await (await positions.get("/v1/orderposition")).read() == b'{"items":[%b],"next":null}' % read
     assert await (await positions.get("/v1/orderposition/export")).read() == read + b"\n"
+    await shown(database)
     assert b'"row":%b}' % read in await (await positions.get("/v1/changes")).read()
     listed = await (await positions.get("/v1/orderposition/export?format=csv&fields=label,total,kind")).text()
     assert listed == '"label","total","kind"\r\n"b-8 x 3","0.30","small"\r\n'

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+import asyncpg
 import pytest
 from answers import invalid, problem
+from channel import shown
 from conftest import MakeSettings, serving_models
 from yarl import URL
 
@@ -100,7 +102,7 @@ async def test_an_id_is_never_changed(countries: aiohttp.ClientSession) -> None:
 
 
 async def test_put_creates_a_row_that_is_missing_and_replaces_one_that_is_there(
-    countries: aiohttp.ClientSession,
+    countries: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     created = await countries.put("/v1/country/td", json={"name": "Chad", "area": 1})
     assert (created.status, created.headers["Location"], created.headers["ETag"]) == (201, "country/td", '"1"')
@@ -111,6 +113,7 @@ async def test_put_creates_a_row_that_is_missing_and_replaces_one_that_is_there(
     assert missing.status == 404
     changed = await countries.put("/v1/country/td", json={"name": "x"}, headers={"If-Match": '"1"'})
     assert changed.status == 412
+    await shown(database)
     changes = (await (await countries.get("/v1/changes")).json())["items"]
     assert [(change["op"], change["id"]) for change in changes] == [("create", "td"), ("update", "td")]
 

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 from answers import problem
+from channel import shown
 
 from dataflow_service.records.cascades import MAX_RELATED_ROWS
 
@@ -25,12 +26,14 @@ async def _ids(client: aiohttp.ClientSession, path: str) -> list[Any]:
     return [row["id"] for row in (await (await client.get(f"/v1/{path}")).json())["items"]]
 
 
-async def _changes(client: aiohttp.ClientSession, after: str) -> list[Any]:
+async def _changes(client: aiohttp.ClientSession, database: asyncpg.Connection, after: str) -> list[Any]:
+    await shown(database)
     items = (await (await client.get(f"/v1/changes?after={after}")).json())["items"]
     return [(change["op"], change["model"], change["id"]) for change in items]
 
 
-async def _latest(client: aiohttp.ClientSession) -> str:
+async def _latest(client: aiohttp.ClientSession, database: asyncpg.Connection) -> str:
+    await shown(database)
     latest: str = (await (await client.get("/v1/changes?after=latest")).json())["next"]
     return latest
 
@@ -85,27 +88,29 @@ async def test_a_row_with_referring_rows_stays_where_they_restrict(shop: aiohttp
 
 
 async def test_rows_go_with_the_one_that_they_refer_to_and_the_changes_have_all_of_them(
-    shop: aiohttp.ClientSession,
+    shop: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await _create(shop, "customer", id="c", name="C")
     order, other = [await _create(shop, "salesorder", customer_id="c") for _ in range(2)]
     lines = [await _create(shop, "salesline", order_id=order) for _ in range(2)]
     kept = await _create(shop, "salesline", order_id=other)
-    before = await _latest(shop)
+    before = await _latest(shop, database)
     assert (await shop.delete(f"/v1/salesorder/{order}")).status == 204
     assert await _ids(shop, "salesline") == [kept]
-    assert sorted(await _changes(shop, before)) == [
+    assert sorted(await _changes(shop, database, before)) == [
         *(("delete", "salesline", line) for line in lines),
         ("delete", "salesorder", order),
     ]
 
 
-async def test_a_restriction_behind_rows_that_would_go_keeps_all_of_them(shop: aiohttp.ClientSession) -> None:
+async def test_a_restriction_behind_rows_that_would_go_keeps_all_of_them(
+    shop: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     await _create(shop, "customer", id="c", name="C")
     order = await _create(shop, "salesorder", customer_id="c")
     line = await _create(shop, "salesline", order_id=order)
     remark = await _create(shop, "remark", line_id=line)
-    before = await _latest(shop)
+    before = await _latest(shop, database)
     refused = await problem(await shop.delete(f"/v1/salesorder/{order}"))
     assert (refused["type"], refused["model"], refused["fields"]) == (
         "urn:nexus:problem:row-referenced",
@@ -113,21 +118,23 @@ async def test_a_restriction_behind_rows_that_would_go_keeps_all_of_them(shop: a
         ["line_id"],
     )
     assert (await _ids(shop, "salesorder"), await _ids(shop, "salesline")) == ([order], [line])
-    assert await _changes(shop, before) == []
+    assert await _changes(shop, database, before) == []
     assert (await shop.delete(f"/v1/remark/{remark}")).status == 204
     assert (await shop.delete(f"/v1/salesorder/{order}")).status == 204
 
 
-async def test_a_field_is_set_to_null_in_a_logged_change_with_a_new_version(shop: aiohttp.ClientSession) -> None:
+async def test_a_field_is_set_to_null_in_a_logged_change_with_a_new_version(
+    shop: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     await _create(shop, "customer", id="c", name="C")
     order = await _create(shop, "salesorder", customer_id="c")
     article = await _create(shop, "article", title="A")
     line = await _create(shop, "salesline", order_id=order, article_id=article)
-    before = await _latest(shop)
+    before = await _latest(shop, database)
     assert (await shop.delete(f"/v1/article/{article}")).status == 204
     response = await shop.get(f"/v1/salesline/{line}")
     assert ((await response.json())["article_id"], response.headers["ETag"]) == (None, '"2"')
-    assert await _changes(shop, before) == [("delete", "article", article), ("update", "salesline", line)]
+    assert await _changes(shop, database, before) == [("delete", "article", article), ("update", "salesline", line)]
 
 
 async def test_a_tree_goes_with_its_root(shop: aiohttp.ClientSession) -> None:
@@ -143,13 +150,15 @@ async def test_a_tree_goes_with_its_root(shop: aiohttp.ClientSession) -> None:
     assert (await shop.delete("/v1/folder/self")).status == 204
 
 
-async def test_rows_that_refer_to_each_other_are_deleted_together(shop: aiohttp.ClientSession) -> None:
+async def test_rows_that_refer_to_each_other_are_deleted_together(
+    shop: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     await _create(shop, "hen", id="h")
     await _create(shop, "egg", id="e", hen_id="h")
     assert (await shop.patch("/v1/hen/h", json={"egg_id": "e"})).status == 200
-    before = await _latest(shop)
+    before = await _latest(shop, database)
     assert (await shop.delete("/v1/hen/h")).status == 204
-    assert await _changes(shop, before) == [("delete", "hen", "h"), ("delete", "egg", "e")]
+    assert await _changes(shop, database, before) == [("delete", "hen", "h"), ("delete", "egg", "e")]
 
 
 async def test_a_missing_row_deletes_nothing_and_a_stale_version_neither(shop: aiohttp.ClientSession) -> None:

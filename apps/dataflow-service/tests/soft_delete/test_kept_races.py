@@ -17,14 +17,14 @@ async def test_of_a_hundred_deletions_and_restorations_each_is_one_change_or_non
     kept: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await create(kept, "patron", id="p", name="P")
-    position = await latest(kept)
+    position = await latest(kept, database)
     calls = [
         *(_status(kept.delete("/v1/patron/p")) for _ in range(50)),
         *(_status(kept.post("/v1/patron/p/restore")) for _ in range(50)),
     ]
     counts = Counter(await asyncio.gather(*calls))
     assert counts.keys() <= {204, 200, 404}
-    found = [operation for operation, *_ in await changes(kept, position)]
+    found = [operation for operation, *_ in await changes(kept, database, position)]
     assert (found.count("delete"), found.count("create")) == (counts[204], counts[200])
     assert found == ["delete", "create"] * (len(found) // 2) + ["delete"] * (len(found) % 2)
     version, is_deleted = tuple(

@@ -35,9 +35,9 @@ async def test_rows_of_both_kinds_go_with_a_kept_one_each_in_its_own_way(
     deal, other = await create(kept, "deal", patron_id="p"), await create(kept, "deal", patron_id="q")
     chores = [await create(kept, "chore", deal_id=deal) for _ in range(2)]
     visit = await create(kept, "visit", patron_id="p")
-    position = await latest(kept)
+    position = await latest(kept, database)
     await delete(kept, "patron/p")
-    assert sorted(await changes(kept, position)) == [
+    assert sorted(await changes(kept, database, position)) == [
         *(("delete", "chore", chore, []) for chore in chores),
         ("delete", "deal", deal, []),
         ("delete", "patron", "p", []),
@@ -55,11 +55,13 @@ async def test_rows_of_both_kinds_go_with_a_kept_one_each_in_its_own_way(
     assert await ids(kept, "deal") == [deal, other]
 
 
-async def test_a_live_row_keeps_what_it_refers_to_and_a_deleted_one_does_not(kept: aiohttp.ClientSession) -> None:
+async def test_a_live_row_keeps_what_it_refers_to_and_a_deleted_one_does_not(
+    kept: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
     await create(kept, "patron", id="p", name="P")
     bill = await create(kept, "bill", patron_id="p")
     deal = await create(kept, "deal", patron_id="p")
-    position = await latest(kept)
+    position = await latest(kept, database)
     refused = await problem(await kept.delete("/v1/patron/p"))
     detail = "Rows of bill refer by patron_id to the patron or to rows that would be deleted with it. Delete or change those rows first."
     assert refused == {
@@ -72,7 +74,7 @@ async def test_a_live_row_keeps_what_it_refers_to_and_a_deleted_one_does_not(kep
     }
     bulk = await problem(await kept.post("/v1/patron/bulk?operation=delete", json=[{"id": "p"}]))
     assert bulk == {**refused, "errors": [{"pointer": "/body/0/id", "detail": detail}]}
-    assert (await ids(kept, "deal"), await changes(kept, position)) == ([deal], [])
+    assert (await ids(kept, "deal"), await changes(kept, database, position)) == ([deal], [])
     await delete(kept, f"bill/{bill}")
     await delete(kept, "patron/p")
     assert await problem(await kept.post(f"/v1/bill/{bill}/restore")) == _missing("bill")
@@ -123,15 +125,15 @@ async def test_a_deleted_row_is_listed_with_null_for_a_related_one_that_is_delet
 
 
 async def test_a_region_that_goes_for_good_leaves_kept_rows_without_it_deleted_ones_too(
-    kept: aiohttp.ClientSession,
+    kept: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await create(kept, "region", id="r")
     for store in ("a", "b"):
         await create(kept, "store", id=store, region_id="r")
     await delete(kept, "store/b")
-    position = await latest(kept)
+    position = await latest(kept, database)
     await delete(kept, "region/r")
-    assert sorted(await changes(kept, position)) == [
+    assert sorted(await changes(kept, database, position)) == [
         ("delete", "region", "r", []),
         ("update", "store", "a", ["region_id"]),
     ]

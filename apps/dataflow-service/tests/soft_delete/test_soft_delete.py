@@ -7,6 +7,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import invalid, problem
+from channel import shown
 from kept import changes, create, delete, ids, latest, restore
 
 from nexus_testkit import Issuer
@@ -72,7 +73,7 @@ async def test_a_deleted_row_is_not_changed_and_not_deleted_again(
     gone: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     before = await database.fetchrow("SELECT * FROM patrons WHERE id = 'gone'")
-    position = await latest(gone)
+    position = await latest(gone, database)
     assert await problem(await gone.patch("/v1/patron/gone", json={"name": "n"})) == UNKNOWN
     assert await problem(await gone.delete("/v1/patron/gone")) == UNKNOWN
     for header in ('"1"', '"2"', "*"):
@@ -89,7 +90,7 @@ async def test_a_deleted_row_is_not_changed_and_not_deleted_again(
     node = {"node": "PatronDeleteNode", "parameters": {"id": "gone"}}
     assert (await gone.post("/v1/transactions", json={"operations": [node]})).status == 404
     assert await database.fetchrow("SELECT * FROM patrons WHERE id = 'gone'") == before
-    assert await changes(gone, position) == []
+    assert await changes(gone, database, position) == []
 
 
 async def test_deleted_rows_are_listed_for_those_who_may_write_and_say_since_when(
@@ -121,7 +122,7 @@ async def test_a_model_without_soft_delete_has_no_deleted_rows(gone: aiohttp.Cli
 
 
 async def test_a_restored_row_is_the_same_but_for_its_version_and_the_time_of_the_change(
-    kept: aiohttp.ClientSession,
+    kept: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     await create(kept, "patron", id="gone", name="G", email="g@x.y")
     before = await _get(kept, "/v1/patron/gone")
@@ -135,6 +136,7 @@ async def test_a_restored_row_is_the_same_but_for_its_version_and_the_time_of_th
     assert (await read.read(), read.headers["ETag"]) == (restored, '"3"')
     assert await (await _run(kept, "Read", id="gone")).read() == restored
     assert await (await kept.get("/v1/patron/export")).read() == restored + b"\n"
+    await shown(database)
     feed = await (await kept.get("/v1/changes")).read()
     assert b'"row":' + restored in feed
     assert await problem(await kept.post("/v1/patron/gone/restore")) == NOTHING_DELETED
@@ -142,9 +144,9 @@ async def test_a_restored_row_is_the_same_but_for_its_version_and_the_time_of_th
 
 
 async def test_feed_and_audit_have_a_deletion_and_a_new_row_that_a_restoration_made(
-    kept: aiohttp.ClientSession, issuer: Issuer
+    kept: aiohttp.ClientSession, issuer: Issuer, database: asyncpg.Connection
 ) -> None:
-    position = await latest(kept)
+    position = await latest(kept, database)
     await create(kept, "patron", id="gone", name="G")
     await delete(kept, "patron/gone")
     await restore(kept, "patron/gone")
@@ -153,7 +155,7 @@ async def test_feed_and_audit_have_a_deletion_and_a_new_row_that_a_restoration_m
         ("delete", "patron", "gone", []),
         ("create", "patron", "gone", ["deleted_at"]),
     ]
-    assert await changes(kept, position) == expected
+    assert await changes(kept, database, position) == expected
     items = (await _get(kept, f"/v1/changes?after={position}"))["items"]
     assert [item["row"] and item["row"]["deleted_at"] for item in items] == [None, None, None]
     assert (items[1]["row"], items[2]["row"]["name"]) == (None, "G")
