@@ -42,6 +42,7 @@ ENDS = {
         EX_CONFIG,
         secret_files(
             ("NEXUS_REDIS_PASSWORD_FILE", "mcp_redis_password"),
+            ("NEXUS_POSTGRES_PASSWORD_FILE", "mcp_db_password"),
             ("NEXUS_CLIENT_SECRET_FILE", "mcp_client_secret"),
         ),
     ),
