@@ -221,8 +221,8 @@ async def test_questions_that_are_open_when_the_time_is_over_are_left(postgres_u
     async with database_at(postgres_url) as database, running_openai() as stub:
         stub.faults.extend([openai_stub.hang] * (CONCURRENCY - 1))
         started = time.monotonic()
-        choices = await ask(database, stub, [str(number) for number in range(CONCURRENCY + 10)], seconds=1)
-        assert time.monotonic() - started < 3
+        choices = await ask(database, stub, [str(number) for number in range(CONCURRENCY + 10)], seconds=4)
+        assert time.monotonic() - started < 12
         assert choices.count(Choice(Outcome.LATE)) == CONCURRENCY - 1
         assert choices.count(FIRST) == 11
         assert stub.most_under_way <= CONCURRENCY
