@@ -7,3 +7,10 @@ class SandboxUnavailableError(Exception):
     def __init__(self, missing: list[str]) -> None:
         super().__init__(f"Runs cannot be confined here: this machine lacks {' and '.join(missing)}.")
         self.missing = missing
+
+
+class ForkServerGoneError(Exception):
+    """The process that runs are forked from ended or did not start: it has logged why on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__("The process that starts runs ended. Start the run again.")

@@ -17,10 +17,10 @@ _PATH_BENEATH = 1
 _ALL_FILE_ACCESS = (1 << 16) - 1
 _ALL_TCP = 0b11  # bind, connect
 _ALL_SCOPES = 0b11  # abstract sockets, signals
-_WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_DIR, _REMOVE_FILE = 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5
-_MAKE_DIR, _MAKE_FILE, _TRUNCATE = 1 << 7, 1 << 8, 1 << 14
+_WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_FILE = 1 << 1, 1 << 2, 1 << 3, 1 << 5
+_MAKE_FILE, _TRUNCATE = 1 << 8, 1 << 14
 _READ = _READ_FILE | _READ_DIR
-_WRITE = _READ | _WRITE_FILE | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_FILE | _TRUNCATE
+_WRITE = _READ | _WRITE_FILE | _REMOVE_FILE | _MAKE_FILE | _TRUNCATE
 
 
 def abi() -> int:
@@ -32,9 +32,9 @@ def abi() -> int:
 
 
 def restrict(readable: Iterable[Path], writable: Path) -> None:
-    """Leave this process nothing but reading `readable`, and the directory `writable`, in which it makes no links.
+    """Leave this process nothing but reading `readable`, and the directory `writable`.
 
-    No program can be executed. The process must have no_new_privs. Raises OSError.
+    There it makes files, but no links, and no directories, so that what is in it can be counted. No program can be executed. The process must have no_new_privs. Raises OSError.
     """
     handled = struct.pack("QQQ", _ALL_FILE_ACCESS, _ALL_TCP, _ALL_SCOPES)
     ruleset = syscall(_CREATE_RULESET, create_string_buffer(handled, len(handled)), len(handled), 0)

@@ -73,10 +73,10 @@ def _end_with(parent: int) -> None:
 
 
 def _limit(limits: Limits) -> None:
-    """Set hard limits. Processes: none, because the kernel counts those of this user in all containers."""
+    """Set limits that cannot be raised. Processes: none, as the kernel counts those of this user in all containers."""
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))  # SIGXCPU, then SIGKILL
     for kind, limit in (
         (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_seconds),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_NPROC, 0),

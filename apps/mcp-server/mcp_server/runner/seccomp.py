@@ -28,8 +28,8 @@ _PERMITTED = {
     # files, which Landlock limits
     "read": 0, "write": 1, "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "lseek": 8, "pread64": 17,
     "pwrite64": 18, "readv": 19, "writev": 20, "access": 21, "sendfile": 40, "fsync": 74, "fdatasync": 75,
-    "truncate": 76, "ftruncate": 77, "getcwd": 79, "chdir": 80, "rename": 82, "mkdir": 83, "rmdir": 84, "unlink": 87,
-    "readlink": 89, "getdents64": 217, "openat": 257, "mkdirat": 258, "newfstatat": 262, "unlinkat": 263,
+    "truncate": 76, "ftruncate": 77, "getcwd": 79, "rename": 82,   "unlink": 87,
+    "readlink": 89, "getdents64": 217, "openat": 257,  "newfstatat": 262, "unlinkat": 263,
     "renameat": 264, "readlinkat": 267, "faccessat": 269, "renameat2": 316, "copy_file_range": 326, "statx": 332,
     "faccessat2": 439,
     # memory

@@ -124,6 +124,11 @@ def make_a_hard_link(facts: dict[str, Any]) -> None:
 
 
 @attack
+def make_a_directory(_facts: dict[str, Any]) -> None:
+    Path("made").mkdir()
+
+
+@attack
 def move_a_file_in_from_outside(facts: dict[str, Any]) -> None:
     Path(facts["movable"]).rename("moved")
 
