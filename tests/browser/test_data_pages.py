@@ -37,7 +37,11 @@ def test_the_keyboard_alone_signs_in_and_walks_to_a_row(visitor: Visitor, person
     assert visitor.path == "/login"
     visitor.type("Tab", "Tab", "Tab", person.name, "Tab", person.password, "Enter")
     visitor.page.wait_for_url(f"**{MODELS}")
-    type_after_navigation(visitor, person, "Tab")
+    type_after_navigation(visitor, person)
+    visitor.type("Tab")
+    for model in ("Attribute", "Category", "Document", "PriceItem", "PriceList"):
+        assert visitor.focused() == f'link "{model}"'
+        visitor.type("Tab", "Tab")
     assert visitor.focused() == 'link "Product"'
     visitor.type("Enter")
     visitor.page.wait_for_url(f"**{PRODUCT}")

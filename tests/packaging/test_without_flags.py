@@ -38,7 +38,13 @@ ENDS = {
             ("NEXUS_CLIENT_SECRET_FILE", "mcp_client_secret"),
         ),
     ),
-    "mcp-server": (EX_CONFIG, secret_files(("NEXUS_CLIENT_SECRET_FILE", "mcp_client_secret"))),
+    "mcp-server": (
+        EX_CONFIG,
+        secret_files(
+            ("NEXUS_REDIS_PASSWORD_FILE", "mcp_redis_password"),
+            ("NEXUS_CLIENT_SECRET_FILE", "mcp_client_secret"),
+        ),
+    ),
     "dataflow-service": (
         EX_CONFIG,
         secret_files(

@@ -120,7 +120,7 @@ def test_connections_of_four_replicas_fit_into_the_database(compose: Compose) ->
     document = compose("config").out
     (limit,) = (int(number) for number in re.findall(r"max_connections=(\d+)$", document, re.MULTILINE))
     replicas = 4 * document.count("NEXUS_POSTGRES_URL: ")
-    assert replicas == 8
+    assert replicas == 12
     assert replicas * CONNECTIONS_OF_A_REPLICA + CONNECTIONS_OF_THE_SUPERUSER + 1 <= limit
     processes = {int(number) for number in re.findall(r"pids_limit: (\d+)", document)}
     assert limit + 50 <= max(processes)

@@ -1,50 +1,115 @@
-"""The application: tools, reached by MCP over HTTP and WebSocket. Everything is wired here."""
+"""The application: tools, resources and prompts, reached by MCP over HTTP and WebSocket. Everything is wired here."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import aiohttp
 from fastapi import FastAPI
+from redis.asyncio import Redis
 
 from mcp_server import __version__
+from mcp_server.catalogue import Catalogue
+from mcp_server.completion.handlers import CompletionHandlers
 from mcp_server.context import Context
 from mcp_server.discovery import endpoints as discovery_endpoints
 from mcp_server.discovery.service import ResourceMetadata
+from mcp_server.dispatch.elsewhere import CANCEL, REPLY, Elsewhere
+from mcp_server.dispatch.in_flight import InFlight
+from mcp_server.dispatch.logging import set_level
+from mcp_server.dispatch.questions import Questions
 from mcp_server.dispatch.router import MethodRouter
+from mcp_server.dispatch.streams import Streams
 from mcp_server.limits import LIMITS
+from mcp_server.notices import topics
+from mcp_server.notices.listen import SubscriptionHandlers
+from mcp_server.notices.service import Notices
 from mcp_server.problems import PROBLEMS
-from mcp_server.settings import Settings
+from mcp_server.prompts.handlers import PromptHandlers
+from mcp_server.prompts.service import PromptService
+from mcp_server.prompts.stack import stack_prompts
+from mcp_server.protocol.capabilities import TASKS
+from mcp_server.protocol.request_state import StateSealer
+from mcp_server.resources.handlers import ResourceHandlers
+from mcp_server.resources.service import ResourceService
+from mcp_server.resources.stack import StackResources
+from mcp_server.sessions import endpoints as session_endpoints
+from mcp_server.sessions.repository import SessionRepository
+from mcp_server.sessions.service import ENDED, IDLE_SECONDS, SessionService
+from mcp_server.settings import MIGRATIONS, Settings
+from mcp_server.tasks.handlers import TaskHandlers
+from mcp_server.tasks.repository import TaskRepository
+from mcp_server.tasks.service import TaskService
 from mcp_server.tools import endpoints as tool_endpoints
 from mcp_server.tools.builtin.classification import classification_tools
 from mcp_server.tools.builtin.products import product_tools
+from mcp_server.tools.catalogues import Catalogues
 from mcp_server.tools.handlers import ToolHandlers
+from mcp_server.tools.management import ToolManagement
+from mcp_server.tools.registered import ToolMaker
 from mcp_server.tools.registry import ToolRegistry
+from mcp_server.tools.rounds import UsedRounds
 from mcp_server.tools.service import ToolService
 from mcp_server.transports import http, websocket
-from mcp_server.transports.auth import SCOPE, Authenticator
+from mcp_server.transports.auth import SCOPE, Authenticator, Hosts
 from mcp_server.upstream.client import Upstream
+from mcp_server.upstream.hosts import Allowlist
+from mcp_server.upstream.rate_limits import CallLimiter
+from mcp_server.upstream.rates import RateClasses
+from mcp_server.upstream.secrets import ToolSecrets
 from mcp_server.upstream.token_exchange import TokenExchange
+from mcp_server.upstream.tool_http import ToolHttp, create_outside_session
 from nexus_chassis.app import Lifespan, build_app
+from nexus_chassis.background import in_background
 from nexus_chassis.health import Health
 from nexus_chassis.http import create_http_session
 from nexus_chassis.origins import Origins
+from nexus_chassis.postgres import open_database
+from nexus_chassis.redis import check as check_redis
+from nexus_chassis.redis import create_follower, create_redis
 from nexus_chassis.revocations import Revocations, follow_revocations
+from nexus_chassis.runtime import Runtime, runtime_of
 from nexus_chassis.settings import load, read_secret
 from nexus_chassis.tokens import TokenVerifier
+from nexus_chassis.unit_of_work import Database
 
 # Longest calls of the services; those of the last two agree with the gateway's routes.
 GATEWAY_SECONDS = 5.0
 CLASSIFICATION_SECONDS = 120.0
 DATAFLOW_SECONDS = 30.0
 
+_CAPABILITIES = {
+    "tools": {"listChanged": True},
+    "resources": {"subscribe": True, "listChanged": True},
+    "prompts": {"listChanged": True},
+    "completions": {},
+    "logging": {},
+}
 _INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
     "list_products and get_product read the stored products."
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make the application; without `settings` they are read from the environment."""
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """The other services of the stack."""
+
+    gateway: Upstream
+    classification: Upstream
+    dataflow: Upstream
+
+
+type MakeCatalogue = Callable[[Upstreams, "Notices"], Catalogue]
+
+
+def create_app(settings: Settings | None = None, make_catalogue: MakeCatalogue | None = None) -> FastAPI:
+    """Make the application; without `settings` they are read from the environment.
+
+    `make_catalogue` returns what is offered; without it, that is what works on the stack.
+    """
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
     revocations = Revocations()
@@ -52,34 +117,69 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan(settings, health, verifier, revocations),
+        lifespan=_lifespan(settings, health, verifier, revocations, make_catalogue or stack_catalogue),
         health=health,
-        routers=[http.router, websocket.router, tool_endpoints.router, discovery_endpoints.router],
+        routers=[
+            http.router,
+            websocket.router,
+            tool_endpoints.router,
+            session_endpoints.router,
+            discovery_endpoints.router,
+        ],
         problems=PROBLEMS,
         limits=LIMITS,
-        origins=Origins.parse(settings.allowed_origins),
+        origins=_origins(settings),
         verifier=verifier,
     )
 
 
-def _lifespan(settings: Settings, health: Health, verifier: TokenVerifier, revocations: Revocations) -> Lifespan:
+def stack_catalogue(upstreams: Upstreams, _notices: Notices) -> Catalogue:
+    """Return what works on the stack."""
+    classification, dataflow = upstreams.classification, upstreams.dataflow
+    resources = StackResources(dataflow, classification)
+    return Catalogue(
+        tools=[*classification_tools(classification), *product_tools(dataflow)],
+        resources=resources.resources(),
+        templates=resources.templates(),
+        prompts=stack_prompts(dataflow.scope, classification.scope),
+        instructions=_INSTRUCTIONS,
+    )
+
+
+def _lifespan(
+    settings: Settings,
+    health: Health,
+    verifier: TokenVerifier,
+    revocations: Revocations,
+    make_catalogue: MakeCatalogue,
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with create_http_session() as session, follow_revocations(settings.revocations_url, revocations):
-            gateway, classification, dataflow = upstreams(settings, session)
-            for upstream in (classification, dataflow, gateway):
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(create_http_session())
+            database = await stack.enter_async_context(
+                open_database(settings, MIGRATIONS, workers=settings.workers, row_security=True)
+            )
+            redis = await stack.enter_async_context(create_redis(settings))
+            notices = Notices(redis, await stack.enter_async_context(create_follower(settings)))
+            await stack.enter_async_context(follow_revocations(settings.revocations_url, revocations))
+            upstreams = connect(settings, session)
+            for upstream in (upstreams.classification, upstreams.dataflow, upstreams.gateway):
                 health.add(upstream.name, upstream.check, critical=False)
-            app.state.context = _context(settings, verifier, revocations, classification, dataflow)
+            health.add("postgres", database.check, critical=False)
+            health.add("redis", lambda: check_redis(redis), critical=False)
+            await stack.enter_async_context(in_background(notices.follow()))
+            wiring = _Wiring(settings, runtime_of(app), redis, database, notices, revocations, verifier)
+            app.state.context = await wiring.context(make_catalogue(upstreams, notices), upstreams, stack)
             yield
 
     return lifespan
 
 
-def upstreams(settings: Settings, session: aiohttp.ClientSession) -> tuple[Upstream, Upstream, Upstream]:
+def connect(settings: Settings, session: aiohttp.ClientSession) -> Upstreams:
     """Return the gateway, classification-service and dataflow-service."""
-    secret = read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
-    tokens = TokenExchange(session, settings.gateway_url, settings.client_id, secret)
-    return (
+    tokens = TokenExchange(session, settings.gateway_url, settings.client_id, _client_secret(settings))
+    return Upstreams(
         Upstream("nexus-gateway", settings.gateway_url, SCOPE, session, tokens, GATEWAY_SECONDS),
         Upstream(
             "classification-service", settings.classification_url, "classify", session, tokens, CLASSIFICATION_SECONDS
@@ -88,29 +188,108 @@ def upstreams(settings: Settings, session: aiohttp.ClientSession) -> tuple[Upstr
     )
 
 
-def _context(
-    settings: Settings,
-    verifier: TokenVerifier,
-    revocations: Revocations,
-    classification: Upstream,
-    dataflow: Upstream,
-) -> Context:
-    registry = ToolRegistry([*classification_tools(classification), *product_tools(dataflow)])
-    tools = ToolService(registry)
-    metadata = ResourceMetadata(settings.public_url, settings.issuer, {SCOPE, *registry.scopes})
-    return Context(
-        authenticator=Authenticator(verifier, Origins.parse(settings.allowed_origins), metadata.address),
-        metadata=metadata,
-        methods=_methods(ToolHandlers(tools)),
-        revocations=revocations,
-        tools=tools,
-    )
+def _client_secret(settings: Settings) -> str:
+    return read_secret(settings.client_secret_file, "NEXUS_CLIENT_SECRET_FILE")
 
 
-def _methods(tools: ToolHandlers) -> MethodRouter:
-    return MethodRouter(
-        {"tools/list": tools.list_tools, "tools/call": tools.call_tool},
-        version=__version__,
-        capabilities={"tools": {}},
-        instructions=_INSTRUCTIONS,
-    )
+def _origins(settings: Settings) -> Origins:
+    own = urlsplit(settings.public_url)
+    return Origins.parse(f"{settings.allowed_origins} {own.scheme}://{own.netloc}".lower())
+
+
+def _hosts(settings: Settings) -> Hosts:
+    own = urlsplit(settings.public_url).hostname or ""
+    return Hosts(frozenset(filter(None, [own, *re.split(r"[\s,]+", settings.allowed_hosts.lower())])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wiring:
+    """Makes the services out of the stores."""
+
+    settings: Settings
+    runtime: Runtime
+    redis: Redis
+    database: Database
+    notices: Notices
+    revocations: Revocations
+    verifier: TokenVerifier
+
+    async def context(self, catalogue: Catalogue, upstreams: Upstreams, stack: AsyncExitStack) -> Context:
+        registry = ToolRegistry(catalogue.tools)
+        maker = await self._tool_maker(upstreams, stack)
+        catalogues = Catalogues(registry, self.database, maker.make, self.notices)
+        await stack.enter_async_context(in_background(catalogues.keep()))
+        tools = ToolService(catalogues, UsedRounds(self.redis))
+        tasks = TaskService(TaskRepository(self.redis), self.notices, self.runtime.admission, tools.run)
+        stack.push_async_callback(tasks.close)
+        await stack.enter_async_context(in_background(tasks.keep()))
+        sessions = SessionService(SessionRepository(self.redis, IDLE_SECONDS), self.notices)
+        questions, in_flight = Questions(), InFlight()
+        elsewhere = Elsewhere(self.redis, self.notices, questions, in_flight)
+        for topic, listener in (
+            (ENDED, sessions.on_change),
+            (CANCEL, elsewhere.on_cancel),
+            (REPLY, elsewhere.on_reply),
+            (topics.TOOLS, catalogues.on_change),
+        ):
+            stack.enter_context(self.notices.listening(listener, topic))
+        metadata = ResourceMetadata(self.settings.public_url, self.settings.issuer, {SCOPE, *registry.scopes})
+        return Context(
+            authenticator=Authenticator(
+                self.verifier, _hosts(self.settings), _origins(self.settings), metadata.address
+            ),
+            elsewhere=elsewhere,
+            in_flight=in_flight,
+            metadata=metadata,
+            methods=self._methods(catalogue, tools, tasks),
+            notices=self.notices,
+            questions=questions,
+            revocations=self.revocations,
+            sessions=sessions,
+            streams=Streams(),
+            tool_management=ToolManagement(self.database, catalogues, maker, self.notices, upstreams.gateway.document),
+            tools=tools,
+        )
+
+    async def _tool_maker(self, upstreams: Upstreams, stack: AsyncExitStack) -> ToolMaker:
+        allowlist = Allowlist.parse(self.settings.tool_hosts)
+        outside = await stack.enter_async_context(create_outside_session(allowlist))
+        services = {one.name: one for one in (upstreams.gateway, upstreams.dataflow, upstreams.classification)}
+        http = ToolHttp(outside, allowlist, services, ToolSecrets(self.settings.tool_secrets))
+        return ToolMaker(http, CallLimiter(self.redis, RateClasses.parse(self.settings.tool_rates)))
+
+    def _methods(self, catalogue: Catalogue, tools: ToolService, tasks: TaskService) -> MethodRouter:
+        resource_service = ResourceService(catalogue.resources, catalogue.templates)
+        prompt_service = PromptService(catalogue.prompts)
+        of_tools, of_tasks = ToolHandlers(tools, tasks), TaskHandlers(tasks)
+        of_resources, of_prompts = ResourceHandlers(resource_service), PromptHandlers(prompt_service)
+        completion = CompletionHandlers({"ref/prompt": prompt_service, "ref/resource": resource_service})
+        subscriptions = SubscriptionHandlers(self.notices, tasks, self.runtime.drain, self.revocations)
+        return MethodRouter(
+            {
+                "tools/list": of_tools.list_tools,
+                "tools/call": of_tools.call_tool,
+                "resources/list": of_resources.list_resources,
+                "resources/templates/list": of_resources.list_templates,
+                "resources/read": of_resources.read,
+                "prompts/list": of_prompts.list_prompts,
+                "prompts/get": of_prompts.get,
+                "completion/complete": completion.complete,
+            },
+            of_handshake={
+                "logging/setLevel": set_level,
+                "resources/subscribe": of_resources.subscribe,
+                "resources/unsubscribe": of_resources.unsubscribe,
+            },
+            of_stateless={
+                "subscriptions/listen": subscriptions.listen,
+                "tasks/get": of_tasks.get,
+                "tasks/update": of_tasks.update,
+                "tasks/cancel": of_tasks.cancel,
+            },
+            version=__version__,
+            capabilities=_CAPABILITIES,
+            extensions={TASKS: {}},
+            instructions=catalogue.instructions,
+            sealer=StateSealer(_client_secret(self.settings)),
+        )

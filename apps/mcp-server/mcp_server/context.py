@@ -8,7 +8,14 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from mcp_server.discovery.service import ResourceMetadata
+    from mcp_server.dispatch.elsewhere import Elsewhere
+    from mcp_server.dispatch.in_flight import InFlight
+    from mcp_server.dispatch.questions import Questions
     from mcp_server.dispatch.router import MethodRouter
+    from mcp_server.dispatch.streams import Streams
+    from mcp_server.notices.service import Notices
+    from mcp_server.sessions.service import SessionService
+    from mcp_server.tools.management import ToolManagement
     from mcp_server.tools.service import ToolService
     from mcp_server.transports.auth import Authenticator
     from nexus_chassis.revocations import Revocations
@@ -19,9 +26,16 @@ class Context:
     """The services of the application."""
 
     authenticator: "Authenticator"
+    elsewhere: "Elsewhere"
+    in_flight: "InFlight"
     metadata: "ResourceMetadata"
     methods: "MethodRouter"
+    notices: "Notices"
+    questions: "Questions"
     revocations: "Revocations"
+    sessions: "SessionService"
+    streams: "Streams"
+    tool_management: "ToolManagement"
     tools: "ToolService"
 
 

@@ -14,6 +14,16 @@ INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
     "list_products and get_product read the stored products."
 )
+METHODS = "tools/list, tools/call, resources/list, resources/templates/list, resources/read, prompts/list, prompts/get, completion/complete"
+HANDSHAKE_METHODS = f"initialize, ping, {METHODS}, logging/setLevel, resources/subscribe, resources/unsubscribe"
+MODERN_METHODS = f"server/discover, {METHODS}, subscriptions/listen, tasks/get, tasks/update, tasks/cancel"
+CAPABILITIES = {
+    "tools": {"listChanged": True},
+    "resources": {"subscribe": True, "listChanged": True},
+    "prompts": {"listChanged": True},
+    "completions": {},
+    "logging": {},
+}
 MODERN_META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -41,7 +51,8 @@ def message(method: str, params: Mapping[str, Any] | None = None, message_id: in
 def modern_headers(method: str, params: Mapping[str, Any]) -> dict[str, str]:
     """What a client of 2026-07-28 sends along on HTTP."""
     headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method}
-    return {**headers, "Mcp-Name": params["name"]} if method == "tools/call" else headers
+    names = [params[key] for key in ("name", "uri", "taskId") if key in params]
+    return {**headers, "Mcp-Name": names[0]} if names else headers
 
 
 async def _read_whole(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -57,8 +68,9 @@ def http_client(url: str, headers: Mapping[str, str] | None = None) -> aiohttp.C
 
 
 def error_response(code: int, text: str, message_id: object = 1, **data: object) -> dict[str, Any]:
-    """The response to a request that failed."""
-    return {"jsonrpc": "2.0", "id": message_id, "error": {"code": code, "message": text, **data}}
+    """The response to a request that failed, or with `message_id` None to a message without a readable id."""
+    known = {} if message_id is None else {"id": message_id}
+    return {"jsonrpc": "2.0", **known, "error": {"code": code, "message": text, **data}}
 
 
 async def post(client: aiohttp.ClientSession, body: object, **headers: str) -> tuple[int, Any]:
@@ -69,24 +81,27 @@ async def post(client: aiohttp.ClientSession, body: object, **headers: str) -> t
 
 
 class HandshakeHttp:
-    """Revision 2025-11-25 over HTTP."""
+    """Revision 2025-11-25 over HTTP: with a session once it is open, without one before."""
 
     result_extras: Mapping[str, Any] = {}
 
     def __init__(self, client: aiohttp.ClientSession) -> None:
         self._client = client
+        self.session: dict[str, str] = {}
 
-    async def open(self) -> None:
+    async def open(self, capabilities: Mapping[str, Any] | None = None) -> None:
         """Begin as a client of this era does."""
-        response = await self._client.post("/mcp", json=message("initialize", INITIALIZE))
+        params = {**INITIALIZE, "capabilities": dict(capabilities or {})}
+        response = await self._client.post("/mcp", json=message("initialize", params))
         assert response.status == 200
+        self.session = {"Mcp-Session-Id": response.headers["Mcp-Session-Id"]}
         response = await self._client.post(
             "/mcp", json=message("notifications/initialized", message_id=None), headers=self._headers()
         )
         assert (response.status, await response.read()) == (202, b"")
 
     def _headers(self) -> dict[str, str]:
-        return {"MCP-Protocol-Version": "2025-11-25"}
+        return {"MCP-Protocol-Version": "2025-11-25", **self.session}
 
     async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request and return the response."""
@@ -109,9 +124,11 @@ class ModernHttp:
     async def open(self) -> None:
         """There is nothing to begin."""
 
-    async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request and return the response."""
-        full = {**(params or {}), "_meta": MODERN_META}
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, meta: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Send a request, with more members of `_meta`, and return the response."""
+        full = {**(params or {}), "_meta": {**MODERN_META, **(meta or {})}}
         response = await self._client.post("/mcp", json=message(method, full), headers=modern_headers(method, full))
         return dict(await response.json())
 
@@ -149,9 +166,11 @@ class ModernWebSocket:
         """Connect."""
         self.socket = await self._client.ws_connect("/mcp", protocols=["mcp"], max_msg_size=0)
 
-    async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request and return the response."""
-        await self.socket.send_json(message(method, {**(params or {}), "_meta": MODERN_META}))
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, meta: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Send a request, with more members of `_meta`, and return the response."""
+        await self.socket.send_json(message(method, {**(params or {}), "_meta": {**MODERN_META, **(meta or {})}}))
         return dict(await self.socket.receive_json(timeout=60))
 
 

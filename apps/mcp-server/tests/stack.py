@@ -17,6 +17,8 @@ from nexus_testkit import Issuer
 SECRET = "s3cret+/% :"
 PRODUCT = {"id": 1, "name": "Hex nut M8", "unspsc_code": None, "etim_class": None}
 
+TAXONOMIES = (("unspsc", "26.0"), ("unspsc", "starter"), ("etim", "9.0"))
+
 type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -53,6 +55,10 @@ class Stack:
         app.router.add_post("/v1/classify", self._classify)
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/v1/models/{name}", self._model)
+        app.router.add_get("/v1/taxonomies", self._taxonomies)
+        app.router.add_get("/v1/taxonomies/{name}/{version}/codes/{code}", self._code)
         app.router.add_get("/readyz", self._ready)
         return app
 
@@ -101,6 +107,23 @@ class Stack:
             return web.json_response(PRODUCT)
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
         return web.json_response(problem, status=404, content_type="application/problem+json")
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "dataflow-service")
+        return web.json_response({"items": [{"name": "Product"}, {"name": "Price"}]})
+
+    async def _model(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "dataflow-service")
+        return web.json_response({"name": request.match_info["name"], "path": request.raw_path})
+
+    async def _taxonomies(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "classification-service")
+        loaded = [{"name": name, "version": version} for name, version in TAXONOMIES]
+        return web.json_response({"taxonomies": loaded})
+
+    async def _code(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "classification-service")
+        return web.json_response(dict(request.match_info))
 
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})

@@ -8,6 +8,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from nexus_chassis.admission import Admission
+from nexus_chassis.limits import Limits
+from nexus_chassis.problems import Problem
 from nexus_testkit import Issuer, serving
 
 
@@ -133,3 +136,14 @@ async def test_websockets_have_a_limit_of_their_own(narrow: str, http: aiohttp.C
         async with http.ws_connect(f"{narrow}/ws") as again:
             await again.send_str("still served")
             assert await again.receive_str() == "still served"
+
+
+async def test_a_request_that_ends_early_leaves_its_place_once() -> None:
+    admission = Admission(Limits(running=1, waiting=0))
+    ticket = await admission.enter()
+    ticket.close()
+    ticket.close()
+    held = await admission.enter()
+    with pytest.raises(Problem):
+        await admission.enter()
+    held.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nexus_chassis.strict_json import InvalidJsonError, loads
+from nexus_chassis.strict_json import DuplicateNameError, InvalidJsonError, loads
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,8 @@ def test_every_value_of_the_fuzzed_texts_is_read_as_the_standard_reader_does_or_
                 except InvalidJsonError:
                     continue
                 assert value == json.loads(changed)
+
+
+def test_a_duplicate_name_is_an_error_of_its_own() -> None:
+    with pytest.raises(DuplicateNameError):
+        loads('{"a": 1, "a": 2}')

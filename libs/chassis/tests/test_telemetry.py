@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from starlette.types import Message, Receive, Scope, Send
 
 from nexus_chassis import logs, otlp, telemetry
-from nexus_chassis.telemetry import TelemetryMiddleware, TrustsPeer, current_traceparent
+from nexus_chassis.telemetry import TelemetryMiddleware, TrustsPeer, continuing_trace, current_traceparent
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -140,3 +140,11 @@ async def test_a_span_is_recorded_where_there_is_a_collector(spans: Callable[[],
     )
     assert f"{span.parent.span_id:016x}" == SPAN
     assert app.traceparents == [f"00-{TRACE}-{span.context.span_id:016x}-01"]
+
+
+def test_work_continues_the_trace_that_a_message_names_and_then_leaves_it() -> None:
+    with continuing_trace(VALID):
+        assert (current_traceparent() or "").startswith(f"00-{TRACE}-")
+    for malformed in ("", "x", f"00-{TRACE}-0000000000000000-01", "ü" * 55):
+        with continuing_trace(malformed):
+            assert current_traceparent() is None

@@ -10,7 +10,7 @@ from dataflow_service.registry.kailash_adapter import db
 
 @db.model
 class Attribute:
-    """What a product has in its `attributes`, by its code: of one category, or of all."""
+    """An attribute that products of a category, or all products, may have, by its code."""
 
     __indexes__: ClassVar = [{"name": "attributes_name_key", "fields": ["category_id", "name"], "unique": True}]
     __relations__: ClassVar = [{"field": "category_id", "model": "Category", "on_delete": "cascade"}]

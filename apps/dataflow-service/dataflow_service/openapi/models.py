@@ -69,7 +69,7 @@ def _operation(method: str, operation: Schema, model: Model) -> Schema:
         "tags": [model.name],
         "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
     }
-    if method == "put" and not model.has_own_ids:
+    if operation["operationId"] == "row_replace" and not model.has_own_ids:
         written["responses"] = {code: answer for code, answer in written["responses"].items() if code != "201"}
     return written | ({"requestBody": _renamed(operation["requestBody"], bodies)} if "requestBody" in operation else {})
 

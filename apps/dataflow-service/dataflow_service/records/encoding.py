@@ -147,7 +147,7 @@ def _text_encoder(fields: list[Field]) -> _Part:
     """Return what encodes 64 bit integers as strings."""
     known = [(field.name, field.sql_type in {"bigint", "bigint[]"}) for field in fields]
 
-    def encode(row: Row) -> bytes:
+    def encode(row: _Values) -> bytes:
         values = {name: _text(row[name]) if is_integer else row[name] for name, is_integer in known}
         return to_json(values, inf_nan_mode="strings")[1:-1]
 

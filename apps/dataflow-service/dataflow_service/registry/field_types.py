@@ -29,11 +29,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     TypeAdapter,
     WrapValidator,
     create_model,
 )
+from pydantic_core import CoreSchema
 
 from dataflow_service.registry import json_values
 from dataflow_service.registry.annotations import (
@@ -61,13 +63,29 @@ SQL_TYPES: Mapping[type, str] = {
     dict: "jsonb",
 }
 
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What JSON Schemas say of a type; the field's own limits are narrower."""
+
+    keywords: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**self.keywords, **handler(schema)}
+
+
+_BIGINT = _Described({"format": "int64", "minimum": json_values.BIGINT.start, "maximum": json_values.BIGINT.stop - 1})
+_DECIMAL = _Described({"pattern": f"^{json_values.NUMBER.pattern}$"})  # of numbers that are sent as texts
+
+
 _RULES: Mapping[type, tuple[object, ...]] = {
     str: (AfterValidator(json_values.check_text),),
-    int: (AfterValidator(json_values.check_bigint),),
+    int: (AfterValidator(json_values.check_bigint), _BIGINT),
     float: (BeforeValidator(json_values.to_double),),
     Decimal: (
         BeforeValidator(json_values.to_decimal),
         PlainSerializer(json_values.decimal_text, when_used="unless-none"),
+        _DECIMAL,
     ),
     datetime: (BeforeValidator(json_values.to_datetime),),
     date: (BeforeValidator(json_values.to_date),),

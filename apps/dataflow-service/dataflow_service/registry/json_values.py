@@ -21,9 +21,9 @@ MAX_DEPTH = 32
 MAX_DIGITS = 100
 """Digits of a decimal number before its point, and as many behind it."""
 
-_BIGINT = range(-(2**63), 2**63)
+BIGINT = range(-(2**63), 2**63)
 _MAX_INTEGER = 10**MAX_DIGITS
-_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,9})?")
+NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,9})?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATETIME = re.compile(
@@ -40,8 +40,8 @@ def check_text(value: str | None) -> str | None:
 
 def check_bigint(value: int | None) -> int | None:
     """Return the number if it has at most 64 bits."""
-    if value is not None and value not in _BIGINT:
-        raise ValueError(f"is outside the range of a 64 bit integer, {_BIGINT.start} to {_BIGINT.stop - 1}")
+    if value is not None and value not in BIGINT:
+        raise ValueError(f"is outside the range of a 64 bit integer, {BIGINT.start} to {BIGINT.stop - 1}")
     return value
 
 
@@ -62,7 +62,7 @@ def to_decimal(value: object) -> object:
     match value:
         case bool():
             return value
-        case str() if not _NUMBER.fullmatch(value):
+        case str() if not NUMBER.fullmatch(value):
             raise ValueError('should be a decimal number, such as 12.50 or "12.50"')
         case int() | str() | Decimal():
             return _storable_decimal(Decimal(value))

@@ -121,7 +121,8 @@ def check_of(field: Field) -> Check:
 def _foreign_key(relation: Relation) -> ForeignKey:
     """Return the foreign key of a relation. Its columns are chosen here alone."""
     _check_name(relation.model, relation.constraint)
-    columns, target_columns = (relation.field.name,), ("id",)
+    columns: tuple[str, ...] = (relation.field.name,)
+    target_columns: tuple[str, ...] = ("id",)
     if relation.target.multi_tenant:  # so is the model itself: PostgreSQL checks foreign keys without policies
         columns, target_columns = (TENANT, *columns), (TENANT, *target_columns)
     return ForeignKey(relation.constraint, columns, relation.target.table, target_columns)

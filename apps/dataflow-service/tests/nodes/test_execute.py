@@ -354,7 +354,7 @@ async def test_a_node_that_is_not_there_is_named(client: aiohttp.ClientSession) 
         "urn:nexus:problem:no-such-node",
         "There is no such node",
     )
-    assert str(found["detail"]).startswith("There is no node 'ProductDropNode'. There are: ProductCreateNode, ")
+    assert str(found["detail"]).startswith("There is no node 'ProductDropNode'. There are: AttributeCreateNode, ")
 
 
 async def test_a_row_has_the_same_bytes_by_node_and_by_endpoint(readings: aiohttp.ClientSession) -> None:

@@ -55,8 +55,8 @@ def test_the_names_of_models_and_nodes_are_listed(document: dict[str, Any]) -> N
     (name,) = paths["/v1/models/{name}"]["get"]["parameters"]
     transaction = paths["/v1/transactions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     operation = transaction["properties"]["operations"]["items"]
-    assert schemas["ModelName"]["enum"] == ["Product"]
-    assert (len(schemas["NodeName"]["enum"]), schemas["NodeName"]["enum"][0]) == (11, "ProductCreateNode")
+    assert (len(schemas["ModelName"]["enum"]), schemas["ModelName"]["enum"][0]) == (7, "Attribute")
+    assert (len(schemas["NodeName"]["enum"]), schemas["NodeName"]["enum"][0]) == (77, "AttributeCreateNode")
     assert name["schema"] == {"$ref": "#/components/schemas/ModelName"}
     assert operation["properties"]["node"] == {"$ref": "#/components/schemas/NodeName"}
 
@@ -65,6 +65,13 @@ def test_each_status_of_success_is_there(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert list(paths["/v1/product/bulk"]["post"]["responses"]) == ["201", "200", "default"]
     assert list(paths["/v1/product/{row_id}"]["get"]["responses"]) == ["200", "304", "default"]
+
+
+def test_only_a_row_whose_id_callers_choose_is_created_by_put(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    assert list(paths["/v1/product/{row_id}"]["put"]["responses"]) == ["200", "default"]
+    assert list(paths["/v1/supplier/{row_id}"]["put"]["responses"]) == ["200", "201", "default"]
+    assert "201" in paths["/v1/product/imports/{import_id}/parts/{part}"]["put"]["responses"]
 
 
 def test_a_query_has_no_parts_but_those_that_are_listed(document: dict[str, Any]) -> None:

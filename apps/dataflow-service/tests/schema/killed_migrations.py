@@ -86,7 +86,7 @@ async def _last(engine: Engine) -> Migration:
 async def _prepare(settings: Settings) -> None:
     await migrate(settings, MIGRATIONS)
     async with connect_as_owner(settings) as connection:
-        await connection.execute("DROP TABLE products")
+        await connection.execute("DROP TABLE products CASCADE")
     await Engine(settings).apply(BEFORE)
 
 

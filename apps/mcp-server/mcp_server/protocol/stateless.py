@@ -6,11 +6,14 @@ repeats them in headers.
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from mcp_server.protocol.errors import HEADER_MISMATCH, INVALID_PARAMS, UNSUPPORTED_REVISION, RpcError
-from mcp_server.protocol.messages import Call, Result
+from mcp_server.protocol.messages import Call, Encoded, Result
 
 REVISIONS = ("2026-07-28",)
 
@@ -21,12 +24,30 @@ SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
 VERSION_HEADER = "mcp-protocol-version"
 METHOD_HEADER = "mcp-method"
 NAME_HEADER = "mcp-name"
-_NAMED_BY = {"tools/call": "name"}
+PARAM_HEADER = "mcp-param-"
+_NAMED_BY = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
 _BASE64_START, _BASE64_END = "=?base64?", "?="
+_INTEGER = re.compile(r"-?[0-9]{1,16}(\.0{1,16})?")
 
-_CACHE_HINTS = {"ttlMs": 60_000, "cacheScope": "public"}
-_CACHEABLE = frozenset({"server/discover", "tools/list"})
-"""Methods whose results are the same for everyone until the server restarts."""
+_PUBLIC = {"ttlMs": 60_000, "cacheScope": "public"}
+_PRIVATE = {"ttlMs": 60_000, "cacheScope": "private"}
+_VOLATILE = {"ttlMs": 0, "cacheScope": "private"}
+_CACHE_HINTS = {
+    "server/discover": _PUBLIC,
+    "tools/list": _PRIVATE,  # what a client sees depends on the scopes of its token
+    "prompts/list": _PRIVATE,
+    "resources/list": _PRIVATE,
+    "resources/templates/list": _PRIVATE,
+    "resources/read": _VOLATILE,
+}
+"""How long each cacheable result may be kept, and whether for all users."""
 
 
 def is_stateless(call: Call) -> bool:
@@ -41,8 +62,8 @@ def unsupported_revision(requested: object, supported: Sequence[str]) -> RpcErro
     return RpcError(UNSUPPORTED_REVISION, message, {"supported": list(supported), "requested": requested})
 
 
-def check_envelope(call: Call) -> None:
-    """Check the members of `params._meta` that each request carries.
+def check_envelope(call: Call) -> dict[str, Any]:
+    """Return `params._meta`, after a check of the members that each request carries.
 
     Raises:
         RpcError: -32602, one is missing or of the wrong type.
@@ -54,6 +75,7 @@ def check_envelope(call: Call) -> None:
         raise RpcError(INVALID_PARAMS, f"params._meta lacks {' and '.join(missing)}")
     if not isinstance(meta[VERSION_KEY], str) or not isinstance(meta[CAPABILITIES_KEY], dict):
         raise RpcError(INVALID_PARAMS, f"In params._meta {VERSION_KEY} must be a string, {CAPABILITIES_KEY} an object")
+    return meta
 
 
 def check_revision(call: Call) -> None:
@@ -82,10 +104,55 @@ def check_headers(call: Call, headers: Mapping[str, Sequence[str]]) -> None:
             raise RpcError(HEADER_MISMATCH, f"The header {header} must be sent once and agree with the body")
 
 
-def complete(method: str, result: Result, server_info: Mapping[str, Any]) -> Result:
-    """Return a result with the members that this era adds."""
-    hints = _CACHE_HINTS if method in _CACHEABLE else {}
-    return {"resultType": "complete", **result, **hints, "_meta": {SERVER_INFO_KEY: server_info}}
+def check_param_headers(
+    params: Mapping[str, tuple[str, ...]], arguments: object, headers: Mapping[str, Sequence[str]]
+) -> None:
+    """Check the headers that repeat arguments of a tool; `params` has the path of each argument by header.
+
+    Raises:
+        RpcError: -32020, one is missing, sent twice, differs, or is sent without an argument.
+    """
+    for header, path in params.items():
+        expected = [] if (value := _at(arguments, path)) is None else [value]
+        sent = headers.get(header, [])
+        if len(sent) != len(expected) or not all(map(_agrees, sent, expected)):
+            raise RpcError(HEADER_MISMATCH, f"The header {header} must be sent once and agree with the arguments")
+
+
+def _at(arguments: object, path: Sequence[str]) -> Any:  # noqa: ANN401  any JSON value
+    for name in path:
+        arguments = arguments.get(name) if isinstance(arguments, dict) else None
+    return arguments
+
+
+def _agrees(sent: str, value: object) -> bool:
+    text = _decode(sent)
+    if isinstance(value, bool):
+        return text == str(value).lower()
+    if isinstance(value, int | float):
+        return text is not None and _INTEGER.fullmatch(text) is not None and int(text.partition(".")[0]) == value
+    return text == value
+
+
+class Suffixes:
+    """The members that this era adds to results, as JSON."""
+
+    def __init__(self, server_info: Mapping[str, Any]) -> None:
+        self._server_info = dict(server_info)
+        self._by_method = {method: self._of(hints) for method, hints in _CACHE_HINTS.items()}
+        self._plain = self._of({})
+
+    def of(self, method: str, result: Result) -> bytes:
+        """Return the members to add to a result."""
+        suffix = self._by_method.get(method, self._plain)
+        if isinstance(result, Encoded) or not ("resultType" in result or "_meta" in result):
+            return suffix
+        meta = {SERVER_INFO_KEY: self._server_info, **result.pop("_meta", {})}
+        hints = _CACHE_HINTS.get(method, {}) if result.get("resultType", "complete") == "complete" else {}
+        return to_json({"resultType": result.pop("resultType", "complete"), **hints, "_meta": meta})[1:-1]
+
+    def _of(self, hints: Mapping[str, Any]) -> bytes:
+        return to_json({"resultType": "complete", **hints, "_meta": {SERVER_INFO_KEY: self._server_info}})[1:-1]
 
 
 def _decode(value: str) -> str | None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from mcp_server.context import ContextOfApp
+from mcp_server.tools.management import ToolManagement
 from mcp_server.tools.service import ToolService
 
 
@@ -13,4 +14,10 @@ async def get_tool_service(context: ContextOfApp) -> ToolService:
     return context.tools
 
 
+async def get_tool_management(context: ContextOfApp) -> ToolManagement:
+    """Return what registers tools."""
+    return context.tool_management
+
+
 ToolServiceOfApp = Annotated[ToolService, Depends(get_tool_service)]
+ToolManagementOfApp = Annotated[ToolManagement, Depends(get_tool_management)]

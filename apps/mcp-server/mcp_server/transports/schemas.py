@@ -5,7 +5,19 @@ from typing import Any
 from mcp_server.protocol import handshake, jsonrpc, stateless
 from nexus_chassis.openapi import PROBLEM_CONTENT
 
-_METHODS = ("initialize", "ping", "server/discover", "tools/list", "tools/call")
+_METHODS = (
+    "initialize",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+)
 _JSONRPC = {"const": "2.0"}
 _MESSAGE = {
     "type": "object",
@@ -41,7 +53,7 @@ _ERROR = {
     "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "data": {}},
     "required": ["code", "message"],
 }
-_ANSWER = {"jsonrpc": _JSONRPC, "id": {"type": ["string", "integer", "null"]}}
+_ANSWER = {"jsonrpc": _JSONRPC, "id": {"type": ["string", "integer"]}}
 _SUCCESS = {
     "type": "object",
     "title": "Success",
@@ -52,14 +64,15 @@ _FAILURE = {
     "type": "object",
     "title": "Failure",
     "properties": {**_ANSWER, "error": _ERROR},
-    "required": ["jsonrpc", "id", "error"],
+    "required": ["jsonrpc", "error"],
 }
 _RESPONSE = {"anyOf": [_SUCCESS, _FAILURE]}
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "the response, or those of a batch",
         "content": {
-            "application/json": {"schema": {"anyOf": [*_RESPONSE["anyOf"], {"type": "array", "items": _RESPONSE}]}}
+            "application/json": {"schema": {"anyOf": [*_RESPONSE["anyOf"], {"type": "array", "items": _RESPONSE}]}},
+            "text/event-stream": {"schema": {"type": "string"}},
         },
     },
     202: {"description": "notifications have no response"},
@@ -67,4 +80,13 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "Why the request failed",
         "content": {"application/json": {"schema": _FAILURE}, **PROBLEM_CONTENT},
     },
+}
+
+SESSION: dict[str, Any] = {
+    "parameters": [
+        {"name": "Mcp-Session-Id", "in": "header", "required": True, "schema": {"type": "string", "minLength": 1}}
+    ]
+}
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"description": "notifications", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }

@@ -13,7 +13,7 @@ from mcp_server.upstream.errors import (
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
-from mcp_server.upstream.responses import describe, read_json, reason_of
+from mcp_server.upstream.responses import Reserve, describe, read_json, reason_of
 from mcp_server.upstream.token_exchange import TokenExchange
 from nexus_chassis.tokens import Principal
 
@@ -73,6 +73,14 @@ class Upstream:
                 allow_redirects=False,
             ) as response:
                 return self._accepted(response.status, await read_json(response, request.reserve))
+        except (aiohttp.ClientError, TimeoutError, UnreadableAnswerError) as error:
+            raise UpstreamUnavailableError(self.name, describe(error)) from error
+
+    async def document(self, reserve: Reserve) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the OpenAPI document of the service, which needs no token; raises AgentFacingError."""
+        try:
+            async with self.session.get(f"{self.url}/openapi.json", allow_redirects=False) as response:
+                return self._accepted(response.status, await read_json(response, reserve))
         except (aiohttp.ClientError, TimeoutError, UnreadableAnswerError) as error:
             raise UpstreamUnavailableError(self.name, describe(error)) from error
 

@@ -42,3 +42,39 @@ class TokenExchangeError(AgentFacingError):
 
 class UnreadableAnswerError(Exception):
     """The answer is too long or not acceptable JSON; the text says which, as the end of a sentence."""
+
+
+class CircuitOpenError(AgentFacingError):
+    """`service` did not answer several calls in a row, so it is not called for now."""
+
+    def __init__(self, service: str, seconds: int) -> None:
+        super().__init__(f"{service} did not answer the last calls, so it is not called now. Try again in {seconds} s.")
+        self.service = service
+        self.seconds = seconds
+
+
+class TooManyCallsError(AgentFacingError):
+    """The user called `tool` too often."""
+
+    def __init__(self, tool: str, count: int, window: int, seconds: int) -> None:
+        super().__init__(
+            f"You have called {tool} too often: {count} calls in {window} s are permitted. Try again in {seconds} s."
+        )
+        self.tool = tool
+        self.seconds = seconds
+
+
+class SecretMissingError(AgentFacingError):
+    """The secret `name` of a tool cannot be read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The secret {name!r} of this tool is not there; whoever runs the stack must provide it.")
+        self.name = name
+
+
+class CallRefusedError(AgentFacingError):
+    """The call is not made; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The call is not made: {reason}.")
+        self.reason = reason

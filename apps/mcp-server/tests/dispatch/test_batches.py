@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from mcp_clients import INITIALIZE, error_response, message, post
+from mcp_clients import HANDSHAKE_METHODS, INITIALIZE, error_response, message, post
 from stack import Stack
 
 from mcp_server.protocol.jsonrpc import MAX_BATCH
@@ -17,7 +17,7 @@ MIXED = [PING, NOTIFICATION, 5, message("sing", message_id=2), message("initiali
 MIXED_RESPONSES = [
     PONG,
     error_response(-32600, "The message is not a JSON object; send one request at a time, not a batch", None),
-    error_response(-32601, "There is no method 'sing'; there are initialize, ping, tools/list, tools/call", 2),
+    error_response(-32601, f"There is no method 'sing'; there are {HANDSHAKE_METHODS}", 2),
     error_response(-32600, "Send initialize on its own", 3),
 ]
 

@@ -2,7 +2,16 @@ from typing import Any
 
 import aiohttp
 import pytest
-from mcp_clients import INITIALIZE, INSTRUCTIONS, SERVER_INFO, error_response, message, post
+from mcp_clients import (
+    CAPABILITIES,
+    HANDSHAKE_METHODS,
+    INITIALIZE,
+    INSTRUCTIONS,
+    SERVER_INFO,
+    error_response,
+    message,
+    post,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +34,7 @@ async def test_initialize_agrees_on_a_revision_that_the_server_speaks(
         "id": 1,
         "result": {
             "protocolVersion": spoken,
-            "capabilities": {"tools": {}},
+            "capabilities": CAPABILITIES,
             "serverInfo": SERVER_INFO,
             "instructions": INSTRUCTIONS,
         },
@@ -36,15 +45,12 @@ async def test_initialize_agrees_on_a_revision_that_the_server_speaks(
     assert await socket.receive_json() == expected
 
 
-HANDSHAKE_METHODS = "initialize, ping, tools/list, tools/call"
-
-
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
         (
-            message("resources/list"),
-            error_response(-32601, f"There is no method 'resources/list'; there are {HANDSHAKE_METHODS}"),
+            message("tasks/get"),
+            error_response(-32601, f"There is no method 'tasks/get'; there are {HANDSHAKE_METHODS}"),
         ),
         (message("initialize", {}), error_response(-32602, "params.protocolVersion must be a string")),
         (message("tools/call", {}, "x"), error_response(-32602, "params.name must be the name of a tool", "x")),

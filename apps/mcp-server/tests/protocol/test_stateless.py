@@ -3,8 +3,10 @@ from typing import Any
 import aiohttp
 import pytest
 from mcp_clients import (
+    CAPABILITIES,
     INSTRUCTIONS,
     MODERN_META,
+    MODERN_METHODS,
     SERVER_INFO,
     ModernHttp,
     ModernWebSocket,
@@ -34,7 +36,7 @@ async def test_discover_returns_the_modern_revisions_and_what_the_server_does(
         "result": {
             "resultType": "complete",
             "supportedVersions": ["2026-07-28"],
-            "capabilities": {"tools": {}},
+            "capabilities": {**CAPABILITIES, "extensions": {"io.modelcontextprotocol/tasks": {}}},
             "instructions": INSTRUCTIONS,
             "ttlMs": 60000,
             "cacheScope": "public",
@@ -122,8 +124,8 @@ async def test_a_routing_header_sent_twice_is_refused(client: aiohttp.ClientSess
 
 
 async def test_an_unknown_modern_method_is_not_found(client: aiohttp.ClientSession) -> None:
-    text = "There is no method 'prompts/list'; there are server/discover, tools/list, tools/call"
-    answer = await post(client, _modern("prompts/list"), **modern_headers("prompts/list", {}))
+    text = f"There is no method 'resources/subscribe'; there are {MODERN_METHODS}"
+    answer = await post(client, _modern("resources/subscribe"), **modern_headers("resources/subscribe", {}))
     assert answer == (404, error_response(-32601, text))
 
 

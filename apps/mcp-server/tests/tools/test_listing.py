@@ -19,7 +19,7 @@ async def test_tools_are_listed_with_schemas_in_both_eras(client: aiohttp.Client
         **new.result_extras,
         **listed,
         "ttlMs": 60000,
-        "cacheScope": "public",
+        "cacheScope": "private",
     }
     assert await old.request("tools/list", {"cursor": "x"}) == error_response(
         -32602, "There is only one page of tools; leave the cursor out"

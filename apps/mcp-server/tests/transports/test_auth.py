@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 from conftest import SCOPES, MakeSettings
-from mcp_clients import http_client, message, refusals_of
+from mcp_clients import MODERN_META, HandshakeHttp, http_client, message, modern_headers, refusals_of
 
 from mcp_server.app import create_app
 from nexus_chassis.revocation_stream import revoke_key, revoke_session, revoke_subject
@@ -94,15 +94,22 @@ async def test_the_end_of_a_session_or_of_a_users_tokens_counts_within_a_second_
     ended = issuer.mint("mcp-server", SCOPES, subject="bob", sid="ended", session_epoch=1)
     other = issuer.mint("mcp-server", SCOPES, sid="other", session_epoch=1)
     call = message("tools/call", {"name": "list_products"})
-    async with _bearing(service, ended) as client, _bearing(service, other) as bystander:
+    async with (
+        _bearing(service, ended) as client,
+        _bearing(service, other) as bystander,
+        aiohttp.ClientSession(service, headers={"Authorization": f"Bearer {ended}"}) as streaming,
+    ):
         socket = await client.ws_connect("/mcp", protocols=["mcp"])
         open_still = await bystander.ws_connect("/mcp", protocols=["mcp"])
+        streams = await _streams(streaming)
         assert (await (await client.post("/mcp", json=call)).json())["result"]["isError"] is False
         started = time.monotonic()
         await end(revoking)
         async with asyncio.timeout(10):
             assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
         assert socket.close_code == 4401
+        for stream in streams:
+            await stream.content.read()
         assert (await client.post("/mcp", json=call)).status == 401
         assert (await client.get("/v1/tools")).status == 401
         assert time.monotonic() - started < 1
@@ -126,6 +133,18 @@ async def test_a_withdrawn_key_ends_what_it_signed_within_a_second(
             await socket.receive()
         assert (socket.close_code, (await client.get("/v1/tools")).status) == (4401, 401)
         assert time.monotonic() - started < 1
+
+
+async def _streams(client: aiohttp.ClientSession) -> list[aiohttp.ClientResponse]:
+    """The stream that a session has by GET, and one of subscriptions/listen."""
+    mcp = HandshakeHttp(client)
+    await mcp.open()
+    params = {"notifications": {"toolsListChanged": True}, "_meta": MODERN_META}
+    listen = "subscriptions/listen"
+    return [
+        await client.get("/mcp", headers=mcp.session),
+        await client.post("/mcp", json=message(listen, params), headers=modern_headers(listen, {})),
+    ]
 
 
 def _bearing(service: str, token: str) -> aiohttp.ClientSession:

@@ -14,12 +14,6 @@ from mcp_server.limits import MAX_MESSAGE_BYTES
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_there_is_no_event_stream_and_no_http_session(client: aiohttp.ClientSession, method: str) -> None:
-    response = await client.request(method, "/mcp")
-    assert (response.status, response.headers["Allow"]) == (405, "POST")
-
-
 @pytest.mark.parametrize(
     ("headers", "status", "slug"),
     [

@@ -9,7 +9,7 @@ from mcp_clients import INITIALIZE, HandshakeWebSocket, http_client, message
 from stack import Stack, eventually
 
 from mcp_server.limits import LIMITS, MAX_MESSAGE_BYTES
-from mcp_server.transports import websocket
+from mcp_server.transports import connection
 from nexus_chassis.runtime import runtime_of
 from nexus_testkit import Issuer
 
@@ -83,21 +83,21 @@ async def test_calls_of_one_connection_run_at_the_same_time_up_to_a_limit(
     await mcp.open()
     stack.delay = 0.3
     started = time.monotonic()
-    for number in range(websocket.MAX_CALLS):
+    for number in range(connection.MAX_CALLS):
         await mcp.socket.send_json(_classify(number))
     await mcp.socket.send_json(message("ping", message_id="ping"))
     first = await mcp.socket.receive_json()
     assert first == {"jsonrpc": "2.0", "id": "ping", "result": {}}
-    answered = [(await mcp.socket.receive_json())["id"] for _ in range(websocket.MAX_CALLS)]
-    assert sorted(answered) == list(range(websocket.MAX_CALLS))
-    assert time.monotonic() - started < websocket.MAX_CALLS * stack.delay / 2
+    answered = [(await mcp.socket.receive_json())["id"] for _ in range(connection.MAX_CALLS)]
+    assert sorted(answered) == list(range(connection.MAX_CALLS))
+    assert time.monotonic() - started < connection.MAX_CALLS * stack.delay / 2
 
 
 async def test_calls_beyond_those_that_may_wait_are_refused(client: aiohttp.ClientSession, stack: Stack) -> None:
     mcp = HandshakeWebSocket(client)
     await mcp.open()
     stack.delay = 1
-    allowed = websocket.MAX_CALLS + websocket.MAX_WAITING
+    allowed = connection.MAX_CALLS + connection.MAX_WAITING
     for number in range(allowed + 1):
         await mcp.socket.send_json(_classify(number))
     refusal = {"code": 4503, "message": f"This connection has {allowed} calls in flight. Wait for answers."}
@@ -107,14 +107,14 @@ async def test_calls_beyond_those_that_may_wait_are_refused(client: aiohttp.Clie
     assert {answer["result"]["isError"] for answer in answers} == {False}
 
 
-@pytest.mark.parametrize("count", [1, websocket.MAX_CALLS + 1])
+@pytest.mark.parametrize("count", [1, connection.MAX_CALLS + 1])
 async def test_a_client_that_leaves_cancels_the_calls_behind(
     client: aiohttp.ClientSession, stack: Stack, count: int
 ) -> None:
     mcp = HandshakeWebSocket(client)
     await mcp.open()
     stack.delay = 10
-    running = min(count, websocket.MAX_CALLS)
+    running = min(count, connection.MAX_CALLS)
     for number in range(count):
         await mcp.socket.send_json(_classify(number))
     await eventually(lambda: len(stack.requests.get("/v1/classify", [])) == running)

@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from conftest import MakeSettings
-from mcp_clients import NO_TOKEN, http_client, message, text_of_failure
+from mcp_clients import NO_TOKEN, ModernHttp, ModernWebSocket, http_client, message, text_of_failure
 from stack import Misbehaviour, Stack, answering, hang_up, running
 
 from mcp_server import app
@@ -78,8 +78,8 @@ async def test_a_failing_service_is_reported_to_the_agent(
 
 async def test_calls_have_the_time_limits_of_the_gateways_routes(make_settings: MakeSettings) -> None:
     async with create_http_session() as session:
-        limits = {upstream.name: upstream.timeout_seconds for upstream in app.upstreams(make_settings(), session)}
-    assert (limits["classification-service"], limits["dataflow-service"]) == (120, 30)
+        upstreams = app.connect(make_settings(), session)
+    assert (upstreams.classification.timeout_seconds, upstreams.dataflow.timeout_seconds) == (120, 30)
 
 
 async def _late(_request: web.Request) -> web.StreamResponse:
@@ -118,7 +118,9 @@ async def test_health_is_degraded_while_a_service_behind_is_away_and_heals_by_it
 async def _health(client: aiohttp.ClientSession) -> tuple[int, str, set[str]]:
     response = await client.get("/health")
     body = await response.json()
-    assert list(body["checks"]) == ["classification-service", "dataflow-service", "nexus-gateway"]
+    names = ["classification-service", "dataflow-service", "nexus-gateway", "postgres", "redis"]
+    assert list(body["checks"]) == names
+    assert [body["checks"].pop(store)["status"] for store in ("postgres", "redis")] == ["ok", "ok"]
     return response.status, body["status"], {check["status"] for check in body["checks"].values()}
 
 
@@ -126,5 +128,18 @@ async def test_the_trace_goes_on_to_the_services_behind(client: aiohttp.ClientSe
     trace = "0af7651916cd43dd8448eb211c80319c"
     body = message("tools/call", {"name": "classify_products", "arguments": {"products": [{"text": "x"}]}})
     await client.post("/mcp", json=body, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    for path in ("/oauth/token", "/v1/classify"):
+        assert stack.requests[path][0]["traceparent"].split("-")[1] == trace
+
+
+@pytest.mark.parametrize("kind", [ModernHttp, ModernWebSocket])
+async def test_the_trace_of_a_message_goes_on_to_the_services_behind(
+    client: aiohttp.ClientSession, stack: Stack, kind: type[ModernHttp | ModernWebSocket]
+) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    mcp = kind(client)
+    await mcp.open()
+    params = {"name": "classify_products", "arguments": {"products": [{"text": "x"}]}}
+    await mcp.request("tools/call", params, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
     for path in ("/oauth/token", "/v1/classify"):
         assert stack.requests[path][0]["traceparent"].split("-")[1] == trace

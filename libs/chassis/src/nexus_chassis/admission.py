@@ -131,12 +131,13 @@ class _ByteBudget:
 class Ticket:
     """The place of one request among those in flight."""
 
-    __slots__ = ("_admission", "_principal", "_reserved")
+    __slots__ = ("_admission", "_closed", "_principal", "_reserved")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._principal: str | None = None
         self._reserved: list[tuple[str, int]] = []
+        self._closed = False
 
     def assign(self, principal: str) -> None:
         """Count the request as one of `principal`; raises Problem 429 above its share."""
@@ -152,7 +153,10 @@ class Ticket:
             self._reserved.append((owner, size))
 
     def close(self) -> None:
-        """End the request."""
+        """End the request, once: a stream that lasts does so itself, so that it takes no other request's place."""
+        if self._closed:
+            return
+        self._closed = True
         for owner, size in self._reserved:
             self._admission.release(owner, size)
         if self._principal is not None:

@@ -69,10 +69,13 @@ async def read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 class Connector(aiohttp.TCPConnector):
-    """Closes pooled connections that are not usable any more, those of a certain age for one, instead of using them."""
+    """Closes pooled connections that are not usable any more, those of a certain age for one, instead of using them.
 
-    def __init__(self) -> None:
-        super().__init__(limit=0, limit_per_host=_CONNECTIONS)
+    `options` go to aiohttp's own connector.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  aiohttp's own options
+        super().__init__(limit=0, limit_per_host=_CONNECTIONS, **options)
         self._opened: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()
 
     @override

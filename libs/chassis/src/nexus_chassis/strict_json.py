@@ -24,6 +24,10 @@ class InvalidJsonError(ValueError):
     """The text is not JSON as this reader accepts it; the message says why."""
 
 
+class DuplicateNameError(InvalidJsonError):
+    """An object of the text has a name twice."""
+
+
 def loads(data: bytes | str, *, decimals: bool = False, limits: JsonLimits = JSON_LIMITS) -> Any:  # noqa: ANN401  any JSON value
     """The value of a JSON text; with `decimals`, -0 and numbers with a fraction or an exponent are Decimal.
 
@@ -106,7 +110,7 @@ def _object_builder(members: int) -> Callable[[list[tuple[str, Any]]], dict[str,
             raise InvalidJsonError(f"an object has more than {members} members")
         built = dict(pairs)
         if len(built) < len(pairs):
-            raise InvalidJsonError(f"the name {_duplicate(pairs)!r} is given twice in one object")
+            raise DuplicateNameError(f"the name {_duplicate(pairs)!r} is given twice in one object")
         return built
 
     return build

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from prometheus_client import Counter, Histogram
 from nexus_chassis import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
@@ -58,6 +60,22 @@ def configure_tracing(service: str, version: str) -> None:
 def current_traceparent() -> str | None:
     """The `traceparent` header (W3C Trace Context) for calls made on behalf of the current request."""
     return _traceparent.get()
+
+
+@contextmanager
+def continuing_trace(traceparent: str) -> "Iterator[None]":
+    """Work in the trace of `traceparent`, which came within a message; one that is malformed changes nothing."""
+    match = _TRACEPARENT.match(traceparent.encode("ascii", "replace"))
+    if match is None:
+        yield
+        return
+    trace_id, continued = _continue_trace(match[0])
+    markers = logs.trace_id.set(trace_id), _traceparent.set(continued)
+    try:
+        yield
+    finally:
+        logs.trace_id.reset(markers[0])
+        _traceparent.reset(markers[1])
 
 
 type TrustsPeer = Callable[[str], bool]

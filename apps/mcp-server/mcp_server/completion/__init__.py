@@ -1,0 +1,1 @@
+"""Completion of what people type for prompts and resource templates."""

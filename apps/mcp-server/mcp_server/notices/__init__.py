@@ -1,0 +1,1 @@
+"""Notices between the worker processes and replicas of this service."""

@@ -1,0 +1,1 @@
+"""Prompts for the people who use agents, and completion of their arguments."""
