@@ -1,12 +1,12 @@
 """Rows per second of bulk: the service beside plain asyncpg, and the memory that a million rows take.
 
-    NEXUS_TEST_POSTGRES_URL=postgresql://... NEXUS_TEST_REDIS_URL=redis://... python benchmarks/bulk.py
+    NEXUS_TEST_POSTGRES_URL=postgresql://... NEXUS_TEST_REDIS_URL=redis://... python benchmarks/bulk.py [SIZE ...]
 
 The same rows are written to the same table: by the service from NDJSON and from CSV, over HTTP, with the log of changes and
 its relay; and by asyncpg from Python values, by one INSERT from arrays (unnest) and by COPY, without a log. Rounds take
 turns; the table is emptied before each. asyncpg is given what the service has yet to read and to check.
 
-The framework's own bulk node writes fewer rows, once, for it takes minutes for as many: what it takes for each grows with them.
+The framework's own bulk node writes as many rows once, in several sizes of bulk: what it takes for each row grows with them.
 
 Then a million rows are sent to the service in one request, in whose time /livez is asked again and again.
 """
@@ -18,7 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +28,9 @@ from servers import Service, database, service
 
 ROWS = 20_000
 ROUNDS = 5
-OF_FRAMEWORK = 5000
+OF_FRAMEWORK = (2500, 10_000, 25_000)
+"""Sizes of bulk: the largest takes the framework's node about a minute."""
+
 MANY = 1_000_000
 COLUMNS = ("name", "description", "sku", "supplier")
 INSERT = """
@@ -107,25 +110,27 @@ async def seconds(connection: asyncpg.Connection, way: Callable[[], Awaitable[No
     return time.perf_counter() - started
 
 
-async def compare_framework(service: Service, postgres_url: str) -> None:
-    """Print rows per second of the framework's own bulk node, and of the service for as many rows."""
-    lines = ndjson(rows(OF_FRAMEWORK))
+async def compare_framework(service: Service, postgres_url: str, sizes: Sequence[int]) -> None:
+    """Print for each size of bulk the rows per second of the service and of the framework's own bulk node, and their ratio."""
     connection = await asyncpg.connect(postgres_url)
-    figures = sorted(
-        [await seconds(connection, lambda: asyncio.to_thread(post, service, NDJSON, lines)) for _ in range(ROUNDS)]
-    )
-    own = OF_FRAMEWORK / figures[ROUNDS // 2]
-    await connection.execute("TRUNCATE products CASCADE")
-    script = Path(__file__).with_name("framework_bulk.py")
-    command = [sys.executable, str(script), postgres_url, str(OF_FRAMEWORK)]
-    theirs = OF_FRAMEWORK / float((await asyncio.to_thread(subprocess.check_output, command)).split()[-1])
-    if await connection.fetchval("SELECT count(*) FROM products") != OF_FRAMEWORK + 1:
-        raise SystemExit("The framework's node did not write the rows.")
-    print(
-        f"framework's node {theirs:8.0f} rows/s of {OF_FRAMEWORK}; the service: {own:.0f} rows/s, {own / theirs:.0f} times as many"
-    )
+    print(f"{'rows of a bulk':>14} {'service, rows/s':>16} {'framework, rows/s':>18} {'times as many':>14}")
+    for size in sizes:
+        send = partial(asyncio.to_thread, post, service, NDJSON, ndjson(rows(size)))
+        figures = sorted([await seconds(connection, send) for _ in range(ROUNDS)])
+        own, theirs = size / figures[ROUNDS // 2], size / await framework_seconds(connection, postgres_url, size)
+        print(f"{size:>14} {own:>16.0f} {theirs:>18.0f} {own / theirs:>14.0f}", flush=True)
     await connection.execute("TRUNCATE products, changes, change_sets CASCADE")
     await connection.close()
+
+
+async def framework_seconds(connection: asyncpg.Connection, postgres_url: str, size: int) -> float:
+    """Time that the framework's own bulk node takes, in a process of its own."""
+    await connection.execute("TRUNCATE products CASCADE")
+    command = [sys.executable, str(Path(__file__).with_name("framework_bulk.py")), postgres_url, str(size)]
+    output = await asyncio.to_thread(subprocess.check_output, command)
+    if await connection.fetchval("SELECT count(*) FROM products") != size + 1:
+        raise SystemExit("The framework's node did not write the rows.")
+    return float(output.split()[-1])
 
 
 def memory(pid: int, name: str) -> int:
@@ -162,12 +167,15 @@ def ask(url: str, ended: threading.Event, latencies: list[float]) -> None:
 
 
 def main() -> None:
-    """Print all figures."""
+    """Print all figures, or with sizes of bulk as arguments those beside the framework's node."""
+    sizes = list(map(int, sys.argv[1:]))
     with database() as postgres_url, service(postgres_url) as running:
         before = memory(running.worker, "VmRSS")
-        asyncio.run(compare(running, postgres_url))
-        asyncio.run(compare_framework(running, postgres_url))
-        send_many(running, before)
+        if not sizes:
+            asyncio.run(compare(running, postgres_url))
+        asyncio.run(compare_framework(running, postgres_url, sizes or OF_FRAMEWORK))
+        if not sizes:
+            send_many(running, before)
 
 
 if __name__ == "__main__":

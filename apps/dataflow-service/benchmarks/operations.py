@@ -34,6 +34,7 @@ from nexus_testkit.process import free_port
 CONNECTIONS = 16
 ROUNDS = 5
 LISTED = 100
+MANY, MANY_AS_TEXTS = "list of 1000", "list of 1000 with numbers=string"
 SERVICE = "dataflow-service"
 HANDWRITTEN: dict[str, list[str]] = {"handwritten": [], "handwritten, no reset": ["--no-reset"]}
 ROW = {
@@ -63,6 +64,7 @@ class Operation(NamedTuple):
     path: str
     status: int
     body: str = ""
+    fields: str = ""
     requests: int = 2000
 
 
@@ -72,6 +74,8 @@ OPERATIONS = {
     "update": Operation("PATCH", "/v1/product/{row}", 200, '{"supplier":"Norm & Sons"}'),
     "delete": Operation("DELETE", "/v1/product/{row}", 204),
     "list of 100": Operation("GET", f"/v1/product?limit={LISTED}", 200, requests=500),
+    MANY: Operation("GET", "/v1/product?limit=1000", 200, requests=100),
+    MANY_AS_TEXTS: Operation("GET", "/v1/product?limit=1000", 200, fields="Prefer: numbers=string\r\n", requests=100),
 }
 
 
@@ -149,7 +153,7 @@ async def drive(url: str, operation: Operation, token: str) -> None:
 async def _drive_connection(url: str, operation: Operation, token: str, rows: Iterator[int]) -> None:
     target = urlsplit(url)
     reader, writer = await asyncio.open_connection(target.hostname, target.port)
-    fields = f"Host: {target.netloc}\r\nAuthorization: Bearer {token}\r\n"
+    fields = f"Host: {target.netloc}\r\nAuthorization: Bearer {token}\r\n{operation.fields}"
     if operation.body:
         fields += f"Content-Type: application/json\r\nContent-Length: {len(operation.body)}\r\n"
     for row in rows:
@@ -186,8 +190,9 @@ def measure(names: list[str]) -> None:
         servers = {SERVICE: (running.pid, running.url)}
         for name, options in HANDWRITTEN.items():
             servers[name] = stack.enter_context(_handwritten_process(options, postgres_url))
-        for name in names:
-            _report(name, servers, postgres_url, running.token)
+        costs = {name: _report(name, servers, postgres_url, running.token) for name in names}
+    if costs.keys() >= {MANY, MANY_AS_TEXTS}:
+        print(f"{MANY_AS_TEXTS}: ratio to the plain list {costs[MANY_AS_TEXTS] / costs[MANY]:.2f}")
 
 
 @contextmanager
@@ -199,7 +204,8 @@ def _handwritten_process(options: list[str], postgres_url: str) -> Iterator[tupl
         yield pid, url
 
 
-def _report(name: str, servers: dict[str, tuple[int, str]], postgres_url: str, token: str) -> None:
+def _report(name: str, servers: dict[str, tuple[int, str]], postgres_url: str, token: str) -> float:
+    """Print what an operation costs each server; returns what it costs the service."""
     rounds: list[dict[str, float]] = []
     for _ in range(ROUNDS + 1):
         rounds.append({})
@@ -213,6 +219,7 @@ def _report(name: str, servers: dict[str, tuple[int, str]], postgres_url: str, t
         print(f"{name}: {server:<24} {median:5.0f} us of CPU (rounds: {all_rounds})")
     for server in HANDWRITTEN:
         print(f"{name}: ratio to {server} {medians[SERVICE] / medians[server]:.2f}")
+    return medians[SERVICE]
 
 
 def main() -> None:

@@ -36,6 +36,10 @@ class Service(NamedTuple):
         return int(worker)
 
 
+_SEARCH = Path(__file__).parents[3] / "docker" / "postgres" / "initdb.d" / "20-search.sql"
+"""What the image of PostgreSQL runs at each start."""
+
+
 @contextmanager
 def database() -> Iterator[str]:
     """URL of a new database as superuser, whom policies do not concern. It is dropped afterwards, with its owner of the same name."""
@@ -48,8 +52,10 @@ def database() -> Iterator[str]:
             f"ALTER DATABASE {name} SET app.tenant = 'default'",
         )
     )
+    url = urlsplit(server)._replace(path=f"/{name}").geturl()
     try:
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        asyncio.run(_execute(url, _SEARCH.read_text()))
+        yield url
     finally:
         asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}"))
 

@@ -107,7 +107,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 document=Document(app, models),
                 pages=ModelPages(rows, settings.issuer),
             )
-            async with in_background(relay.run()), in_background(reports.run()):
+            async with in_background(relay.run()), in_background(reports.run()), migrations.working():
                 yield
 
     return lifespan

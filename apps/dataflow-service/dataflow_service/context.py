@@ -35,10 +35,15 @@ class Context:
     pages: "ModelPages"
 
 
-async def get_context(connection: HTTPConnection) -> Context:
+def context_of(connection: HTTPConnection) -> Context:
     """Return the context of the application that serves a request."""
     context: Context = connection.app.state.context
     return context
+
+
+async def get_context(connection: HTTPConnection) -> Context:
+    """Return the same, as a dependency."""
+    return context_of(connection)
 
 
 ContextOfApp = Annotated[Context, Depends(get_context)]

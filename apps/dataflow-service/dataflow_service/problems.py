@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 import asyncpg
 
-from dataflow_service.bulk.errors import BulkTimeoutError, RefusedRowError, StreamTooLongError
+from dataflow_service.bulk.errors import (
+    BeyondFormatError,
+    BulkTimeoutError,
+    NoParquetError,
+    RefusedRowError,
+    StreamTooLongError,
+)
 from dataflow_service.changes.errors import ChangesDeletedError
 from dataflow_service.idempotency.errors import (
     AnswerTooLargeError,
@@ -187,6 +193,14 @@ def _bulk_timeout(error: BulkTimeoutError) -> Problem:
     return Problem(408, "bulk-timeout", "The request takes too long", str(error))
 
 
+def _no_parquet(error: NoParquetError) -> Problem:
+    return Problem(406, "format-unavailable", "The format is not installed", str(error))
+
+
+def _beyond_format(error: BeyondFormatError) -> Problem:
+    return Problem(422, "beyond-format", "The format has no such value", str(error))
+
+
 def _pointer(place: Iterable[str | int]) -> str:
     """Return a JSON pointer (RFC 6901)."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
@@ -202,6 +216,10 @@ def _checksum_mismatch(error: schema.ChecksumMismatchError) -> Problem:
 
 def _destructive_steps(error: schema.DestructiveStepsError) -> Problem:
     return Problem(409, "destructive-steps", "Data would be lost", str(error), statements=list(error.statements))
+
+
+def _invalid_expression(error: schema.InvalidExpressionError) -> Problem:
+    return Problem(409, "invalid-expression", "The expression of a field is not valid", str(error))
 
 
 def _rows_lack_value(error: schema.RowsLackValueError) -> Problem:
@@ -237,12 +255,22 @@ def _conflict_retry(_: asyncpg.DeadlockDetectedError | asyncpg.SerializationErro
     return Problem(503, "conflict-retry", "The request collided with others", detail, headers={"Retry-After": "1"})
 
 
-def _not_migrated(_: asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError) -> Problem:
+def _search_unavailable(_: asyncpg.UndefinedFunctionError) -> Problem:
+    return Problem(
+        503,
+        "search-unavailable",
+        "PostgreSQL cannot search",
+        "The database lacks the extension pg_trgm, or the service's role does not find it. Create it in a schema of the role's "
+        "search path, such as pg_catalog.",
+    )
+
+
+def _not_migrated(_: asyncpg.SyntaxOrAccessError) -> Problem:
     return Problem(
         503,
         "not-migrated",
         "The table is not migrated",
-        "The database lacks the table or a column of the model. Plan and apply the migration of the models.",
+        "The database lacks the table, a column or an index of the model. Plan and apply the migration of the models.",
         headers=_RETRY,
     )
 
@@ -261,6 +289,8 @@ PROBLEMS: ProblemMap = (
     (asyncpg.SerializationError, _conflict_retry),
     (asyncpg.UndefinedTableError, _not_migrated),
     (asyncpg.UndefinedColumnError, _not_migrated),
+    (asyncpg.InvalidColumnReferenceError, _not_migrated),  # no index is that of an upsert
+    (asyncpg.UndefinedFunctionError, _search_unavailable),
     (asyncpg.InvalidCachedStatementError, _tables_changed),
     (InvalidKeyError, _invalid_key),
     (KeyReusedError, _key_reused),
@@ -277,6 +307,8 @@ PROBLEMS: ProblemMap = (
     (RefusedRowError, _refused_row),
     (StreamTooLongError, _stream_too_long),
     (BulkTimeoutError, _bulk_timeout),
+    (NoParquetError, _no_parquet),
+    (BeyondFormatError, _beyond_format),
     (NoSuchRelationError, _no_such_relation),
     (TenantsMixedError, _tenants_mixed),
     (NoSuchRowError, _no_such_row),
@@ -298,6 +330,7 @@ PROBLEMS: ProblemMap = (
     (schema.MigrationRunningError, _migration_running),
     (schema.ChecksumMismatchError, _checksum_mismatch),
     (schema.DestructiveStepsError, _destructive_steps),
+    (schema.InvalidExpressionError, _invalid_expression),
     (schema.RowsLackValueError, _rows_lack_value),
     (schema.TableLockedError, _table_locked),
     (schema.StepFailedError, _step_failed),

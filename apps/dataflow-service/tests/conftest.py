@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +30,24 @@ ROOT = Path(dataflow_service.__file__).parent.parent
 CATALOGUE = "products, suppliers, categories, attributes, price_lists, price_items, documents"
 """The tables of the models that SQL files make."""
 
+SEARCH = ROOT.parent.parent / "docker" / "postgres" / "initdb.d" / "20-search.sql"
+"""What the image of PostgreSQL runs as superuser at each start, so that rows can be searched."""
+
 type MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_with_search(postgres_admin_url: str) -> None:
+    """Makes the database of the tests one that can be searched. Test processes take turns."""
+
+    async def prepare() -> None:
+        connection = await asyncpg.connect(postgres_admin_url)
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('prepare for search'))")
+            await connection.execute(SEARCH.read_text())
+        await connection.close()
+
+    asyncio.run(prepare())
 
 
 @pytest.fixture
@@ -173,6 +191,14 @@ async def make_tables(settings: Settings) -> None:
     await migrations.apply((await migrations.plan()).checksum, destructive=False)
 
 
+@asynccontextmanager
+async def serving_models(settings: Settings, token: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service, the tables of whose models are made by a plan before."""
+    await make_tables(settings)
+    async with serving_client(settings, token) as session:
+        yield session
+
+
 @pytest.fixture
 async def offers(
     make_settings: MakeSettings,
@@ -180,9 +206,7 @@ async def offers(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package rich_types, whose table was made by a plan."""
-    settings = make_settings(models="rich_types")
-    await make_tables(settings)
-    async with serving_client(settings, token) as session:
+    async with serving_models(make_settings(models="rich_types"), token) as session:
         yield session
 
 
@@ -193,10 +217,7 @@ async def shop(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package related."""
-    settings = make_settings(models="related")
-    await make_tables(settings)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_models(make_settings(models="related"), token) as session:
         yield session
 
 
@@ -221,3 +242,14 @@ async def service_role(database: asyncpg.Connection, postgres_admin_url: str) ->
     yield role
     await admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
     await admin.close()
+
+
+@pytest.fixture
+async def kept(
+    make_settings: MakeSettings,
+    token: str,
+    model_packages: None,  # noqa: ARG001 - needed for its effect
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Client of a service with the models of the package kept_rows."""
+    async with serving_models(make_settings(models="kept_rows"), token) as session:
+        yield session

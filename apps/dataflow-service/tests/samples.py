@@ -64,6 +64,7 @@ READ: Mapping[str, Callable[[Any], Any]] = {
     "day": date.fromisoformat,
     "key": UUID,
 }
+"""How values are read; those of a list, whose field ends with an s, as those of the field without it."""
 
 ROWS = 60
 STEPS = (1, 3, 5, 2, 7, 5, 3, 4, 9)
@@ -87,6 +88,8 @@ def _pick(pool: Sequence[Any], place: int) -> Any:  # noqa: ANN401 - a value of 
 
 def read(field: str, value: Any) -> Any:  # noqa: ANN401 - a value of any type
     """What a JSON value of a field means in Python."""
+    if isinstance(value, list):
+        return [read(field.removesuffix("s"), item) for item in value]
     return value if value is None or field not in READ else READ[field](value)
 
 

@@ -14,24 +14,27 @@ import pytest
 from conftest import MakeSettings
 
 from dataflow_service.app import create_app
-from nexus_testkit import serving
+from nexus_testkit import Issuer, serving
 
 CLIENTS = 200
 POOL = 5
-BESIDE = 2
-"""A connection of the health check, and one of the relay."""
+BESIDE = 4
+"""A connection of the health check, one of the relay, one to read migrations and one to apply them."""
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 ROWS = b"".join(json.dumps({"name": f"Row {number}"}).encode() + b"\n" for number in range(50))
 OPERATIONS = {"operations": [{"node": "ProductCreateNode", "parameters": {"name": "of a transaction"}}] * 3}
-DEFINED = {200, 201, 429, 503}
+DEFINED = {200, 201, 409, 429, 503}
+ADMINISTRATORS = 20
+OTHER_PLAN = {"checksum": "0" * 64}
 
 
 @pytest.fixture
 async def small(
-    make_settings: MakeSettings, database: asyncpg.Connection, token: str
+    make_settings: MakeSettings, database: asyncpg.Connection, issuer: Issuer
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with a small pool."""
+    token = issuer.mint("dataflow-service", {"data:read", "data:write", "data:admin"})
     headers = {"Authorization": f"Bearer {token}"}
     connector = aiohttp.TCPConnector(limit=0)
     app = create_app(make_settings(postgres_pool_size=POOL))
@@ -56,6 +59,14 @@ async def _work(client: aiohttp.ClientSession, statuses: Counter[int]) -> None:
             statuses[response.status] += 1
 
 
+async def _administer(client: aiohttp.ClientSession, statuses: Counter[int]) -> None:
+    """Read migrations, and try to apply one."""
+    async with client.get("/v1/migrations") as response:
+        statuses[response.status] += 1
+    async with client.post("/v1/migrations/apply", json=OTHER_PLAN) as response:
+        statuses[response.status] += 1
+
+
 async def _most(database: asyncpg.Connection, until: asyncio.Future[object]) -> int:
     """The largest number of connections beside the test's own."""
     most = 0
@@ -72,7 +83,10 @@ async def test_200_clients_at_once_open_no_more_connections_than_are_configured(
     small: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
     statuses: Counter[int] = Counter()
-    working = asyncio.gather(*(_work(small, statuses) for _ in range(CLIENTS)))
+    working = asyncio.gather(
+        *(_work(small, statuses) for _ in range(CLIENTS)),
+        *(_administer(small, statuses) for _ in range(ADMINISTRATORS)),
+    )
     most = await _most(database, working)
     await working
     assert statuses.keys() <= DEFINED

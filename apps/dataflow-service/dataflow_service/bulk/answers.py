@@ -43,11 +43,13 @@ class ExportAnswer(Response):
     async def _send(self, send: "Send", *, only_head: bool) -> None:
         async with self._rows as batches:
             first = await anext(batches)
+            content = self._format.head + self._format.encode(first)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if not only_head:
-                await _send_parts(send, self._format.head + self._format.encode(first))
+                await _send_parts(send, content)
                 async for rows in batches:
                     await _send_parts(send, self._format.encode(rows))
+                await _send_parts(send, self._format.end())
         await send({"type": "http.response.body", "body": b""})
 
 

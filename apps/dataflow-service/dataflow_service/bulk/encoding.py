@@ -16,13 +16,18 @@ from dataflow_service.registry.model import Field
 _READ_AS_TEXT = frozenset({"text", "numeric", "jsonb"})
 
 
+def _nothing() -> bytes:
+    return b""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How rows are written: what comes before them, and what they become."""
+    """How rows are written: what comes before them, what they become, and what comes behind all of them."""
 
     media_type: str
     head: bytes
     encode: Callable[[Sequence[Row]], bytes]
+    end: Callable[[], bytes] = _nothing
 
 
 def ndjson(fields: Sequence[Field], *, texts: bool = False) -> Format:

@@ -13,6 +13,7 @@ from dataflow_service.bulk.csv_reader import csv_rows
 from dataflow_service.bulk.dependencies import Bulk
 from dataflow_service.bulk.lines import BLOCK_BYTES
 from dataflow_service.bulk.operations import Operation
+from dataflow_service.bulk.parquet import parquet
 from dataflow_service.bulk.parsing import operation_of_address
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.bulk.schemas import (
@@ -40,7 +41,14 @@ from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, 
 from dataflow_service.records.endpoints import MAX_BULK_BYTES
 from dataflow_service.records.parsing import each
 from dataflow_service.records.preferences import preference_applied, prefers_texts
-from dataflow_service.records.schemas import PREFER, FieldsParameter, FilterParameter, OnParameter, OrderParameter
+from dataflow_service.records.schemas import (
+    PREFER,
+    FieldsParameter,
+    FilterParameter,
+    OnParameter,
+    OrderParameter,
+    SearchParameter,
+)
 from dataflow_service.records.service import RecordService
 from dataflow_service.records.writer import Writing
 from nexus_chassis.principal import Principal
@@ -116,16 +124,24 @@ async def export_rows(
     *,
     format: FormatParameter = "ndjson",  # noqa: A002 - its name in addresses
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    search: SearchParameter = None,
     fields: FieldsParameter = None,
     order: OrderParameter = None,
 ) -> Response:
-    """Return all rows of a filter as they are at one moment, with the fields and in the order asked for."""
+    """Return all rows of a filter and a search as they are at one moment, with the fields and in the order asked for."""
     query_parsing.check_encoding(request.scope["query_string"])
+    limit = query_parsing.MAX_LIMIT
     query = query_parsing.of_address(
-        model, filter_text=filter, fields=fields, order=order, after=None, limit=query_parsing.MAX_LIMIT
+        model, filter_text=filter, fields=fields, order=order, after=None, limit=limit, search=search
     )
     texts = format == "ndjson" and prefers_texts(request.headers)
-    written = encoding.csv_format(query.fields) if format == "csv" else encoding.ndjson(query.fields, texts=texts)
+    match format:
+        case "csv":
+            written = encoding.csv_format(query.fields)
+        case "parquet":
+            written = parquet(query.fields)
+        case "ndjson":
+            written = encoding.ndjson(query.fields, texts=texts)
     return ExportAnswer(bulk.export(principal, model, query), written, preference_applied(texts=texts))
 
 

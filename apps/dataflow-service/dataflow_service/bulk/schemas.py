@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from dataflow_service.records.parsing import MAX_ROWS
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
+PARQUET = "application/vnd.apache.parquet"
 MEDIA_TYPES = (JSON, NDJSON, CSV)
 """What rows are sent as."""
 
@@ -24,13 +25,23 @@ ROWS_BODY = {
 
 
 EXPORTED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "the rows", "content": {NDJSON: {"schema": _LINES}, CSV: {"schema": _LINES}}}
+    200: {
+        "description": "the rows",
+        "content": {
+            NDJSON: {"schema": _LINES},
+            CSV: {"schema": _LINES},
+            PARQUET: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
 }
 
 OperationParameter = Annotated[
     Literal["create", "upsert", "update", "delete"], Query(description="what is done with each row")
 ]
-FormatParameter = Annotated[Literal["ndjson", "csv"], Query(description="a JSON object on each line, or CSV")]
+FormatParameter = Annotated[
+    Literal["ndjson", "csv", "parquet"],
+    Query(description="a JSON object on each line, CSV, or Parquet where the service has the extra `parquet`"),
+]
 
 
 class BulkResult(BaseModel):

@@ -5,16 +5,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from dataflow_service.bulk.errors import Refusal, RefusedRowError
+from dataflow_service.bulk.errors import RefusedRowError
 from dataflow_service.bulk.operations import Operation, Written
 from dataflow_service.bulk.readers import Batch
 from dataflow_service.records.errors import (
     Fault,
     NoRelatedRowError,
     NoSuchRowError,
-    NotStorableError,
     NotUniqueError,
     ReferencedError,
+    RefusalError,
 )
 from dataflow_service.records.parsing import BODY
 from dataflow_service.records.writer import RecordWriter, Writing
@@ -85,7 +85,7 @@ async def writing_beside[T](writer: RecordWriter, operation: Operation[T]) -> As
 class _RefusedError(Exception):
     """The database refuses the row with a number in its batch."""
 
-    def __init__(self, number: int, cause: Refusal) -> None:
+    def __init__(self, number: int, cause: RefusalError) -> None:
         super().__init__(str(cause))
         self.number = number
         self.cause = cause
@@ -96,7 +96,7 @@ async def _write_run[T](writer: RecordWriter, operation: Operation[T], rows: Seq
     try:
         async with writer.part():
             return await operation.write(writer, rows)
-    except (NoRelatedRowError, NoSuchRowError, NotStorableError, NotUniqueError, ReferencedError) as error:
+    except RefusalError as error:
         if len(rows) == 1:
             raise _RefusedError(first, error) from error
     middle = len(rows) // 2
@@ -105,7 +105,7 @@ async def _write_run[T](writer: RecordWriter, operation: Operation[T], rows: Seq
     return written
 
 
-def _field(cause: Refusal) -> tuple[str, ...]:
+def _field(cause: RefusalError) -> tuple[str, ...]:
     """Return the field that a refusal is about, where it is one."""
     match cause:
         case NotUniqueError(fields=(name,)):

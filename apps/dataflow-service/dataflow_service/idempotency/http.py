@@ -58,6 +58,12 @@ async def _read(request: Request, principal: Principal, limit: int) -> tuple[Any
         raise invalid_json(error) from None
 
 
+def bodiless_attempt(request: Request, principal: Principal) -> Attempt | None:
+    """Return the attempt that a request with a key is, whose body is not read; raises InvalidKeyError."""
+    key = _key(request)
+    return None if key is None else Attempt(principal.subject, key, digest_of(request, principal, b"").digest())
+
+
 def stream_attempt(request: Request, principal: Principal, media_type: str) -> StreamAttempt | None:
     """Return the attempt that a request with a key is, whose body is read in parts; raises InvalidKeyError."""
     key = _key(request)

@@ -55,14 +55,15 @@ async def delete(call: Call) -> Outcome:
 
 
 async def list_rows(call: Call) -> Outcome:
-    """Return a page of rows: those of a filter, with the fields and in the order asked for."""
+    """Return a page of rows: those of a filter and a search, with the fields and in the order asked for."""
     query = query_parsing.of_parameters(call.model, call.parameters, PARAMETERS)
     return outcomes.PageOutcome(await call.records.read_page(call.principal, call.model, query))
 
 
 async def count(call: Call) -> Outcome:
-    """Count the rows of a filter."""
-    number = await call.records.count(call.principal, call.model, parsing.wanted(call.model, call.parameters))
+    """Count the rows of a filter and a search."""
+    wanted = query_parsing.wanted_of_parameters(call.model, call.parameters, PARAMETERS)
+    number = await call.records.count(call.principal, call.model, *wanted)
     return outcomes.PlainOutcome({"count": number})
 
 

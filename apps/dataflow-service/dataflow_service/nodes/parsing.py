@@ -111,15 +111,6 @@ def row_id(model: Model, parameters: Parameters) -> Any:  # noqa: ANN401 - model
     return parsing.sent_id(model, value["id"], (*place, "id"))
 
 
-def wanted(model: Model, parameters: Parameters) -> Filter:
-    """Return the filter in `filter`, which is true for every row where there is none.
-
-    Raises:
-        InvalidQueryError: It is no filter for the rows of the model.
-    """
-    return parse_filter(model, parameters.get("filter", {}), (*PARAMETERS, "filter"))
-
-
 def some(model: Model, parameters: Parameters) -> Filter:
     """Return the filter of the rows that are changed or deleted together.
 
@@ -127,7 +118,7 @@ def some(model: Model, parameters: Parameters) -> Filter:
         InvalidQueryError: It is no filter for the rows of the model.
         InvalidRowError: It compares nothing, so that every row would be.
     """
-    found = wanted(model, parameters)
+    found = parse_filter(model, parameters.get("filter", {}), (*PARAMETERS, "filter"))
     if not compares(found):
         raise InvalidRowError([Fault((*PARAMETERS, "filter"), "should have a condition; without one it is every row")])
     return found

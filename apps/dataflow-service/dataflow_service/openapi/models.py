@@ -3,24 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataflow_service.registry.model import Field, Model, Relation
+from dataflow_service.registry.json_schemas import answered
+from dataflow_service.registry.model import Model, Relation
 
 type Schema = dict[str, Any]
 
 _ROWS = "/v1/{path}"
+_RESTORE = "/restore"
 _COMPONENTS = "#/components/schemas/"
 _BODIES: Mapping[str, str] = {"post": "Values", "put": "Values", "patch": "Change"}
-_TYPES: Mapping[str, Schema] = {
-    "text": {"type": "string"},
-    "boolean": {"type": "boolean"},
-    "bigint": {"type": "integer", "format": "int64"},
-    "double precision": {"type": "number", "format": "double"},
-    "numeric": {"type": "string", "description": "a decimal number without an exponent"},
-    "timestamptz": {"type": "string", "format": "date-time"},
-    "date": {"type": "string", "format": "date"},
-    "uuid": {"type": "string", "format": "uuid"},
-}
-"""How the values of columns are answered."""
 
 
 def with_models(document: Schema, models: Sequence[Model]) -> Schema:
@@ -28,7 +19,8 @@ def with_models(document: Schema, models: Sequence[Model]) -> Schema:
     paths: Schema = {}
     for path, item in document["paths"].items():
         if path.startswith(_ROWS):
-            paths |= {f"/v1/{model.path}{path.removeprefix(_ROWS)}": _item(item, model) for model in models}
+            served = [model for model in models if model.soft_delete or not path.endswith(_RESTORE)]
+            paths |= {f"/v1/{model.path}{path.removeprefix(_ROWS)}": _item(item, model) for model in served}
         else:
             paths[path] = _named(item, _NAMES[path]) if path in _NAMES else item
     schemas = {name: schema for name, schema in document["components"]["schemas"].items() if name not in _GENERIC}
@@ -63,11 +55,12 @@ def _operation(method: str, operation: Schema, model: Model) -> Schema:
     answers = {"Row": model.name, "RowPage": f"{model.name}Page"}
     body = "Replacement" if method == "put" and model.has_own_ids else _BODIES.get(method, "")
     bodies = {"Row": f"{model.name}{body}"}
+    absent = {"path"} | {name for name, has in (("search", model.search), ("deleted", model.soft_delete)) if not has}
     written = {
         **_renamed(operation, answers),
         "operationId": f"{model.path}_{operation['operationId']}",
         "tags": [model.name],
-        "parameters": [one for one in operation.get("parameters", []) if one["name"] != "path"],
+        "parameters": [one for one in operation.get("parameters", []) if one["name"] not in absent],
     }
     if operation["operationId"] == "row_replace" and not model.has_own_ids:
         written["responses"] = {code: answer for code, answer in written["responses"].items() if code != "201"}
@@ -90,7 +83,8 @@ def _schemas(model: Model) -> Schema:
     sent = values[f"{model.name}Values"]["properties"]
     # What is in a JSON field is answered as it is sent.
     properties = {
-        field.name: sent[field.name] if field.sql_type == "jsonb" else _property(field) for field in model.fields
+        field.name: sent[field.name] if field.sql_type == "jsonb" and field.name in sent else answered(field)
+        for field in model.fields
     }
     related = {relation.name: _related(relation) for relation in model.relations}
     row = {"type": "object", "title": model.name, "description": model.summary, "properties": properties | related}
@@ -140,12 +134,3 @@ def _body(name: str, schema: Schema) -> Schema:
     for value in properties.values():
         value.pop("default", None)
     return {**nested, name: {**schema, "title": name, "properties": properties}}
-
-
-def _property(field: Field) -> Schema:
-    schema = _TYPES[field.sql_type.removesuffix("[]")]
-    if field.texts:
-        schema = {**schema, "enum": list(field.texts)}
-    if field.is_list:
-        schema = {"type": "array", "items": schema}
-    return {"anyOf": [schema, {"type": "null"}]} if field.nullable else schema

@@ -52,12 +52,15 @@ async def show_rows(
     principal: Reader,
     model: NamedModel,
     pages: Pages,
+    *,
+    search: Annotated[str | None, Query(description="what is searched; nothing is all rows")] = None,
     after: Annotated[str | None, Query(description=_AFTER)] = None,
 ) -> Response:
-    """Page with rows of a model, the newest first."""
+    """Page with rows of a model, the newest first, or those that a search finds."""
     check_encoding(request.scope["query_string"])
-    table = await cancel_on_disconnect(request, pages.newest(principal, model, after))
-    return render(request, "rows.html", model=model, table=table, is_first=after is None)
+    sought = search or None
+    table = await cancel_on_disconnect(request, pages.rows(principal, model, sought, after))
+    return render(request, "rows.html", model=model, table=table, search=sought, is_first=after is None)
 
 
 _FILES = StaticFiles(Path(__file__).parent / "static", kept_by="private")

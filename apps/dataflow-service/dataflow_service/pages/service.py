@@ -31,7 +31,7 @@ class ShownRow:
 
 @dataclass(frozen=True, slots=True)
 class ShownRows:
-    """Rows, the newest first; `next` is the `after` of older ones, None at the end."""
+    """Rows, the newest first, or those that a search finds; `next` is the `after` of the following ones, None at the end."""
 
     fields: Sequence[str]
     rows: Sequence[ShownRow]
@@ -49,21 +49,23 @@ class ModelPages:
         """Return requests to copy."""
         return examples.examples(model, self._gateway)
 
-    async def newest(self, principal: Principal, model: Model, after: str | None) -> ShownRows:
-        """Return the newest rows of a model, or those older than the ones of the page before.
+    async def rows(self, principal: Principal, model: Model, search: str | None, after: str | None) -> ShownRows:
+        """Return the newest rows of a model, or those that match a search best, or what follows the page before.
 
         Raises:
-            InvalidQueryError: `after` is no `next` of such a page.
+            InvalidQueryError: `after` is no `next` of such a page, or the search is none.
         """
         await self._records.admit(model)
-        page = await self._records.read_page(principal, model, _newest(model, after))
+        page = await self._records.read_page(principal, model, _query(model, search, after))
         rows = [ShownRow(_address(model, row), cells(page.fields, row)) for row in page.rows]
         return ShownRows([field.name for field in page.fields], rows, page.next)
 
 
-def _newest(model: Model, after: str | None) -> Query:
-    order = examples.newest_first(model)
-    return query_parsing.of_address(model, filter_text=None, fields=None, order=order, after=after, limit=MAX_ROWS)
+def _query(model: Model, search: str | None, after: str | None) -> Query:
+    order = examples.newest_first(model) if search is None else None
+    return query_parsing.of_address(
+        model, filter_text=None, fields=None, order=order, after=after, limit=MAX_ROWS, search=search
+    )
 
 
 def _address(model: Model, row: Row) -> str:

@@ -13,7 +13,7 @@ import asyncpg
 
 from dataflow_service.records import repository
 from dataflow_service.records.author import Author
-from dataflow_service.records.errors import TooManyRelatedError
+from dataflow_service.records.errors import ReferencedError, TooManyRelatedError
 from dataflow_service.records.query import Comparison
 from dataflow_service.registry.model import Model, Relation
 
@@ -37,17 +37,24 @@ async def follow(connection: asyncpg.Connection, author: Author, model: Model, i
 
     Raises:
         TooManyRelatedError: They are more than `MAX_RELATED_ROWS`.
+        ReferencedError: Others refer to rows that are marked as deleted; of those that are gone, the foreign keys say so.
     """
     deleted, left = deque([(model, ids)]), MAX_RELATED_ROWS
+    restrictions: list[tuple[Relation, Sequence[Any]]] = []
     while deleted:
         target, gone = deleted.popleft()
         for relation in target.referrers if gone else ():
+            if target.soft_delete and relation.on_delete == "restrict":
+                restrictions.append((relation, gone))
             found = await _apply(connection, author, relation, gone, limit=left + 1)
             left -= len(found)
             if left < 0:
                 raise TooManyRelatedError(MAX_RELATED_ROWS)
             if relation.on_delete == "cascade":
                 deleted.append((relation.model, found))
+    for relation, gone in restrictions:
+        if await repository.refers(connection, relation, gone):
+            raise ReferencedError(model.path, relation.model.path, relation.field.name)
 
 
 async def _apply(
@@ -58,6 +65,8 @@ async def _apply(
         case "cascade":
             return await repository.delete_where(connection, author, relation.model, referring, limit=limit)
         case "set null":
+            if relation.model.soft_delete and not relation.target.soft_delete:
+                await repository.empty_deleted(connection, relation, gone)
             empty = {relation.field.name: None}
             return await repository.change_where(connection, author, relation.model, referring, empty, limit=limit)
     return []

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Query, Request, Response
 from pydantic_core import to_json
 
-from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, read_json_attempt, respond
+from dataflow_service.idempotency.http import IDEMPOTENCY_KEY, bodiless_attempt, read_json_attempt, respond
 from dataflow_service.idempotency.models import JSON, Answer
 from dataflow_service.records import encoding, parsing, preconditions, query_parsing, repository
 from dataflow_service.records.dependencies import ModelAtPath, Reader, Records, Writer
@@ -24,6 +24,7 @@ from dataflow_service.records.schemas import (
     QUERY_BODY,
     ROW_BODY,
     AfterParameter,
+    DeletedParameter,
     ExpandParameter,
     FieldsParameter,
     FilterParameter,
@@ -33,11 +34,13 @@ from dataflow_service.records.schemas import (
     Row,
     RowCount,
     RowPage,
+    SearchParameter,
     with_headers,
 )
 from dataflow_service.records.service import Page
 from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import ROW_VERSION, Model
+from nexus_chassis.challenges import forbidden
 from nexus_chassis.disconnect import cancel_on_disconnect
 from nexus_chassis.request_body import read_json
 from nexus_chassis.routing import Router
@@ -59,16 +62,28 @@ async def list_rows(
     records: Records,
     *,
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    search: SearchParameter = None,
     fields: FieldsParameter = None,
     order: OrderParameter = None,
     after: AfterParameter = None,
     limit: Annotated[int, Query(ge=1, le=query_parsing.MAX_LIMIT)] = query_parsing.DEFAULT_LIMIT,
     expand: ExpandParameter = None,
+    deleted: DeletedParameter = False,
 ) -> Response:
-    """List rows: those of a filter, with the fields and in the order asked for, page by page."""
+    """List rows: those of a filter and a search, with the fields and in the order asked for, page by page."""
     query_parsing.check_encoding(request.scope["query_string"])
+    if deleted and "data:write" not in principal.scopes:
+        raise forbidden({"data:write"})
     query = query_parsing.of_address(
-        model, filter_text=filter, fields=fields, order=order, after=after, limit=limit, expand=expand
+        model,
+        filter_text=filter,
+        fields=fields,
+        order=order,
+        after=after,
+        limit=limit,
+        expand=expand,
+        search=search,
+        deleted=deleted,
     )
     page = await cancel_on_disconnect(request, records.read_page(principal, model, query))
     return _page(request, page)
@@ -98,7 +113,8 @@ async def create_row(request: Request, principal: Writer, model: ModelAtPath, re
         content, headers = _content(request, model, row)
         return Answer(content, 201, {**JSON, **_location(model, row), **headers})
 
-    return await respond(attempt, partial(records.writing, principal), create)
+    opening = partial(records.writing, principal) if attempt else partial(records.writing_one, principal, model)
+    return await respond(attempt, opening, create)
 
 
 @router.post(
@@ -122,7 +138,7 @@ async def upsert_row(
             row, is_new = await rows.upsert(model, values, unique=unique, changed=changed)
             check(row, None if is_new else row[ROW_VERSION] - bool(changed))
         content, headers = _content(request, model, row)
-        location = {"Location": f"../{model.path}/{quote(str(row['id']), safe='')}"} if is_new else {}
+        location = _location(model, row, "../") if is_new else {}
         return Answer(content, 201 if is_new else 200, {**JSON, **location, **headers})
 
     return await respond(attempt, partial(records.writing, principal), upsert)
@@ -134,12 +150,14 @@ async def count_rows(
     principal: Reader,
     model: ModelAtPath,
     records: Records,
+    *,
     filter: FilterParameter = None,  # noqa: A002 - its name in addresses
+    search: SearchParameter = None,
 ) -> Response:
-    """Count the rows of a filter, or all."""
+    """Count the rows of a filter and a search, or all."""
     query_parsing.check_encoding(request.scope["query_string"])
-    wanted = query_parsing.filter_of_address(model, filter)
-    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, wanted))}))
+    wanted = query_parsing.wanted_of_address(model, filter, search)
+    return _json(to_json({"count": await cancel_on_disconnect(request, records.count(principal, model, *wanted))}))
 
 
 @router.get("/{row_id}", openapi_extra=with_headers(IF_NONE_MATCH, PREFER), responses=NOT_MODIFIED, response_model=Row)
@@ -174,7 +192,7 @@ async def change_row(
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.change(model, await _read(request, MAX_BODY_BYTES))
-    async with records.writing(principal) as rows:
+    async with records.writing_one(principal, model) as rows:
         row = await rows.change(model, identity, values, versions)
     content, headers = _content(request, model, row)
     return _json(content, headers=headers)
@@ -193,7 +211,7 @@ async def replace_row(
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
     values = parsing.replacing_row(model, identity, await _read(request, MAX_BODY_BYTES))
-    async with records.writing(principal) as rows:
+    async with records.writing_one(principal, model) as rows:
         row, is_new = await rows.replace(model, identity, values, versions, create="if-match" not in request.headers)
     content, headers = _content(request, model, row)
     return _json(content, 201 if is_new else 200, headers | (_location(model, row) if is_new else {}))
@@ -206,14 +224,29 @@ async def delete_row(
     """Delete a row."""
     identity = parsing.row_id(model, row_id)
     versions = preconditions.wanted_versions(model, request.headers)
-    async with records.writing(principal) as rows:
-        await rows.delete(model, identity, versions)
+    await records.delete(principal, model, identity, versions)
     return Response(status_code=204)
 
 
-def _location(model: Model, row: Record) -> dict[str, str]:
+@router.post("/{row_id}/restore", openapi_extra=with_headers(IDEMPOTENCY_KEY, PREFER), response_model=Row)
+async def restore_row(
+    request: Request, principal: Writer, model: ModelAtPath, records: Records, row_id: str
+) -> Response:
+    """Restore a deleted row. Rows that were deleted with it stay deleted."""
+    identity = parsing.row_id(model, row_id)
+
+    async def restore(writing: Writing) -> Answer:
+        async with writing() as rows:
+            row = await rows.restore(model, identity)
+        content, headers = _content(request, model, row)
+        return Answer(content, 200, {**JSON, **headers})
+
+    return await respond(bodiless_attempt(request, principal), partial(records.writing, principal), restore)
+
+
+def _location(model: Model, row: Record, up: str = "") -> dict[str, str]:
     """Return the address of a row: relative, so that it is also right behind a gateway."""
-    return {"Location": f"{model.path}/{quote(str(row['id']), safe='')}"}
+    return {"Location": f"{up}{model.path}/{quote(str(row['id']), safe='')}"}
 
 
 async def _read(request: Request, limit: int) -> Any:  # noqa: ANN401 - any JSON value

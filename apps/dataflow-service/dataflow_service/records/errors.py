@@ -93,11 +93,15 @@ class TenantsMixedError(Exception):
         )
 
 
-class NoSuchRowError(Exception):
-    """No row of the model at `path` has the id."""
+class RefusalError(Exception):
+    """The database does not write a row, for a reason that is in its values or in other rows."""
 
-    def __init__(self, path: str, row_id: str) -> None:
-        super().__init__(f"There is no {path} with the id {row_id}.")
+
+class NoSuchRowError(RefusalError):
+    """No row of the model at `path` has the id; `deleted`: none that is deleted and could be restored."""
+
+    def __init__(self, path: str, row_id: str, *, deleted: bool = False) -> None:
+        super().__init__(f"There is no {'deleted ' if deleted else ''}{path} with the id {row_id}.")
         self.path = path
         self.row_id = row_id
 
@@ -145,38 +149,45 @@ class InvalidEntityTagsError(Exception):
         self.header = header
 
 
-class NotUniqueError(Exception):
-    """Another row has a value that must be unique. `fields` share it; `value` is the caller's own, where one row was sent."""
+class NotUniqueError(RefusalError):
+    """Another row has a value that must be unique. `fields` share it; `value` is the caller's own, where one row was sent.
 
-    def __init__(self, path: str, fields: Sequence[str], value: str | None) -> None:
+    `restorable`: the row may be a deleted one.
+    """
+
+    def __init__(self, path: str, fields: Sequence[str], value: str | None, *, restorable: bool = False) -> None:
         names = " and ".join(fields) or "unique value"
         sent = "" if value is None else f", {value}"
         super().__init__(
-            f"Another {path} has the same {names}{sent}. Send another value, or change the row that has it."
+            f"Another {path} has the same {names}{sent}. Send another value, or change the row that has it"
+            f"{'; if it is deleted, restore it first' if restorable else ''}."
         )
         self.path = path
         self.fields = tuple(fields)
 
 
-class NoRelatedRowError(Exception):
-    """A row refers by `field` to a row of the model at `target` that is not there."""
+class NoRelatedRowError(RefusalError):
+    """A row refers by `field` to a row of the model at `target` that is not there; `restorable`: it may be a deleted one."""
 
-    def __init__(self, path: str, field: str, target: str) -> None:
+    def __init__(self, path: str, field: str, target: str, *, restorable: bool = False) -> None:
         super().__init__(
             f"The {field} of a {path} should be the id of a {target}, and there is none with the id sent. Send the id of one "
-            f"that is there, or create the {target} first."
+            f"that is there, or {'create or restore' if restorable else 'create'} the {target} first."
         )
         self.field = field
         self.target = target
 
 
-class ReferencedError(Exception):
-    """A row is not deleted, because rows of the model `referrer` refer to it, or to one that would go with it, by `field`."""
+class ReferencedError(RefusalError):
+    """A row is not deleted, because rows of the model `referrer` refer to it, or to one that would go with it, by `field`.
 
-    def __init__(self, path: str, referrer: str, field: str) -> None:
+    `restorable`: they may be deleted ones, which keep from being deleted what is not restored with them.
+    """
+
+    def __init__(self, path: str, referrer: str, field: str, *, restorable: bool = False) -> None:
         super().__init__(
             f"Rows of {referrer} refer by {field} to the {path} or to rows that would be deleted with it. Delete or change "
-            "those rows first."
+            f"those rows first{'; deleted ones that could be restored count too' if restorable else ''}."
         )
         self.referrer = referrer
         self.field = field
@@ -193,5 +204,5 @@ class TooManyRelatedError(Exception):
         self.limit = limit
 
 
-class NotStorableError(Exception):
+class NotStorableError(RefusalError):
     """The database refuses a value for a reason that the model does not state."""

@@ -20,6 +20,7 @@ from dataflow_service.records.errors import (
     NoSuchRowError,
     TooManyRowsError,
 )
+from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.model import SERVICE_FIELDS, Field, Model
 from dataflow_service.registry.validation import reason
 
@@ -203,8 +204,10 @@ def _unknown_fields(model: Model, sent: Iterable[str], unknown: Collection[str],
 def _why_unknown(model: Model, name: str) -> str:
     if name in model.names_of_new:
         return "identifies the row and cannot be changed; leave it out"
-    if name in SERVICE_FIELDS:
+    if name in SERVICE_FIELDS or (name == DELETED_AT and model.soft_delete):
         return "is set by the service; leave it out"
+    if any(field.name == name for field in model.fields):
+        return "is computed from other fields; leave it out"
     return f"is no field of {model.name}; its fields are {_names(model)}"
 
 

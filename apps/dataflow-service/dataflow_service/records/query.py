@@ -51,6 +51,21 @@ EVERY_ROW = AllOf(())
 
 
 @dataclass(frozen=True, slots=True)
+class SearchText:
+    """What was typed to search rows. Full-text search reads `text`; `words` are in a row as parts, or nearly.
+
+    There are no words where the text has signs of full-text search: quotes, `or`, or words to leave out.
+    """
+
+    text: str
+    words: tuple[str, ...]
+
+
+RELEVANCE = Field("search relevance", "double precision", required=False, nullable=False)
+"""How well a row matches what was typed; it is no name that a field can have."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderKey:
     """One column of an order. A null is greater than every value: the last of an ascending order."""
 
@@ -65,15 +80,18 @@ class OrderKey:
 class Query:
     """A page of rows: up to `limit` rows behind the one whose values of the `order` are `after`.
 
-    `order` ends with the id, so that no two rows have the same place in it. Rows come with the rows of `expand`.
+    `order` ends with the id, so that no two rows have the same place in it. Rows come with the rows of `expand`. With `deleted`,
+    they are the deleted rows of a model with soft delete.
     """
 
     fields: Sequence[Field]
     order: Sequence[OrderKey]
     limit: int
     filter: Filter = EVERY_ROW
+    search: SearchText | None = None
     after: Sequence[Any] | None = None
     expand: Sequence[Relation] = ()
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,7 @@ class GroupQuery:
     order: Sequence[OrderKey]
     limit: int
     filter: Filter = EVERY_ROW
+    search: SearchText | None = None
     after: Sequence[Any] | None = None
 
 

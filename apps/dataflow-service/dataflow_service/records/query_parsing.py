@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 from urllib.parse import unquote_to_bytes
 
@@ -11,23 +12,26 @@ from dataflow_service.records.filters import parse_filter
 from dataflow_service.records.parsing import Place
 from dataflow_service.records.query import (
     EVERY_ROW,
+    RELEVANCE,
     Aggregate,
     Filter,
     Function,
     GroupQuery,
     OrderKey,
     Query,
+    SearchText,
     by_id,
     is_by_id,
     with_id,
 )
+from dataflow_service.records.search_parsing import parse_search
 from dataflow_service.registry.model import Field, Model, Relation
 from nexus_chassis import strict_json
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 
-_MEMBERS = ("aggregates", "after", "expand", "fields", "filter", "group_by", "limit", "order")
+_MEMBERS = ("aggregates", "after", "expand", "fields", "filter", "group_by", "limit", "order", "search")
 _FUNCTIONS: tuple[Function, ...] = get_args(Function.__value__)
 _NUMBERS = frozenset({"bigint", "numeric", "double precision"})
 _COMPARED = _NUMBERS | {"text", "timestamptz", "date"}
@@ -48,6 +52,8 @@ def of_address(
     after: str | None,
     limit: int,
     expand: str | None = None,
+    search: str | None = None,
+    deleted: bool = False,
 ) -> Query:
     """Return the query of a page that the parameters of an address ask for.
 
@@ -56,7 +62,11 @@ def of_address(
         NoSuchRelationError: The model has not one of the relations.
     """
     reader = _Reader(model, ("query",))
-    return reader.page(reader.filter_text(filter_text), fields, order, after, limit, expand=expand)
+    if deleted and not model.soft_delete:
+        reader.fault(("deleted",), f"belongs to models with soft delete, and {model.name} has none; leave it out")
+    wanted = reader.wanted(reader.filter_text(filter_text), search)
+    query = reader.page(wanted, fields, order, after, limit, expand=expand)
+    return replace(query, deleted=True) if deleted else query
 
 
 def of_row(model: Model, row_id: object, expand: str) -> Query:
@@ -66,17 +76,33 @@ def of_row(model: Model, row_id: object, expand: str) -> Query:
         InvalidQueryError: `expand` does not name fields.
         NoSuchRelationError: The model has not one of the relations.
     """
-    return _Reader(model, ("query",)).page(with_id(model, row_id), None, None, None, 1, expand=expand)
+    return _Reader(model, ("query",)).page((with_id(model, row_id), None), None, None, None, 1, expand=expand)
 
 
-def filter_of_address(model: Model, text: str | None) -> Filter:
-    """Return the filter that a parameter of an address describes.
+type Wanted = tuple[Filter, SearchText | None]
+"""Which rows are wanted."""
+
+
+def wanted_of_address(model: Model, filter_text: str | None, search: str | None = None) -> Wanted:
+    """Return the filter and the search that parameters of an address describe.
 
     Raises:
-        InvalidQueryError: It is none for the rows of the model.
+        InvalidQueryError: They are none for the rows of the model.
     """
     reader = _Reader(model, ("query",))
-    found = reader.filter_text(text)
+    found = reader.wanted(reader.filter_text(filter_text), search)
+    reader.finish()
+    return found
+
+
+def wanted_of_parameters(model: Model, parameters: Mapping[str, Any], place: Place) -> Wanted:
+    """Return the filter and the search that parameters describe.
+
+    Raises:
+        InvalidQueryError: They are none for the rows of the model; faults are named within `place`.
+    """
+    reader = _Reader(model, place)
+    found = reader.wanted(reader.filter(parameters.get("filter", {})), parameters.get("search"))
     reader.finish()
     return found
 
@@ -94,14 +120,15 @@ def of_body(model: Model, document: object) -> Query | GroupQuery:
     for name in sorted(document.keys() - set(_MEMBERS)):
         reader.fault((name[:100],), f"is no part of a query; its parts are {', '.join(_MEMBERS)}")
     checked_filter = reader.filter(document["filter"]) if "filter" in document else EVERY_ROW
+    wanted = reader.wanted(checked_filter, document.get("search"))
     limit = reader.limit(document.get("limit", DEFAULT_LIMIT))
     order, after = document.get("order"), document.get("after")
     if "aggregates" in document or "group_by" in document:
         for name in [name for name in ("expand", "fields") if name in document]:
             reader.fault((name,), "does not go with aggregates; name the fields of a group in group_by")
         aggregates, group_by = document.get("aggregates"), document.get("group_by")
-        return reader.groups(checked_filter, aggregates, group_by, order=order, after=after, limit=limit)
-    return reader.page(checked_filter, document.get("fields"), order, after, limit, expand=document.get("expand"))
+        return reader.groups(wanted, aggregates, group_by, order=order, after=after, limit=limit)
+    return reader.page(wanted, document.get("fields"), order, after, limit, expand=document.get("expand"))
 
 
 def of_parameters(model: Model, parameters: Mapping[str, Any], place: Place) -> Query:
@@ -111,10 +138,10 @@ def of_parameters(model: Model, parameters: Mapping[str, Any], place: Place) -> 
         InvalidQueryError: They are none for the rows of the model; faults are named within `place`.
     """
     reader = _Reader(model, place, order="order_by")
-    checked_filter = reader.filter(parameters.get("filter", {}))
+    wanted = reader.wanted(reader.filter(parameters.get("filter", {})), parameters.get("search"))
     limit = reader.limit(parameters.get("limit", DEFAULT_LIMIT))
     fields, order, after = (parameters.get(name) for name in ("fields", "order_by", "after"))
-    return reader.page(checked_filter, fields, order, after, limit)
+    return reader.page(wanted, fields, order, after, limit)
 
 
 class _Reader:
@@ -151,6 +178,15 @@ class _Reader:
             self._faults.extend(error.faults)
             return EVERY_ROW
 
+    def wanted(self, checked_filter: Filter, search: object) -> Wanted:
+        if search is None:
+            return checked_filter, None
+        try:
+            return checked_filter, parse_search(self._model, search)
+        except ValueError as error:
+            self.fault(("search",), str(error))
+            return checked_filter, None
+
     def limit(self, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_LIMIT:
             self.fault(("limit",), f"should be a whole number from 1 to {MAX_LIMIT}")
@@ -158,17 +194,21 @@ class _Reader:
         return value
 
     def page(
-        self, checked_filter: Filter, fields: object, order: object, after: object, limit: int, *, expand: object = None
+        self, wanted: Wanted, fields: object, order: object, after: object, limit: int, *, expand: object = None
     ) -> Query:
         chosen = self._model.fields if fields is None else self._named(fields, ("fields",))
-        keys = [] if order is None else self._order(order)
+        checked_filter, sought = wanted
+        by_default = [] if sought is None else [OrderKey(RELEVANCE, descending=True)]
+        keys = by_default if order is None else self._order(order)
         if not any(key.field.name == "id" for key in keys):
             keys.append(by_id(self._model))
         start = self._after(keys, after)
         related = self._related(expand)
         self.finish()
         in_order = [field for field in self._model.fields if field in chosen]
-        return Query(fields=in_order, order=keys, limit=limit, filter=checked_filter, after=start, expand=related)
+        return Query(
+            fields=in_order, order=keys, limit=limit, filter=checked_filter, search=sought, after=start, expand=related
+        )
 
     def _related(self, expand: object) -> list[Relation]:
         """Return the relations of fields; another name is no fault of a value, as there is no such part of a row."""
@@ -183,7 +223,7 @@ class _Reader:
         return [relations[name] for name in names]
 
     def groups(
-        self, checked_filter: Filter, aggregates: object, group_by: object, *, order: object, after: object, limit: int
+        self, wanted: Wanted, aggregates: object, group_by: object, *, order: object, after: object, limit: int
     ) -> GroupQuery:
         functions = self._aggregates(aggregates)
         shared = self._shared(group_by)
@@ -196,7 +236,10 @@ class _Reader:
         keys += [OrderKey(field) for field in shared if field not in [key.field for key in keys]]
         start = self._after(keys, after)
         self.finish()
-        return GroupQuery(aggregates=functions, order=keys, limit=limit, filter=checked_filter, after=start)
+        checked_filter, sought = wanted
+        return GroupQuery(
+            aggregates=functions, order=keys, limit=limit, filter=checked_filter, search=sought, after=start
+        )
 
     def _shared(self, group_by: object) -> list[Field]:
         if group_by is None or group_by == []:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dataflow_service.records.conditions import Parameters, beyond, column, condition
-from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query
-from dataflow_service.records.sql import AS_TEXT, TABLE
+from dataflow_service.records.query import Aggregate, Filter, GroupQuery, OrderKey, Query, SearchText
+from dataflow_service.records.search_sql import found
+from dataflow_service.records.sql import AS_TEXT, TABLE, present
 from dataflow_service.registry.model import Field, Model, Relation
 from dataflow_service.registry.quoting import quote
 
@@ -69,11 +70,11 @@ def select_groups(model: Model, query: GroupQuery, *, limit: int, max_bytes: int
     return _within(inner, columns, query.order, limit=limit, max_bytes=max_bytes, parameters=parameters)
 
 
-def count(model: Model, wanted: Filter) -> Statement:
-    """Return the number of rows of a filter."""
+def count(model: Model, wanted: Filter, sought: SearchText | None = None) -> Statement:
+    """Return the number of rows of a filter and a search."""
     parameters = Parameters()
-    where = condition(wanted, parameters)
-    return Statement(f"SELECT count(*) FROM {quote(model.table)} AS {TABLE} WHERE {where}", parameters.values)  # noqa: S608 - names are of the registry, values are parameters
+    table, where = _rows(model, wanted, sought, parameters)
+    return Statement(f"SELECT count(*) FROM {table} WHERE {where}", parameters.values)  # noqa: S608 - names are of the registry, values are parameters
 
 
 def _columns(query: Query) -> list[_Column]:
@@ -92,11 +93,7 @@ def related_columns(relation: Relation) -> dict[str, str]:
 def _related_columns(relation: Relation) -> list[_Column]:
     names = related_columns(relation)
     return [
-        _Column(
-            names[field.name],
-            field.sql_type,
-            f"{_related(relation)}.{quote(field.name)}{'::text' if field.sql_type == 'jsonb' else ''}",
-        )
+        _Column(names[field.name], field.sql_type, _expression(field, _related(relation)))
         for field in relation.target.fields
     ]
 
@@ -109,18 +106,29 @@ def _related(relation: Relation) -> str:
 def _joined(relations: Sequence[Relation]) -> str:
     return "".join(
         f" LEFT JOIN {quote(relation.target.table)} AS {_related(relation)} "
-        f'ON {_related(relation)}."id" = {column(relation.field)}'
+        f'ON {_related(relation)}."id" = {column(relation.field)}{present(relation.target, _related(relation))}'
         for relation in relations
     )
 
 
 def _source(model: Model, query: Query | GroupQuery, columns: Sequence[_Column], parameters: Parameters) -> str:
     chosen = ", ".join(f"{item.expression} AS {quote(item.name)}" for item in columns)
-    where = condition(query.filter, parameters)
+    deleted = isinstance(query, Query) and query.deleted
+    table, where = _rows(model, query.filter, query.search, parameters, deleted=deleted)
     if query.after:
         where = f"{where} AND {beyond(query.order, query.after, parameters)}"
     joined = _joined(query.expand) if isinstance(query, Query) else ""
-    return f"SELECT {chosen} FROM {quote(model.table)} AS {TABLE}{joined} WHERE {where}"  # noqa: S608 - names are of the registry, values are parameters
+    return f"SELECT {chosen} FROM {table}{joined} WHERE {where}"  # noqa: S608 - names are of the registry, values are parameters
+
+
+def _rows(
+    model: Model, wanted: Filter, sought: SearchText | None, parameters: Parameters, *, deleted: bool = False
+) -> tuple[str, str]:
+    """Return what rows are read from, and the condition that they meet: those of a search meet it already."""
+    where = condition(wanted, parameters) + present(model, TABLE, deleted=deleted)
+    if sought is None or model.search is None:
+        return f"{quote(model.table)} AS {TABLE}", where
+    return f"({found(model, model.search, sought, where, parameters)}) AS {TABLE}", "TRUE"
 
 
 def _within(
@@ -148,8 +156,9 @@ def _within(
     return Statement(text, parameters.values)
 
 
-def _expression(field: Field) -> str:
-    return f"{column(field)}::text" if field.sql_type == "jsonb" else column(field)
+def _expression(field: Field, table: str = TABLE) -> str:
+    read = f"{table}.{quote(field.name)}"
+    return f"{read}::text" if field.sql_type == "jsonb" else read
 
 
 def _call(aggregate: Aggregate) -> str:

@@ -11,8 +11,8 @@ from dataflow_service.records.author import Author
 from dataflow_service.records.conditions import Parameters, condition
 from dataflow_service.records.errors import NotComputableError, QueryTimeoutError
 from dataflow_service.records.parsing import Values
-from dataflow_service.records.query import Filter, GroupQuery, Query
-from dataflow_service.registry.model import Field, Model
+from dataflow_service.records.query import Filter, GroupQuery, Query, SearchText
+from dataflow_service.registry.model import Field, Model, Relation
 from dataflow_service.registry.quoting import array_text, quote
 
 type Versions = Sequence[int] | None
@@ -52,12 +52,15 @@ async def upsert(
     *,
     unique: Sequence[str],
     changed: Values,
-) -> tuple[Row, bool]:
-    """Insert one row, or set the fields `changed` of the one with the same `unique` fields; returns it and whether it is new."""
+) -> tuple[Row, bool] | None:
+    """Insert one row, or set the fields `changed` of the one with the same `unique` fields; returns it and whether it is new.
+
+    None where that one is deleted: an id alone stays taken.
+    """
     statement = sql.upsert(model, tuple(unique), tuple(changed))
     arguments = [*_arguments(model, values), *changed.values(), *author.parameters]
-    (row,) = await connection.fetch(statement, *arguments)
-    return row, row["was created"]
+    rows = await connection.fetch(statement, *arguments)
+    return (rows[0], rows[0]["was created"]) if rows else None
 
 
 async def upsert_many(
@@ -69,7 +72,10 @@ async def upsert_many(
     unique: Sequence[str],
     changed: Sequence[str],
 ) -> list[tuple[Any, bool]]:
-    """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new."""
+    """Insert rows, or set the fields `changed` of those with the same `unique` fields; returns ids and whether they are new.
+
+    Those that are deleted are left out, as of `upsert`.
+    """
     statement = sql.upsert_many(model, tuple(unique), tuple(changed))
     found = await connection.fetch(statement, *_arrays(model.inserted, rows), *author.parameters)
     return [(row["id"], row["was created"]) for row in found]
@@ -131,11 +137,37 @@ async def change(
 
 
 async def delete(
-    connection: asyncpg.Connection, author: Author, model: Model, row_id: object, *, versions: Versions
+    connection: asyncpg.Connection,
+    author: Author,
+    model: Model,
+    row_id: object,
+    *,
+    versions: Versions,
+    unreferenced: bool = False,
 ) -> bool:
-    """Delete one row that has one of the versions; returns whether there was such a row."""
-    statement = sql.delete(model, checked=versions is not None)
+    """Delete one row that has one of the versions, with `unreferenced` only if none refers to it; returns whether it is deleted."""
+    statement = sql.delete(model, checked=versions is not None, unreferenced=unreferenced)
     return await connection.fetchval(statement, row_id, *_checked(versions), *author.parameters) is not None
+
+
+async def restore(connection: asyncpg.Connection, author: Author, model: Model, row_id: object) -> Row | None:
+    """Restore a deleted row of a model with soft delete and return it, or None without such a row."""
+    return await connection.fetchrow(sql.restore(model), row_id, *author.parameters)
+
+
+async def lock_present(connection: asyncpg.Connection, model: Model, ids: Sequence[Any]) -> list[Any]:
+    """Return those of the ids whose rows are not deleted, and keep these from being deleted until the transaction ends."""
+    return [row["id"] for row in await connection.fetch(sql.lock_present(model), ids)]
+
+
+async def refers(connection: asyncpg.Connection, relation: Relation, ids: Sequence[Any]) -> bool:
+    """Whether a row that is not deleted refers to one of the ids."""
+    return bool(await connection.fetchval(sql.refers(relation), ids))
+
+
+async def empty_deleted(connection: asyncpg.Connection, relation: Relation, ids: Sequence[Any]) -> None:
+    """Let deleted rows refer to none of the ids any longer."""
+    await connection.execute(sql.empty_deleted(relation), ids)
 
 
 @asynccontextmanager
@@ -161,6 +193,15 @@ async def reading(
     await connection.execute("COMMIT")
 
 
+async def allow_mistakes(connection: asyncpg.Connection, sought: SearchText | None) -> None:
+    """Set how similar words are that a search takes for the same, until the transaction ends.
+
+    By PostgreSQL's own limit, 0.6, `hexgon` would not be similar to `hexagon`.
+    """
+    if sought is not None:
+        await connection.execute("SET LOCAL pg_trgm.word_similarity_threshold = 0.4")
+
+
 async def read_page(
     connection: asyncpg.Connection, model: Model, query: Query, *, limit: int, max_bytes: int
 ) -> list[Row]:
@@ -168,6 +209,7 @@ async def read_page(
 
     A page with `max_bytes` or more ends there; "page rows" of a row is how long it would have been.
     """
+    await allow_mistakes(connection, query.search)
     statement = query_sql.select_page(model, query, limit=limit, max_bytes=max_bytes)
     return await connection.fetch(statement.text, *statement.values)
 
@@ -176,13 +218,15 @@ async def read_groups(
     connection: asyncpg.Connection, model: Model, query: GroupQuery, *, limit: int, max_bytes: int
 ) -> list[Row]:
     """Return up to `limit` groups of a query, with a column for each aggregate, and limits as `read_page`."""
+    await allow_mistakes(connection, query.search)
     statement = query_sql.select_groups(model, query, limit=limit, max_bytes=max_bytes)
     return await connection.fetch(statement.text, *statement.values)
 
 
-async def count(connection: asyncpg.Connection, model: Model, wanted: Filter) -> int:
-    """Return the number of rows of a filter."""
-    statement = query_sql.count(model, wanted)
+async def count(connection: asyncpg.Connection, model: Model, wanted: Filter, sought: SearchText | None) -> int:
+    """Return the number of rows of a filter and a search."""
+    await allow_mistakes(connection, sought)
+    statement = query_sql.count(model, wanted, sought)
     number: int = await connection.fetchval(statement.text, *statement.values)
     return number
 

@@ -10,13 +10,14 @@ ROW_BODY = {
 }
 
 
-def _header(name: str, description: str) -> dict[str, list[Any]]:
+def header(name: str, description: str) -> dict[str, list[Any]]:
+    """Return the description of a header field of requests."""
     return {"parameters": [{"name": name, "in": "header", "description": description, "schema": {"type": "string"}}]}
 
 
-IF_MATCH = _header("If-Match", "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)")
-PREFER = _header("Prefer", "`numbers=string` answers 64 bit integers as strings (RFC 7240)")
-IF_NONE_MATCH = _header(
+IF_MATCH = header("If-Match", "ETags, one of which the row must have to be changed (RFC 9110 section 13.1.1)")
+PREFER = header("Prefer", "`numbers=string` answers 64 bit integers as strings (RFC 7240)")
+IF_NONE_MATCH = header(
     "If-None-Match", "ETags; a row that has one of them is answered with 304 (RFC 9110 section 13.1.2)"
 )
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The row has one of the ETags"}}
@@ -34,12 +35,21 @@ _FILTER = (
 _AFTER = "the `next` of the page before, in the same order"
 
 FilterParameter = Annotated[str | None, Query(description=_FILTER)]
+_SEARCH = (
+    "what people type: words, parts of words and codes, with typing mistakes; also words side by side in quotes, `or`, and "
+    "`-` before a word to leave out. The rows that match best come first, unless an order is asked for"
+)
+
+SearchParameter = Annotated[str | None, Query(description=_SEARCH)]
 FieldsParameter = Annotated[str | None, Query(description="fields to answer, with commas between them")]
 OrderParameter = Annotated[str | None, Query(description="fields to order by, with commas; `-` in front: descending")]
 ExpandParameter = Annotated[str | None, Query(description="fields, with commas, whose related rows are answered too")]
 OnParameter = Annotated[
     str | None,
     Query(description="fields of a unique index, with commas, by which `upsert` finds the row that is there"),
+]
+DeletedParameter = Annotated[
+    bool, Query(description="the rows that are deleted and can be restored, in place of the others; needs `data:write`")
 ]
 AfterParameter = Annotated[str | None, Query(description=_AFTER)]
 
@@ -53,6 +63,7 @@ class RowQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filter: dict[str, Any] = Field({}, description=_FILTER)
+    search: str | None = Field(None, description=_SEARCH)
     fields: _Names | None = Field(None, description="fields to answer")
     order: _Names | None = Field(None, description="fields to order by; `-` in front: descending")
     after: str | None = Field(None, description=_AFTER)

@@ -10,8 +10,17 @@ import asyncpg
 from dataflow_service.records import cursor, repository
 from dataflow_service.records.author import tenant_of
 from dataflow_service.records.errors import NoSuchRowError, TenantsMixedError
-from dataflow_service.records.query import EVERY_ROW, Aggregate, Filter, GroupQuery, OrderKey, Query, is_by_id
-from dataflow_service.records.repository import Row
+from dataflow_service.records.query import (
+    EVERY_ROW,
+    Aggregate,
+    Filter,
+    GroupQuery,
+    OrderKey,
+    Query,
+    SearchText,
+    is_by_id,
+)
+from dataflow_service.records.repository import Row, Versions
 from dataflow_service.records.writer import RecordWriter
 from dataflow_service.registry.model import Field, Model, Relation
 from nexus_chassis.principal import Principal
@@ -70,6 +79,30 @@ class RecordService:
         working = self._database.unit_of_work(principal, tenant=tenant_of(principal))
         return _Writing(working, principal, self._announce)
 
+    def writing_one(self, principal: Principal, model: Model) -> "_Writing":
+        """Context manager of a RecordWriter that creates or changes one row of a model, and is asked for nothing else.
+
+        The row and its log are one statement, which commits by itself. Of a row that refers to others these may have to be
+        looked at too, so that it has a transaction.
+        """
+        return self.writing(principal) if model.relations else self._writing_by_statement(principal)
+
+    async def delete(self, principal: Principal, model: Model, row_id: object, versions: Versions) -> None:
+        """Delete a row, which must have one of the versions, and do with those that refer to it as their relations say.
+
+        Where none does, which is most often so, one statement is all that it takes. A row that is only marked has a transaction:
+        no foreign key refuses those that come to refer to it meanwhile.
+        """
+        if not model.soft_delete:
+            async with self._writing_by_statement(principal) as rows:
+                if await rows.delete_unreferenced(model, row_id, versions):
+                    return
+        async with self.writing(principal) as rows:
+            await rows.delete(model, row_id, versions)
+
+    def _writing_by_statement(self, principal: Principal) -> "_Writing":
+        return _Writing(self._database.write(tenant=tenant_of(principal)), principal, self._announce)
+
     async def read(self, principal: Principal, model: Model, row_id: object) -> Row:
         """Return a row."""
         async with self._database.read(tenant=tenant_of(principal)) as connection:
@@ -99,10 +132,12 @@ class RecordService:
         page = rows[: query.limit]
         return Groups([key.field for key in query.order], query.aggregates, page, _next(query.order, page))
 
-    async def count(self, principal: Principal, model: Model, wanted: Filter = EVERY_ROW) -> int:
-        """Return the number of rows of a filter."""
+    async def count(
+        self, principal: Principal, model: Model, wanted: Filter = EVERY_ROW, sought: SearchText | None = None
+    ) -> int:
+        """Return the number of rows of a filter and a search."""
         async with self._reading(principal) as connection:
-            return await repository.count(connection, model, wanted)
+            return await repository.count(connection, model, wanted, sought)
 
     @asynccontextmanager
     async def _reading(self, principal: Principal) -> AsyncIterator[asyncpg.Connection]:
@@ -129,22 +164,26 @@ def _present(model: Model, row_id: object, row: Row | None) -> Row:
 class _Writing:
     """A class, because a generator's context manager costs several microseconds more."""
 
-    __slots__ = ("_announce", "_principal", "_working")
+    __slots__ = ("_announce", "_opening", "_principal")
 
     def __init__(
-        self, working: AbstractAsyncContextManager[UnitOfWork], principal: Principal, announce: Callable[[], None]
+        self,
+        opening: AbstractAsyncContextManager[UnitOfWork | asyncpg.Connection],
+        principal: Principal,
+        announce: Callable[[], None],
     ) -> None:
-        self._working = working
+        self._opening = opening
         self._principal = principal
         self._announce = announce
 
     async def __aenter__(self) -> RecordWriter:
-        work = await self._working.__aenter__()
-        return RecordWriter(work.connection, self._principal)
+        opened = await self._opening.__aenter__()
+        connection = opened.connection if isinstance(opened, UnitOfWork) else opened
+        return RecordWriter(connection, self._principal)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._working.__aexit__(kind, error, trace)
+        await self._opening.__aexit__(kind, error, trace)
         if error is None:
             self._announce()

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 from dataflow_service.records.change_log import Log, logged
-from dataflow_service.registry.model import ROW_VERSION, TENANT, Field, Model
+from dataflow_service.registry.declarations import DELETED_AT
+from dataflow_service.registry.model import ROW_VERSION, TENANT, Field, Model, Relation
 from dataflow_service.registry.quoting import quote
 
 TABLE = '"row"'
@@ -18,6 +19,7 @@ WAS_CREATED = '"was created"'
 
 _ID = '"id"'
 _VERSION = quote(ROW_VERSION)
+_DELETED_AT = quote(DELETED_AT)
 _UPSERTED_ID = f"{_ID}, {WAS_CREATED}"
 
 AS_TEXT: Mapping[str, str] = {"numeric": "::text", "numeric[]": "::text[]"}
@@ -79,7 +81,8 @@ def update_each(model: Model, names: tuple[str, ...]) -> str:
     settings = ", ".join(f"{quote(name)} = {_sent(by_name[name])}" for name in names)
     writing = (
         f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608 - names are of the registry, values are parameters
-        f"FROM unnest({arrays}) AS sent ({sent}) WHERE {TABLE}.{_ID} = sent.{_ID} RETURNING {_names(model.fields, TABLE)}"
+        f"FROM unnest({arrays}) AS sent ({sent}) WHERE {TABLE}.{_ID} = sent.{_ID}"
+        f"{present(model, TABLE)} RETURNING {_names(model.fields, TABLE)}"
     )
     return logged(model, writing, [Log("update", names)], _ID, author=len(names) + 2)
 
@@ -96,24 +99,53 @@ def update_where(model: Model, names: Sequence[str], where: str, limit: int, *, 
 
 
 def delete_where(model: Model, where: str, limit: int, *, author: int) -> str:
-    """Delete at most `limit` rows; returns their ids."""
-    writing = (
-        f"DELETE FROM {quote(model.table)} AS {TABLE} USING matched WHERE {TABLE}.{_ID} = matched.{_ID} "  # noqa: S608 - names are of the registry, values are parameters
-        f"RETURNING {TABLE}.{_ID}"
-    )
+    """Delete at most `limit` rows; returns their ids. Those of a model with soft delete are marked, and locked as if they went."""
+    table, matches = f"{quote(model.table)} AS {TABLE}", f"{TABLE}.{_ID} = matched.{_ID} RETURNING {TABLE}.{_ID}"
+    writing = f"DELETE FROM {table} USING matched WHERE {matches}"  # noqa: S608 - names are of the registry, values are parameters
+    if model.soft_delete:
+        writing = f"UPDATE {table} SET {_DELETED_AT} = now(), {touched(TABLE)} FROM matched WHERE {matches}"  # noqa: S608 - names are of the registry, values are parameters
     return logged(model, writing, [_DELETED], _ID, author=author, before=[_matched(model, where, limit)])
 
 
 @cache
 def select_one(model: Model) -> str:
     """Return the row whose id is $1."""
-    return f'SELECT {versioned_columns(model)} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608 - names are of the registry, values are parameters
+    return f'SELECT {versioned_columns(model)} FROM {quote(model.table)} WHERE "id" = $1{present(model)}'  # noqa: S608 - names are of the registry, values are parameters
 
 
 @cache
 def select_version(model: Model) -> str:
     """Return the version of the row whose id is $1."""
-    return f'SELECT {_VERSION} FROM {quote(model.table)} WHERE "id" = $1'  # noqa: S608 - names are of the registry, values are parameters
+    return f'SELECT {_VERSION} FROM {quote(model.table)} WHERE "id" = $1{present(model)}'  # noqa: S608 - names are of the registry, values are parameters
+
+
+@cache
+def lock_present(model: Model) -> str:
+    """Return which of the ids in the array $1 rows have that are not deleted, and keep them from being deleted."""
+    kind = next(field.sql_type for field in model.fields if field.name == "id")
+    where = f"{_ID} = ANY ($1::{kind}[]){present(model)}"
+    return f"SELECT {_ID} FROM {quote(model.table)} WHERE {where} ORDER BY {_ID} FOR KEY SHARE"  # noqa: S608 - names are of the registry, values are parameters
+
+
+@cache
+def refers(relation: Relation) -> str:
+    """Return whether a row that is not deleted refers to one of the ids in the array $1."""
+    model = relation.model
+    return f"SELECT EXISTS (SELECT FROM {quote(model.table)} WHERE {_refers(relation)}{present(model)})"  # noqa: S608 - names are of the registry, values are parameters
+
+
+@cache
+def empty_deleted(relation: Relation) -> str:
+    """Set the field of a relation to null in deleted rows that refer to the ids in the array $1. They are in no log until they are restored."""
+    table = quote(relation.model.table)
+    return (
+        f"UPDATE {table} SET {quote(relation.field.name)} = NULL, {touched(table)} "  # noqa: S608 - names are of the registry, values are parameters
+        f"WHERE {_refers(relation)}{present(relation.model, deleted=True)}"
+    )
+
+
+def _refers(relation: Relation) -> str:
+    return f"{quote(relation.field.name)} = ANY ($1::{relation.field.sql_type}[])"
 
 
 @lru_cache(maxsize=1024)  # callers choose which fields they change
@@ -126,16 +158,39 @@ def update(model: Model, names: tuple[str, ...], *, checked: bool) -> str:
     behind = len(names) + 2
     writing = (
         f"UPDATE {quote(model.table)} AS {TABLE} SET {settings}, {touched(TABLE)} "  # noqa: S608 - names are of the registry, values are parameters
-        f"WHERE {_one(behind, checked=checked)} RETURNING {_versioned(model)}"
+        f"WHERE {_one(behind, checked=checked)}{present(model)} RETURNING {_versioned(model)}"
     )
     return logged(model, writing, [Log("update", names)], versioned_columns(model), author=behind + checked)
 
 
 @cache
-def delete(model: Model, *, checked: bool) -> str:
-    """Delete the row whose id is $1; returns its id. `checked`: $2 is an array of versions, of which it must have one."""
-    writing = f"DELETE FROM {quote(model.table)} WHERE {_one(2, checked=checked)} RETURNING {_ID}"  # noqa: S608 - names are of the registry, values are parameters
+def delete(model: Model, *, checked: bool, unreferenced: bool) -> str:
+    """Delete the row whose id is $1; returns its id.
+
+    `checked`: $2 is an array of versions, of which it must have one. `unreferenced`: only if no row refers to it.
+    """
+    if model.soft_delete:
+        return delete_where(model, _one(2, checked=checked), 1, author=2 + checked)
+    conditions = [_one(2, checked=checked), *(map(_unreferenced, model.referrers) if unreferenced else ())]
+    writing = f"DELETE FROM {quote(model.table)} WHERE {' AND '.join(conditions)} RETURNING {_ID}"  # noqa: S608 - names are of the registry, values are parameters
     return logged(model, writing, [_DELETED], _ID, author=2 + checked)
+
+
+@cache
+def restore(model: Model) -> str:
+    """Make the deleted row whose id is $1 one that is there again; returns the row. The log has it as a new one."""
+    writing = (
+        f"UPDATE {quote(model.table)} AS {TABLE} SET {_DELETED_AT} = NULL, {touched(TABLE)} "  # noqa: S608 - names are of the registry, values are parameters
+        f"WHERE {_ID} = $1{present(model, deleted=True)} RETURNING {_versioned(model)}"
+    )
+    return logged(model, writing, [Log("create", [DELETED_AT])], versioned_columns(model), author=2)
+
+
+def present(model: Model, table: str = "", *, deleted: bool = False) -> str:
+    """Return the end of a condition that deleted rows of a model with soft delete do not meet; or they alone, with `deleted`."""
+    if not model.soft_delete:
+        return ""
+    return f" AND {table and f'{table}.'}{_DELETED_AT} IS {'NOT NULL' if deleted else 'NULL'}"
 
 
 def columns(model: Model) -> str:
@@ -189,11 +244,17 @@ def _on_conflict(model: Model, unique: Sequence[str], settings: Sequence[str]) -
     target = ", ".join(map(quote, [TENANT, *unique] if model.multi_tenant else unique))
     same = quote(unique[0])  # only what is updated is returned
     action = ", ".join([*settings, touched(quote(model.table))]) if settings else f"{same} = EXCLUDED.{same}"
+    if model.soft_delete:
+        return (
+            f"ON CONFLICT ({target}) WHERE {_DELETED_AT} IS NULL DO UPDATE SET {action} "
+            f"WHERE {quote(model.table)}.{_DELETED_AT} IS NULL"
+        )
     return f"ON CONFLICT ({target}) DO UPDATE SET {action}"
 
 
 def _matched(model: Model, where: str, limit: int) -> str:
     table = f"{quote(model.table)} AS {TABLE}"
+    where += present(model, TABLE)
     return f'matched AS MATERIALIZED (SELECT "id" FROM {table} WHERE {where} ORDER BY "id" LIMIT {limit} FOR UPDATE)'  # noqa: S608 - names are of the registry, values are parameters
 
 
@@ -205,6 +266,12 @@ def _column(field: Field) -> str:
 def _one(place: int, *, checked: bool) -> str:
     """Return the condition of the row whose id is $1, with one of the versions in parameter `place`."""
     return f"{_ID} = $1 AND {_VERSION} = ANY (${place}::bigint[])" if checked else f"{_ID} = $1"
+
+
+def _unreferenced(relation: Relation) -> str:
+    """Return the condition that no row refers by a relation to the row whose id is $1."""
+    field = f"{TABLE}.{quote(relation.field.name)}"
+    return f"NOT EXISTS (SELECT FROM {quote(relation.model.table)} AS {TABLE} WHERE {field} = $1)"
 
 
 def _versioned(model: Model) -> str:

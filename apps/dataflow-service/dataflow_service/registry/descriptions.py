@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from dataflow_service.registry.model import Field, Model, Registry, Relation
+from dataflow_service.registry.json_schemas import answered
+from dataflow_service.registry.model import Field, Model, Registry, Relation, Search
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -26,9 +27,18 @@ def description(model: Model) -> dict[str, Any]:
         "fields": [_field(model, field) for field in model.fields],
         "indexes": list(model.indexes),
         "relations": [_relation(relation) for relation in model.relations],
+        "search": None if model.search is None else _search(model.search),
         "multi_tenant": model.multi_tenant,
-        "schema": {"$schema": _DIALECT, **model.create.model_json_schema()},
+        "soft_delete": model.soft_delete,
+        "schema": {"$schema": _DIALECT, **_schema(model)},
     }
+
+
+def _schema(model: Model) -> dict[str, Any]:
+    """Return the schema of a new row; what is computed of it is read-only."""
+    schema = model.create.model_json_schema()
+    computed = {field.name: answered(field) for field in model.fields if field.expression is not None}
+    return schema | ({"properties": schema["properties"] | computed} if computed else {})
 
 
 def _field(model: Model, field: Field) -> dict[str, Any]:
@@ -48,6 +58,10 @@ def _relation(relation: Relation) -> dict[str, Any]:
         "model": relation.target.name,
         "on_delete": relation.on_delete,
     }
+
+
+def _search(search: Search) -> dict[str, Any]:
+    return {"fields": [field.name for field in search.fields], "language": search.language}
 
 
 def nodes(registry: Registry) -> list[dict[str, Any]]:

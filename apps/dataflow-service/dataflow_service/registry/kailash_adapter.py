@@ -72,6 +72,11 @@ def relations_of(model: type) -> list[dict[str, Any]]:
     return list(getattr(model, "__relations__", []))
 
 
+def search_of(model: type) -> Any:  # noqa: ANN401 - whatever the class declares
+    """Return the search that a model declares in `__search__`, which is this service's own: see search.py."""
+    return getattr(model, "__search__", None)
+
+
 def requires_if_match(model: type) -> bool:
     """Whether a model declares `__require_if_match__`, which is this service's own: Kailash has no such option."""
     return bool(getattr(model, "__require_if_match__", False))

@@ -21,6 +21,7 @@ from kailash.runtime.template_resolver import (  # type: ignore[import-untyped]
 )
 
 from dataflow_service.registry.annotations import plain_type
+from dataflow_service.registry.declarations import never_sent
 from dataflow_service.registry.errors import NoNodeSessionError
 
 PARAMETERS: Mapping[str, Sequence[str]] = {
@@ -28,8 +29,8 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
     "read": ("id", "record_id", "conditions"),
     "update": ("id", "record_id", "filter", "conditions", "fields", "updates"),
     "delete": ("id", "record_id", "filter", "conditions"),
-    "list": ("filter", "fields", "order_by", "limit", "after"),
-    "count": ("filter",),
+    "list": ("filter", "search", "fields", "order_by", "limit", "after"),
+    "count": ("filter", "search"),
     "upsert": ("where", "update", "create", "conflict_on"),
     "bulk_create": ("data",),
     "bulk_update": ("data", "filter", "conditions", "fields", "update"),
@@ -38,13 +39,14 @@ PARAMETERS: Mapping[str, Sequence[str]] = {
 }
 """What the nodes of an operation take, of what Kailash declares.
 
-`after` and `fields` of a list, and `conflict_on` of many rows, are our own.
+`search`, `after` and `fields` of a list, and `conflict_on` of many rows, are our own.
 """
 
 _WITH_FIELDS = frozenset({"create", "update"})
 _NEVER_WRITTEN = frozenset({"id", "created_at", "updated_at"})
 _OWN_ID = NodeParameter(name="id", type=str, required=False, description="Id of the row, text or a UUID")
 _OWN = {
+    "search": NodeParameter(name="search", type=str, required=False, description="What people type to find rows"),
     "after": NodeParameter(name="after", type=str, required=False, description="`next` of the page before"),
     "fields": NodeParameter(name="fields", type=list, required=False, description="Fields of the rows"),
     "conflict_on": NodeParameter(name="conflict_on", type=list, required=False, description="Fields of a unique index"),
@@ -91,9 +93,9 @@ class ServiceNodeGenerator(NodeGenerator):  # type: ignore[misc]
 
     def _create_node_class(self, model_name: str, operation: str, fields: dict[str, Any]) -> type:
         generated = super()._create_node_class(model_name, operation, fields)
-        return type(
-            generated.__name__, (ServiceNode, generated), {"__module__": __name__, "__doc__": generated.__doc__}
-        )
+        model = self.dataflow_instance._registered_models[model_name]  # noqa: SLF001 - it has no accessor
+        members = {"__module__": __name__, "__doc__": generated.__doc__, "managed": _NEVER_WRITTEN | never_sent(model)}
+        return type(generated.__name__, (ServiceNode, generated), members)
 
 
 class ServiceNode:
@@ -102,11 +104,12 @@ class ServiceNode:
     config: dict[str, Any]
     operation: str
     model_fields: Mapping[str, Any]
+    managed: frozenset[str]
 
     def get_parameters(self) -> dict[str, Any]:
         """Return the parameters that Kailash declares and that are used; a node never gets to choose its database."""
         declared = {**_OWN, **super().get_parameters()}  # type: ignore[misc]
-        fields = [name for name in self.model_fields if self.operation in _WITH_FIELDS and name not in _NEVER_WRITTEN]
+        fields = [name for name in self.model_fields if self.operation in _WITH_FIELDS and name not in self.managed]
         found = {name: declared[name] for name in dict.fromkeys([*PARAMETERS[self.operation], *fields])}
         return {"id": _OWN_ID, **found} if self.operation == "create" and self._has_own_ids() else found
 

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
 from dataflow_service.registry import kailash_adapter, validation
-from dataflow_service.registry.annotations import is_nullable
+from dataflow_service.registry.annotations import is_nullable, plain_type
+from dataflow_service.registry.declarations import DELETED_AT, computed_of, has_soft_delete, never_sent
 from dataflow_service.registry.field_types import FieldType, field_type
 from dataflow_service.registry.identifiers import RESERVED, identifier, new_id
 from dataflow_service.registry.model import ROW_VERSION, SERVICE_FIELDS, TENANT, Field, Model, Registry
 from dataflow_service.registry.relations import relate
+from dataflow_service.registry.search import search
 from nexus_chassis.errors import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -43,16 +46,23 @@ def load(package: str) -> Registry:
 def _model(model: type) -> Model:
     hints = get_type_hints(model, include_extras=True)
     annotations = {name: hints[name] for name in kailash_adapter.fields_of(model)}
+    if has_soft_delete(model):
+        annotations.setdefault(DELETED_AT, datetime | None)
     _refuse_unservable(model, annotations)
+    _refuse_unfit_declarations(model, annotations)
     types = {name: field_type(f"{model.__name__}.{name}", annotation) for name, annotation in annotations.items()}
-    written = [name for name in annotations if name not in SERVICE_FIELDS]
+    written = [name for name in annotations if name not in SERVICE_FIELDS | never_sent(model)]
     create = validation.creation(model, types, written, new_id(annotations["id"], types["id"].rules))
+    fields = [
+        _field(name, types[name], create, computed_of(model).get(name), nullable=is_nullable(annotations[name]))
+        for name in annotations
+    ]
     return Model(
         name=model.__name__,
         path=model.__name__.lower(),
         table=kailash_adapter.table_of(model),
         summary=(model.__doc__ or "").strip(),
-        fields=[_field(name, types[name], create, nullable=is_nullable(annotations[name])) for name in annotations],
+        fields=fields,
         indexes=kailash_adapter.indexes_of(model),
         nodes=kailash_adapter.nodes_of(model),
         identifier=identifier(model.__name__, annotations["id"]),
@@ -60,6 +70,8 @@ def _model(model: type) -> Model:
         change=validation.modification(model, types, written),
         requires_if_match=kailash_adapter.requires_if_match(model),
         multi_tenant=kailash_adapter.is_multi_tenant(model),
+        soft_delete=has_soft_delete(model),
+        search=search(model.__name__, kailash_adapter.search_of(model), fields),
     )
 
 
@@ -83,6 +95,34 @@ def _refuse_unservable(model: type, annotations: dict[str, Any]) -> None:
         )
 
 
+def _refuse_unfit_declarations(model: type, annotations: dict[str, Any]) -> None:
+    for name, expression in computed_of(model).items():
+        if reason := _why_not_computed(model, annotations, name, expression):
+            raise ConfigurationError(
+                f"The model {model.__name__} computes {name!r}, {reason}. "
+                """Write it like __computed__: ClassVar = {"full_name": "first || ' ' || last"}."""
+            )
+    if has_soft_delete(model):
+        annotation = annotations[DELETED_AT]
+        if plain_type(annotation) is not datetime or not is_nullable(annotation):
+            raise ConfigurationError(
+                f"The model {model.__name__} has soft delete, and its field {DELETED_AT} is annotated {annotation}. "
+                "Annotate it datetime | None, or leave it out."
+            )
+
+
+def _why_not_computed(model: type, annotations: dict[str, Any], name: str, expression: object) -> str | None:
+    if name not in annotations:
+        return "which is no field"
+    if name in SERVICE_FIELDS or (name == DELETED_AT and has_soft_delete(model)):
+        return "which the service sets"
+    if hasattr(model, name):
+        return "which has a default"
+    if not isinstance(expression, str) or not expression.strip():
+        return "whose expression is no SQL text"
+    return None
+
+
 def _refuse_shared_paths(models: Sequence[Model]) -> None:
     by_path: dict[str, str] = {}
     for model in models:
@@ -92,7 +132,7 @@ def _refuse_shared_paths(models: Sequence[Model]) -> None:
             )
 
 
-def _field(name: str, kind: FieldType, create: type[BaseModel], *, nullable: bool) -> Field:
+def _field(name: str, kind: FieldType, create: type[BaseModel], expression: str | None, *, nullable: bool) -> Field:
     made = create.model_fields.get(name)
     required = made is not None and made.is_required()
-    return Field(name, kind.sql_type, required, nullable, kind.texts)
+    return Field(name, kind.sql_type, required, nullable, kind.texts, expression)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.errors import NoSuchModelError
 from dataflow_service.registry.identifiers import Identifier
 from dataflow_service.registry.kailash_adapter import GeneratedNode
@@ -27,13 +28,17 @@ type OnDelete = Literal["restrict", "cascade", "set null"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a model, which is one column of its table. It has one of `texts`, or a list of them, if there are any."""
+    """One field of a model, which is one column of its table. It has one of `texts`, or a list of them, if there are any.
+
+    `expression` is the SQL that computes it, if PostgreSQL does.
+    """
 
     name: str
     sql_type: str
     required: bool
     nullable: bool
     texts: tuple[str, ...] = ()
+    expression: str | None = None
 
     @property
     def is_list(self) -> bool:
@@ -48,13 +53,22 @@ class Field:
         return "a list" if self.is_list else None
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """That the texts of `fields` are searched, whose words are those of a language."""
+
+    fields: tuple[Field, ...]
+    language: str
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """One registered model. `path` is its name in row addresses; `create` and `change` check what callers send.
 
     `requires_if_match`: a row is changed and deleted only by those who say which version of it they have seen.
     `relations` are those that it declares, `referrers` those of all models that lead to it.
-    `multi_tenant`: each row belongs to a tenant.
+    `multi_tenant`: each row belongs to a tenant. `soft_delete`: a deleted row is marked in `DELETED_AT` and kept.
+    `search` is None where no texts are searched.
     """
 
     name: str
@@ -69,13 +83,16 @@ class Model:
     change: type[BaseModel]
     requires_if_match: bool = False
     multi_tenant: bool = True
+    soft_delete: bool = False
+    search: Search | None = None
     relations: "list[Relation]" = field(default_factory=list)
     referrers: "list[Relation]" = field(default_factory=list)
 
     @cached_property
     def written(self) -> list[Field]:
         """The fields that callers may write in each row."""
-        return [field for field in self.fields if field.name not in SERVICE_FIELDS]
+        managed = {*SERVICE_FIELDS, DELETED_AT} if self.soft_delete else SERVICE_FIELDS
+        return [field for field in self.fields if field.name not in managed and field.expression is None]
 
     @cached_property
     def inserted(self) -> list[Field]:
@@ -94,13 +111,19 @@ class Model:
 
     @cached_property
     def unique_indexes(self) -> list[list[str]]:
-        """The fields of each unique index, that of ids among them where callers choose these."""
-        declared = [list(index["fields"]) for index in self.indexes if index.get("unique")]
+        """The fields of each unique index whose values callers send, that of ids among them where callers choose these."""
+        unique = [list(index["fields"]) for index in self.indexes if index.get("unique")]
+        declared = [fields for fields in unique if self.names_of_new.issuperset(fields)]
         return [*declared, ["id"]] if self.has_own_ids else declared
 
     def unique_index(self, names: Sequence[str]) -> list[str] | None:
         """Return the fields of the unique index that has exactly these, in any order; None where there is none."""
         return next((fields for fields in self.unique_indexes if sorted(fields) == sorted(names)), None)
+
+    @cached_property
+    def soft_delete_relations(self) -> "list[Relation]":
+        """Its relations to models with soft delete: their foreign keys hold for rows that are deleted, too."""
+        return [relation for relation in self.relations if relation.target.soft_delete]
 
     @cached_property
     def names(self) -> frozenset[str]:

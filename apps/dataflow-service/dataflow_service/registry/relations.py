@@ -52,6 +52,16 @@ def _why_unfit(relation: Relation) -> str | None:
         return "leads from rows that tenants share to those of one"
     if relation.on_delete == "set null" and not field.nullable:
         return "sets a field to null that may not be null"
+    return _why_unfit_for_deletions(relation)
+
+
+def _why_unfit_for_deletions(relation: Relation) -> str | None:
+    """A row with soft delete stays when it is deleted, and its foreign keys hold; so do those that lead to it."""
+    model, target = relation.model, relation.target
+    if model.soft_delete and not target.soft_delete and relation.on_delete == "cascade":
+        return f"deletes rows that are kept together with one that is not: {model.name} has soft delete, {target.name} has not"
+    if target.soft_delete and model.multi_tenant and not target.multi_tenant:
+        return "leads to rows with soft delete that tenants share, and no tenant sees all rows that refer to one"
     return None
 
 

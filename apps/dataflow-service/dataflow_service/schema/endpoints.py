@@ -1,11 +1,16 @@
 """/v1/migrations: the tables of the models."""
 
-from fastapi import Depends
+from typing import Any
 
+from fastapi import Depends, Request, Response
+
+from dataflow_service.records.preferences import prefers_asynchrony
+from dataflow_service.records.schemas import header
 from dataflow_service.schema.dependencies import Migrations
-from dataflow_service.schema.migration import Migration
+from dataflow_service.schema.migration import State
 from dataflow_service.schema.schemas import (
     ApplyRequest,
+    DifferenceAnswer,
     Drift,
     MigrationAnswer,
     PlanAnswer,
@@ -24,9 +29,14 @@ async def read_migrations(migrations: Migrations) -> StatusAnswer:
     """Return the plans that were applied, what is pending, and drift."""
     status = await migrations.status()
     return StatusAnswer(
-        migrations=[_answer(migration) for migration in status.migrations],
+        running=status.running,
+        migrations=[MigrationAnswer.of(migration, running=status.running) for migration in status.migrations],
         pending=[step.statement for step in status.pending],
-        drift=Drift(tables=list(status.unknown_tables), columns=list(status.unknown_columns)),
+        drift=Drift(
+            tables=list(status.unknown_tables),
+            columns=list(status.unknown_columns),
+            differences=[DifferenceAnswer.of(difference) for difference in status.differences],
+        ),
     )
 
 
@@ -37,26 +47,28 @@ async def plan_migration(migrations: Migrations) -> PlanAnswer:
     return plan_answer(plan.checksum, plan.steps, plan.tables, unfinished=plan.unfinished)
 
 
-@router.post("/apply")
-async def apply_migration(migrations: Migrations, body: ApplyRequest) -> MigrationAnswer:
+_BEGUN: dict[int | str, dict[str, Any]] = {
+    202: {"model": MigrationAnswer, "description": "The plan is being applied; `GET /v1/migrations` has its progress"}
+}
+_PREFER = header("Prefer", "`respond-async` answers once the plan is begun (RFC 7240)")
+
+
+@router.post("/apply", responses=_BEGUN, openapi_extra=_PREFER)
+async def apply_migration(
+    migrations: Migrations, body: ApplyRequest, request: Request, response: Response
+) -> MigrationAnswer:
     """Apply the plan with a checksum; steps that lose data need `destructive`."""
-    return _answer(await migrations.apply(body.checksum, destructive=body.destructive))
+    response.headers["Vary"] = "Prefer"
+    if not prefers_asynchrony(request.headers):
+        return MigrationAnswer.of(await migrations.apply(body.checksum, destructive=body.destructive))
+    migration = await migrations.begin(body.checksum, destructive=body.destructive)
+    if migration.state is State.APPLYING:
+        response.status_code = 202
+        response.headers.update({"Location": "../migrations", "Preference-Applied": "respond-async"})
+    return MigrationAnswer.of(migration, running=True)
 
 
 @router.post("/rollback")
 async def rollback_migration(migrations: Migrations, body: RollbackRequest) -> MigrationAnswer:
     """Undo the last plan; where rows would lose data it needs `destructive`."""
-    return _answer(await migrations.rollback(body.checksum, destructive=body.destructive))
-
-
-def _answer(migration: Migration) -> MigrationAnswer:
-    return MigrationAnswer(
-        checksum=migration.checksum,
-        state=migration.state,
-        steps=len(migration.steps),
-        done=migration.done,
-        started_at=migration.started_at,
-        applied_at=migration.applied_at,
-        rolled_back_at=migration.rolled_back_at,
-        text=migration.text,
-    )
+    return MigrationAnswer.of(await migrations.rollback(body.checksum, destructive=body.destructive))

@@ -39,6 +39,15 @@ class DestructiveStepsError(MigrationError):
         self.statements = tuple(step.statement for step in steps)
 
 
+class InvalidExpressionError(MigrationError):
+    """PostgreSQL refuses the expression of a computed field."""
+
+    def __init__(self, field: str, expression: str, reason: str) -> None:
+        super().__init__(
+            f"PostgreSQL refuses the expression of {field}, ({expression}): {reason}. Correct it in `__computed__`."
+        )
+
+
 class RowsLackValueError(MigrationError):
     """A new column may not be null and has no default, but there are rows."""
 

@@ -4,18 +4,20 @@ Neighbours that share a transaction take effect together, with the entry in the 
 be repeated: what a former try left is found and removed first.
 """
 
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import asyncpg
 
 from dataflow_service.registry.quoting import quote
-from dataflow_service.schema import repository
-from dataflow_service.schema.errors import StepFailedError, StepTooSlowError, TableLockedError
-from dataflow_service.schema.migration import Migration, State
+from dataflow_service.schema import repository, steps
+from dataflow_service.schema.errors import MigrationError, StepFailedError, StepTooSlowError, TableLockedError
+from dataflow_service.schema.migration import Migration, Progress, State
 from dataflow_service.schema.repository import LOCK_SECONDS
-from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction
+from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, Step, Transaction
 
 _STEP_SECONDS = 3600.0
 _PAGES = 1000  # of a batch: 8 MB
@@ -42,26 +44,87 @@ def backward(migration: Migration) -> list[Move]:
     return [Move(migration.steps[number].undo, number) for number in reversed(range(migration.done + half_done))]
 
 
-async def run(connection: asyncpg.Connection, migration: Migration, moves: Sequence[Move]) -> None:
-    """Run moves.
+async def finish(
+    connection: asyncpg.Connection,
+    migration: Migration,
+    moves: Sequence[Move],
+    state: State,
+    *,
+    unattended: bool = False,
+) -> Migration:
+    """Run moves and write down the state that follows.
+
+    A plan of which nothing took effect leaves the ledger, unless it is `unattended`: its error is read there then.
 
     Raises:
         TableLockedError: A table is in use; the moves before this one and its neighbours stand.
         StepFailedError: PostgreSQL refuses a step; the same holds.
         StepTooSlowError: A step was cancelled, and may be half done.
     """
+    log = _Log(connection, migration)
+    try:
+        await _run(connection, migration, moves, log)
+    except MigrationError as error:
+        await log.fail(error)
+        if not isinstance(error, StepTooSlowError):
+            await repository.end_unstarted(connection, migration, kept=unattended)
+        raise
+    return await repository.set_state(connection, migration, state)
+
+
+async def _run(connection: asyncpg.Connection, migration: Migration, moves: Sequence[Move], log: "_Log") -> None:
     done = migration.done
     for group in _groups(moves):
         step, outcome = group[0].step, _outcome(migration, done)
+        await log.begin(group[0])
         if step is not None and step.transaction is Transaction.NONE:
             await _run_alone(connection, step, outcome)
-            await repository.set_done(connection, migration, group[-1].done)
+            log.stop(group[0])
+            await log.write(done=group[0].done)
         else:
             async with connection.transaction():
                 for move in group:
+                    log.start(move)
                     await _run_step(connection, move.step, outcome)
-                await repository.set_done(connection, migration, group[-1].done)
+                    log.stop(move)
+                await log.write(done=group[-1].done)
         done = group[-1].done
+
+
+@dataclass(slots=True)
+class _Log:
+    """Writes down how the steps of a plan go; those of a rollback are counted only."""
+
+    connection: asyncpg.Connection
+    migration: Migration
+    entries: dict[int, Progress] = field(default_factory=dict)
+    running: int = 0
+    started: float = 0.0
+
+    async def begin(self, move: Move) -> None:
+        """Write that a step is running, or the first of those that share a transaction."""
+        self.entries = {}
+        self.start(move)
+        await self.write()
+
+    def start(self, move: Move) -> None:
+        self.running, self.started = move.done, time.perf_counter()
+        self.entries[self.running] = Progress(datetime.now(UTC))
+
+    def stop(self, move: Move) -> None:
+        seconds = round(time.perf_counter() - self.started, 3)
+        self.entries[move.done] = replace(self.entries[move.done], seconds=seconds)
+
+    async def fail(self, error: MigrationError) -> None:
+        """Write why the step that was running failed."""
+        if self.running in self.entries:
+            self.entries = {self.running: replace(self.entries[self.running], error=str(error))}
+            await self.write()
+
+    async def write(self, *, done: int | None = None) -> None:
+        """Write what was noted, and how many steps are in effect now, in their transaction where they have one."""
+        entries = self.entries if self.migration.state is State.APPLYING else {}
+        await repository.set_progress(self.connection, self.migration, entries, done)
 
 
 def _outcome(migration: Migration, done: int) -> str:
@@ -169,11 +232,18 @@ def _reason(step: Step, error: asyncpg.PostgresError) -> str:
             return f"rows have the same {columns}; find them by `{query}`"
         case asyncpg.ForeignKeyViolationError() if step.action == VALIDATE_FOREIGN_KEY:
             return f"rows of {quote(step.table)} refer by {columns} to rows that are not there"
-        case asyncpg.CheckViolationError() if step.action == VALIDATE_TEXTS:
-            query = f"SELECT DISTINCT {columns} FROM {quote(step.table)}"  # noqa: S608 - a text
-            return f"rows of {quote(step.table)} have texts in {columns} that are not declared; find them by `{query}`"
         case asyncpg.CheckViolationError() | asyncpg.NotNullViolationError():
-            return f"rows of {quote(step.table)} have null in {columns}"
+            return f"rows of {quote(step.table)} {_what_is_wrong(step.action, step.table, columns)}"
         case asyncpg.DataError():
             return f"a value of {columns} cannot be converted ({type(error).__name__})"
     return str(error)
+
+
+def _what_is_wrong(action: str, table: str, columns: str) -> str:
+    match action:
+        case steps.VALIDATE_TEXTS:
+            query = f"SELECT DISTINCT {columns} FROM {quote(table)}"  # noqa: S608 - a text
+            return f"have texts in {columns} that are not declared; find them by `{query}`"
+        case steps.DROP_MARK:
+            return f"are deleted, which {columns} says, and would be there again; restore them, or delete them by SQL"
+    return f"have null in {columns}"

@@ -7,6 +7,7 @@ models nor an earlier plan knows is left alone, whatever it is.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.model import TENANT
 from dataflow_service.schema import sql
 from dataflow_service.schema.steps import Step, Steps
@@ -29,9 +30,12 @@ _SAME_BYTES = frozenset({("character varying", "text"), ("numeric", "numeric")})
 
 def steps_between(actual: Schema, desired: Schema, known: Declared) -> Steps:
     """Return the steps from `actual` to `desired`; `known` is what the last plan that was applied declared."""
-    pairs = [(actual[name], desired[name]) for name in sorted(desired.keys() & actual.keys())]
+    found = [(actual[name], desired[name]) for name in sorted(desired.keys() & actual.keys())]
+    pairs = [(_recomputed(now, then), then) for now, then in found]
     return (
         *(sql.drop_foreign_key(table, key) for table, key in _old_foreign_keys(actual, desired, known)),
+        *(step for now, then in found for step in _recomputations(now, then)),
+        *_old_marks(pairs, known),
         *_new_tables(actual, desired),
         *_new_columns(actual, desired),
         *_defaults(pairs),
@@ -71,8 +75,66 @@ def _new_columns(actual: Schema, desired: Schema) -> Iterator[Step]:
     for table, column in new_columns(actual, desired):
         if column == TENANT_COLUMN:
             yield from sql.add_tenant(table.name, column)
+        elif column.name == DELETED_AT and table.soft_delete:
+            yield sql.add_mark(table.name, column)
         else:
             yield sql.add_column(table.name, column)
+
+
+def _recomputations(now: Table, then: Table) -> Iterator[Step]:
+    """What stands on a column that is replaced is dropped before, and made again behind it."""
+    replaced = _replaced(now, then)
+    after = _recomputed(now, then)
+    yield from (
+        sql.drop_index(now.name, now.indexes[name]) for name in sorted(now.indexes.keys() - after.indexes.keys())
+    )
+    yield from (sql.drop_check(now.name, now.checks[name]) for name in sorted(now.checks.keys() - after.checks.keys()))
+    for name in replaced:
+        yield sql.recompute(now.name, now.columns[name], then.columns[name])
+    for name in _written_again(now, then):
+        yield sql.keep_values(now.name, now.columns[name])
+
+
+def _recomputed(now: Table, then: Table) -> Table:
+    """Return a table as it is behind `_recomputations`."""
+    replaced, written = _replaced(now, then), _written_again(now, then)
+    if not replaced and not written:
+        return now
+    columns = {name: then.columns[name] for name in replaced}
+    columns |= {name: replace(now.columns[name], computed=None) for name in written}
+    indexes = {name: index for name, index in now.indexes.items() if not set(replaced) & set(index.columns)}
+    checks = {name: check for name, check in now.checks.items() if check.column not in replaced}
+    return replace(now, columns={**now.columns, **columns}, indexes=indexes, checks=checks)
+
+
+def _replaced(now: Table, then: Table) -> list[str]:
+    """Return the columns that are computed in another way than they are now, or of another type."""
+    return [
+        name
+        for name, column in then.columns.items()
+        if column.computed is not None
+        and (found := now.columns.get(name)) is not None
+        and (found.computed, found.type) != (column.computed, column.type)
+    ]
+
+
+def _written_again(now: Table, then: Table) -> list[str]:
+    """Return the columns that are computed now, and are not any longer."""
+    return [
+        name
+        for name, column in then.columns.items()
+        if column.computed is None and name in now.columns and now.columns[name].computed is not None
+    ]
+
+
+def _old_marks(pairs: _Pairs, known: Declared) -> Iterator[Step]:
+    for now, then in pairs:
+        if _loses_marks(now, then, known):
+            yield sql.unmark(now.name) if DELETED_AT in then.columns else sql.drop_mark(now.name)
+
+
+def _loses_marks(now: Table, then: Table, known: Declared) -> bool:
+    return now.name in known.soft_delete and not then.soft_delete and DELETED_AT in now.columns
 
 
 def _tenants(pairs: _Pairs) -> Iterator[Step]:
@@ -200,7 +262,11 @@ def _differs(now: ForeignKey, then: ForeignKey) -> bool:
 def _old_columns(pairs: _Pairs, known: Declared) -> Iterator[Step]:
     for now, then in pairs:
         for name in now.columns:
-            if name not in then.columns and name in known.tables.get(now.name, ()):
+            if name in then.columns or name not in known.tables.get(now.name, ()):
+                continue
+            if now.columns[name].computed is not None:
+                yield sql.drop_computed(now.name, now.columns[name])
+            elif not (name == DELETED_AT and _loses_marks(now, then, known)):
                 yield sql.drop_column(now.name, name)
 
 

@@ -2,19 +2,32 @@
 
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
 from pydantic import TypeAdapter
 
+from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.model import TENANT
 from dataflow_service.registry.quoting import quote
+from dataflow_service.schema import expressions
 from dataflow_service.schema import steps as steps_of
-from dataflow_service.schema.migration import Migration, State
+from dataflow_service.schema.changes import dump_schema
+from dataflow_service.schema.migration import Migration, Progress, State
 from dataflow_service.schema.sql import POLICY
 from dataflow_service.schema.steps import Steps
-from dataflow_service.schema.tables import SERVICE_TABLES, Check, Column, Declared, ForeignKey, Index, Schema, Table
+from dataflow_service.schema.tables import (
+    SERVICE_TABLES,
+    Check,
+    Column,
+    Declared,
+    ForeignKey,
+    Index,
+    Schema,
+    Table,
+    declared,
+)
 
 LOCK_SECONDS = 2.0
 """How long a step waits for its lock: as long, others who want the table wait behind it."""
@@ -23,6 +36,7 @@ _POLICY = f"({TENANT} = ( SELECT NULLIF(current_setting('app.tenant'::text, true
 """How PostgreSQL spells the condition of the policy that schema/sql.py makes."""
 
 _DECLARED = TypeAdapter(Declared)
+_PROGRESS = TypeAdapter(Mapping[int, Progress])
 _CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+(?:\[\])?|true|false|-?[0-9]+(\.[0-9]+)?")
 
 
@@ -47,7 +61,23 @@ async def lock(connection: asyncpg.Connection) -> bool:
     return bool(await connection.fetchval(_LOCK))
 
 
-_LOCK = "SELECT pg_try_advisory_lock(hashtext('migrate the models of ' || current_schema()))"
+_KEY = "hashtext('migrate the models of ' || current_schema())"
+_LOCK = f"SELECT pg_try_advisory_lock({_KEY})"
+
+
+async def is_locked(connection: asyncpg.Connection) -> bool:
+    """Whether somebody has that lock now."""
+    return bool(await connection.fetchval(_IS_LOCKED))
+
+
+_IS_LOCKED = f"""
+SELECT EXISTS (
+    SELECT FROM pg_locks
+     WHERE locktype = 'advisory' AND granted AND objsubid = 1
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (classid::bigint << 32) | objid::bigint = {_KEY}
+)
+"""  # noqa: S608 - text of this file
 
 
 async def has_ledger(connection: asyncpg.Connection) -> bool:
@@ -56,9 +86,10 @@ async def has_ledger(connection: asyncpg.Connection) -> bool:
 
 
 async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema:
-    """Return the tables of the schema; a default that equals the desired one is spelled like it."""
+    """Return the tables of the schema; a default or an expression that equals the desired one is spelled like it."""
     columns, indexes = await _columns(connection, desired), await _indexes(connection)
     checks, foreign_keys = await _checks(connection), await _foreign_keys(connection)
+    invalid = await _invalid_indexes(connection)
     return {
         row["name"]: Table(
             row["name"],
@@ -71,6 +102,8 @@ async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema
             key_name=row["key_name"] or "",
             rows=row["rows"],
             size=row["size"],
+            row_security=row["row_security"],
+            invalid_indexes=invalid[row["name"]],
         )
         for row in await connection.fetch(_TABLES, _POLICY)
         if row["name"] not in SERVICE_TABLES
@@ -79,10 +112,16 @@ async def read_schema(connection: asyncpg.Connection, desired: Schema) -> Schema
 
 async def _columns(connection: asyncpg.Connection, desired: Schema) -> Mapping[str, dict[str, Column]]:
     found: dict[str, dict[str, Column]] = defaultdict(dict)
+    spelled = await expressions.spelled(connection, desired)
     for row in await connection.fetch(_COLUMNS):
         wanted = desired[row["table_name"]].columns.get(row["name"]) if row["table_name"] in desired else None
-        default = await _default(connection, row["default"], wanted)
-        found[row["table_name"]][row["name"]] = Column(row["name"], row["type"], row["nullable"], default)
+        default, computed = None, None
+        if row["is_computed"]:
+            same = wanted is not None and row["default"] == spelled.get((row["table_name"], row["name"]))
+            computed = wanted.computed if wanted is not None and same else row["default"]
+        else:
+            default = await _default(connection, row["default"], wanted)
+        found[row["table_name"]][row["name"]] = Column(row["name"], row["type"], row["nullable"], default, computed)
     return found
 
 
@@ -102,8 +141,17 @@ async def _indexes(connection: asyncpg.Connection) -> Mapping[str, dict[str, Ind
     found: dict[str, dict[str, Index]] = defaultdict(dict)
     for row in await connection.fetch(_INDEXES):
         columns = tuple(row["columns"]) if row["plain"] else ()
-        index = Index(row["name"], columns, row["is_unique"], row["definition"], constraint=row["is_constraint"])
+        index = Index(
+            row["name"], columns, row["is_unique"], row["present"], row["definition"], constraint=row["is_constraint"]
+        )
         found[row["table_name"]][index.name] = index
+    return found
+
+
+async def _invalid_indexes(connection: asyncpg.Connection) -> Mapping[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in await connection.fetch(_INVALID_INDEXES):
+        found[row["table_name"]][row["name"]] = row["definition"]
     return found
 
 
@@ -125,9 +173,17 @@ async def _foreign_keys(connection: asyncpg.Connection) -> Mapping[str, dict[str
     return found
 
 
+_PRESENT = f"({DELETED_AT} IS NULL)"
+"""How PostgreSQL spells the condition of an index of rows that are not deleted."""
+
 _OWN = "c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND c.relkind IN ('r', 'p')"
 _TABLES = f"""
-SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_relation_size(c.oid) AS size,
+SELECT c.relname AS name, pg_total_relation_size(c.oid) AS size,
+       CASE WHEN pg_relation_size(c.oid) = 0 AND c.relkind = 'r' THEN 0 ELSE nullif(c.reltuples, -1)::bigint END AS rows,
+       CASE WHEN NOT c.relrowsecurity THEN 'disabled' WHEN c.relforcerowsecurity THEN 'enabled and forced'
+            ELSE 'enabled, not forced' END
+       || coalesce((SELECT string_agg(format(', policy %s using %s', polname, pg_get_expr(polqual, polrelid)), '' ORDER BY polname)
+                      FROM pg_policy WHERE polrelid = c.oid), '') AS row_security,
        k.conname AS key_name,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS part (number, place)
                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = part.number ORDER BY place) AS key,
@@ -141,7 +197,7 @@ SELECT c.relname AS name, nullif(c.reltuples, -1)::bigint AS rows, pg_total_rela
 """  # noqa: S608 - text of this file
 _COLUMNS = f"""
 SELECT c.relname AS table_name, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
-       NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS default
+       NOT a.attnotnull AS nullable, pg_get_expr(d.adbin, d.adrelid) AS default, a.attgenerated <> '' AS is_computed
   FROM pg_class AS c
   JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -150,7 +206,9 @@ SELECT c.relname AS table_name, a.attname AS name, format_type(a.atttypid, a.att
 _INDEXES = f"""
 SELECT c.relname AS table_name, i.relname AS name, x.indisunique AS is_unique,
        pg_get_indexdef(x.indexrelid, 0, true) AS definition,
-       x.indexprs IS NULL AND x.indpred IS NULL AND x.indnatts = x.indnkeyatts AND m.amname = 'btree' AS plain,
+       x.indexprs IS NULL AND coalesce(pg_get_expr(x.indpred, x.indrelid), '{_PRESENT}') = '{_PRESENT}'
+           AND x.indnatts = x.indnkeyatts AND m.amname = 'btree' AS plain,
+       x.indpred IS NOT NULL AS present,
        EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = x.indexrelid AND k.contype = 'u') AS is_constraint,
        ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY AS part (number, place)
                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = part.number ORDER BY place) AS columns
@@ -158,6 +216,13 @@ SELECT c.relname AS table_name, i.relname AS name, x.indisunique AS is_unique,
   JOIN pg_index AS x ON x.indrelid = c.oid AND NOT x.indisprimary AND x.indisvalid
   JOIN pg_class AS i ON i.oid = x.indexrelid
   JOIN pg_am AS m ON m.oid = i.relam
+ WHERE {_OWN} ORDER BY c.relname, i.relname
+"""  # noqa: S608 - text of this file
+_INVALID_INDEXES = f"""
+SELECT c.relname AS table_name, i.relname AS name, pg_get_indexdef(x.indexrelid, 0, true) AS definition
+  FROM pg_class AS c
+  JOIN pg_index AS x ON x.indrelid = c.oid AND NOT x.indisvalid
+  JOIN pg_class AS i ON i.oid = x.indexrelid
  WHERE {_OWN} ORDER BY c.relname, i.relname
 """  # noqa: S608 - text of this file
 _CHECKS = f"""
@@ -265,26 +330,56 @@ def _migration(row: asyncpg.Record) -> Migration:
         "steps": steps_of.load(row["steps"]),
         "declared": _DECLARED.validate_json(row["declared"]),
         "state": State(row["state"]),
+        "progress": _PROGRESS.validate_json(row["progress"]),
     }
     return Migration(**{**dict(row), **parsed})
 
 
-async def add_migration(connection: asyncpg.Connection, steps: Steps, declared: Declared) -> Migration:
-    """Write a plan into the ledger, before its first step."""
+async def add_migration(
+    connection: asyncpg.Connection,
+    steps: Steps,
+    tables: Schema,
+    *,
+    file: str | None = None,
+    file_checksum: str | None = None,
+) -> Migration:
+    """Write a plan into the ledger, before its first step; `tables` is what it declares."""
     (row,) = await connection.fetch(
-        "INSERT INTO model_migrations (checksum, text, steps, declared, state) VALUES ($1, $2, $3, $4, $5) RETURNING *",
+        _ADD,
         steps_of.checksum(steps),
         steps_of.text(steps),
         steps_of.dump(steps),
-        _DECLARED.dump_json(declared).decode(),
-        State.APPLYING,
+        _DECLARED.dump_json(declared(tables)).decode(),
+        dump_schema(tables),
+        file,
+        file_checksum,
     )
     return _migration(row)
 
 
-async def set_done(connection: asyncpg.Connection, migration: Migration, done: int) -> None:
-    """Write down how many steps of a plan are in effect."""
-    await connection.execute("UPDATE model_migrations SET done = $2 WHERE id = $1", migration.id, done)
+_ADD = """
+INSERT INTO model_migrations (checksum, text, steps, declared, tables, file, file_checksum, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'applying') RETURNING *
+"""
+
+
+async def set_progress(
+    connection: asyncpg.Connection, migration: Migration, entries: Mapping[int, Progress], done: int | None
+) -> None:
+    """Write down how steps of a plan go, and how many are in effect unless that is as it was."""
+    progress = _PROGRESS.dump_json(entries, exclude_none=True).decode()
+    await connection.execute(_SET_PROGRESS, migration.id, progress, done)
+
+
+_SET_PROGRESS = "UPDATE model_migrations SET progress = progress || $2::jsonb, done = coalesce($3, done) WHERE id = $1"
+
+
+async def replace_migrations(connection: asyncpg.Connection, files: Sequence[str]) -> None:
+    """Write down that files have been replaced by a squashed one."""
+    await connection.execute(_REPLACE, files)
+
+
+_REPLACE = "UPDATE model_migrations SET state = 'replaced' WHERE file = ANY ($1) AND state = 'applied'"
 
 
 async def set_state(connection: asyncpg.Connection, migration: Migration, state: State) -> Migration:
@@ -302,7 +397,7 @@ UPDATE model_migrations
 """
 
 
-async def remove_unstarted(connection: asyncpg.Connection, migration: Migration) -> None:
-    """Remove a plan that failed before any step took effect."""
-    unstarted = "DELETE FROM model_migrations WHERE id = $1 AND done = 0 AND state = 'applying'"
-    await connection.execute(unstarted, migration.id)
+async def end_unstarted(connection: asyncpg.Connection, migration: Migration, *, kept: bool) -> None:
+    """Remove a plan that failed before any step took effect, or keep it as one that failed."""
+    sql = "UPDATE model_migrations SET state = 'failed'" if kept else "DELETE FROM model_migrations"
+    await connection.execute(f"{sql} WHERE id = $1 AND done = 0 AND state = 'applying'", migration.id)

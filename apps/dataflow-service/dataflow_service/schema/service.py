@@ -1,33 +1,33 @@
 """Plans what the tables of the models lack, applies it, and takes it back."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
 
-from dataflow_service.schema import executor, planner, repository
+from dataflow_service.schema import drift, executor, guards, planner, repository
 from dataflow_service.schema import steps as steps_of
+from dataflow_service.schema.changes import load_schema
+from dataflow_service.schema.drift import Difference
 from dataflow_service.schema.errors import (
     ChecksumMismatchError,
     DestructiveStepsError,
     IrreversibleError,
     MigrationError,
-    MigrationRunningError,
     NothingToRollBackError,
     RollbackUnfinishedError,
-    RowsLackValueError,
-    StepTooSlowError,
 )
 from dataflow_service.schema.migration import Migration, State
+from dataflow_service.schema.sessions import Sessions
 from dataflow_service.schema.steps import Steps
 from dataflow_service.schema.tables import Declared, Schema, declared
 from nexus_chassis.errors import DatabaseUnavailableError
-from nexus_chassis.postgres import connect_as_owner
 from nexus_chassis.settings import PostgresSettings
 
+_log = logging.getLogger(__name__)
 _NOTHING = Declared(tables={}, indexes=())
 
 
@@ -47,26 +47,29 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The plans of the ledger, the last one first; what is pending; tables and columns that nobody declared."""
+    """The plans of the ledger, the last one first; whether somebody changes tables now; what is pending.
+
+    Tables and columns that nobody declared; what is not as the last plan declared it, nothing while a plan is unfinished.
+    """
 
     migrations: Sequence[Migration]
+    running: bool
     pending: Steps
     unknown_tables: Sequence[str]
     unknown_columns: Sequence[str]
+    differences: Sequence[Difference]
 
 
 class MigrationService:
     """The migrations of the tables of `desired`, as the owner of the schema.
 
-    Every method raises DatabaseUnavailableError while PostgreSQL is away or lacks the service's own tables. At most two
-    connections are open: one to read, for which callers take turns, and one to change tables.
+    Every method raises DatabaseUnavailableError while PostgreSQL is away or lacks the service's own tables.
     """
 
     def __init__(self, settings: PostgresSettings, desired: Schema) -> None:
-        self._settings = settings
+        self._sessions = Sessions(settings)
         self._desired = desired
-        self._reading = asyncio.Lock()
-        self._changing = asyncio.Lock()
+        self._begun: set[asyncio.Task[Migration]] = set()
 
     async def plan(self) -> Plan:
         """Return what is to be done; the rest of an unfinished plan comes first.
@@ -75,7 +78,7 @@ class MigrationService:
             RowsLackValueError: A new column needs a default.
             RollbackUnfinishedError: A rollback comes first.
         """
-        async with self._session() as connection:
+        async with self._sessions.reading() as connection:
             return await self._plan(connection, await repository.read_migrations(connection))
 
     async def apply(self, checksum: str, *, destructive: bool) -> Migration:
@@ -89,15 +92,56 @@ class MigrationService:
             StepFailedError: PostgreSQL refuses a step.
             StepTooSlowError: A step took longer than an hour.
         """
-        async with self._session(exclusive=True) as connection:
+        return await self._apply(checksum, destructive=destructive, on_begun=None)
+
+    async def begin(self, checksum: str, *, destructive: bool) -> Migration:
+        """Begin to apply the plan with a checksum; return what the ledger has of it then. The rest goes on within `working`.
+
+        Raises what `apply` does before its first step. What fails later is in the ledger.
+        """
+        begun: asyncio.Future[Migration] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._apply(checksum, destructive=destructive, on_begun=begun.set_result))
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
+        return begun.result() if begun.done() else await task
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Context manager at whose end the plans that were begun are cancelled: they can be gone on with."""
+        try:
+            yield
+        finally:
+            for task in self._begun:
+                task.cancel()
+            if self._begun:
+                await asyncio.wait(set(self._begun))
+
+    def _ended(self, task: "asyncio.Task[Migration]") -> None:
+        self._begun.discard(task)
+        if task.cancelled():
+            _log.warning("a plan was interrupted because the service ends: apply it again to go on with it")
+        elif (error := task.exception()) is not None:
+            known = isinstance(error, (MigrationError, DatabaseUnavailableError))
+            _log.warning("a plan was not applied: %s", error, exc_info=None if known else error)
+
+    async def _apply(
+        self, checksum: str, *, destructive: bool, on_begun: Callable[[Migration], None] | None
+    ) -> Migration:
+        async with self._sessions.changing() as connection:
             migrations = await repository.read_migrations(connection)
             plan = await self._plan(connection, migrations)
-            _check(plan, checksum, destructive=destructive)
+            if checksum != plan.checksum:
+                raise ChecksumMismatchError(checksum, plan.checksum)
+            guards.refuse_losses(plan.steps, destructive=destructive)
             if not plan.steps and (last := _last_applied(migrations)) and last.declared == declared(self._desired):
                 return last
             unfinished = migrations[0] if plan.unfinished else None
-            migration = unfinished or await repository.add_migration(connection, plan.steps, declared(self._desired))
-            return await self._finish(connection, migration, executor.forward(migration), State.APPLIED)
+            migration = unfinished or await repository.add_migration(connection, plan.steps, self._desired)
+            if on_begun is not None:
+                on_begun(migration)
+            moves = executor.forward(migration)
+            return await executor.finish(connection, migration, moves, State.APPLIED, unattended=on_begun is not None)
 
     async def rollback(self, checksum: str | None, *, destructive: bool) -> Migration:
         """Undo the steps of the last plan that has any in effect; `checksum`, if there is one, must be its.
@@ -112,39 +156,44 @@ class MigrationService:
             StepFailedError: PostgreSQL refuses a step.
             StepTooSlowError: A step took longer than an hour.
         """
-        async with self._session(exclusive=True) as connection:
+        async with self._sessions.changing() as connection:
             migration = _last_with_steps(await repository.read_migrations(connection))
             if checksum not in {None, migration.checksum}:
                 raise ChecksumMismatchError(str(checksum), migration.checksum)
             await _check_undo(connection, migration, destructive=destructive)
             migration = await repository.set_state(connection, migration, State.ROLLING_BACK)
-            return await self._finish(connection, migration, executor.backward(migration), State.ROLLED_BACK)
+            return await executor.finish(connection, migration, executor.backward(migration), State.ROLLED_BACK)
 
     async def status(self) -> Status:
-        """Return what was applied, what is pending and what nobody declared."""
-        async with self._session() as connection:
+        """Return what was applied, what is pending, what nobody declared, and what was changed by hand."""
+        async with self._sessions.reading() as connection:
             migrations = await repository.read_migrations(connection)
+            running = await repository.is_locked(connection)
             actual = await repository.read_schema(connection, self._desired)
+            differences = await self._differences(connection, migrations, actual)
         known = _known(migrations)
         return Status(
             migrations,
+            running,
             planner.steps_between(actual, self._desired, known),
             planner.unknown_tables(actual, self._desired, known),
             planner.unknown_columns(actual, self._desired, known),
+            differences,
         )
 
-    @asynccontextmanager
-    async def _session(self, *, exclusive: bool = False) -> AsyncIterator[asyncpg.Connection]:
-        if exclusive and self._changing.locked():
-            raise MigrationRunningError
-        turn = self._changing if exclusive else self._reading
-        async with turn, connect_as_owner(self._settings) as connection:
-            await repository.begin_session(connection)
-            if not await repository.has_ledger(connection):
-                raise DatabaseUnavailableError("The tables of the service itself are missing: run `migrate` first")
-            if exclusive and not await repository.lock(connection):
-                raise MigrationRunningError
-            yield connection
+    async def _differences(
+        self, connection: asyncpg.Connection, migrations: Sequence[Migration], actual: Schema
+    ) -> Sequence[Difference]:
+        """Before the first plan, the tables that there are are compared with what the models declare."""
+        if not migrations:
+            return drift.differences(
+                actual, {name: self._desired[name] for name in self._desired.keys() & actual.keys()}
+            )
+        last = _last_applied(migrations)
+        if migrations[0].state in {State.APPLYING, State.ROLLING_BACK} or last is None or last.tables is None:
+            return []
+        baseline = load_schema(last.tables)
+        return drift.differences(await repository.read_schema(connection, baseline), baseline)
 
     async def _plan(self, connection: asyncpg.Connection, migrations: Sequence[Migration]) -> Plan:
         actual = await repository.read_schema(connection, self._desired)
@@ -153,36 +202,8 @@ class MigrationService:
             raise RollbackUnfinishedError(last.checksum)
         if last and last.state is State.APPLYING:
             return Plan(last.steps, actual, unfinished=True)
-        await self._refuse_unfillable(connection, actual)
+        await guards.refuse_unfillable(connection, actual, self._desired)
         return Plan(planner.steps_between(actual, self._desired, _known(migrations)), actual, unfinished=False)
-
-    async def _refuse_unfillable(self, connection: asyncpg.Connection, actual: Schema) -> None:
-        columns = defaultdict(list)
-        for table, column in planner.new_columns(actual, self._desired):
-            if not column.nullable and column.default is None:
-                columns[table.name].append(column.name)
-        for name, lacking in columns.items():
-            if await repository.has_rows(connection, name):
-                raise RowsLackValueError(name, lacking)
-
-    async def _finish(
-        self, connection: asyncpg.Connection, migration: Migration, moves: Sequence[executor.Move], state: State
-    ) -> Migration:
-        try:
-            await executor.run(connection, migration, moves)
-        except StepTooSlowError:
-            raise
-        except MigrationError:
-            await repository.remove_unstarted(connection, migration)
-            raise
-        return await repository.set_state(connection, migration, state)
-
-
-def _check(plan: Plan, checksum: str, *, destructive: bool) -> None:
-    if checksum != plan.checksum:
-        raise ChecksumMismatchError(checksum, plan.checksum)
-    if not destructive and (losses := [step for step in plan.steps if step.destructive]):
-        raise DestructiveStepsError(losses)
 
 
 async def _check_undo(connection: asyncpg.Connection, migration: Migration, *, destructive: bool) -> None:
@@ -195,8 +216,11 @@ async def _check_undo(connection: asyncpg.Connection, migration: Migration, *, d
         raise DestructiveStepsError(losses)
 
 
+_IN_EFFECT = frozenset({State.APPLYING, State.APPLIED, State.ROLLING_BACK})
+
+
 def _last_with_steps(migrations: Sequence[Migration]) -> Migration:
-    found = next((one for one in migrations if one.steps and one.state is not State.ROLLED_BACK), None)
+    found = next((one for one in migrations if one.steps and one.state in _IN_EFFECT), None)
     if found is None:
         raise NothingToRollBackError
     return found

@@ -2,16 +2,27 @@
 
 from dataclasses import replace
 
+from dataflow_service.registry.declarations import DELETED_AT
 from dataflow_service.registry.model import TENANT
 from dataflow_service.registry.quoting import quote, quote_text
-from dataflow_service.schema.steps import VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction, Work
-from dataflow_service.schema.tables import Check, Column, ForeignKey, Index, Table, constraint_name
+from dataflow_service.schema.steps import DROP_MARK, VALIDATE_FOREIGN_KEY, VALIDATE_TEXTS, Step, Transaction, Work
+from dataflow_service.schema.tables import (
+    MAX_NAME_BYTES,
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    Schema,
+    Table,
+    constraint_name,
+)
 from nexus_chassis.channels import DEFAULT_TENANT
 
 POLICY = "tenant"
 """The policy that shows each row to its tenant alone."""
 
 _EXCLUSIVE = "ACCESS EXCLUSIVE"
+_NO_MARKS = constraint_name(DELETED_AT, "never")
 
 
 def create_table(table: Table) -> Step:
@@ -42,7 +53,8 @@ def _id(column: Column) -> str:
 
 
 def _column(column: Column) -> str:
-    return f"{quote(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}{_default(column)}"
+    computed = "" if column.computed is None else f" GENERATED ALWAYS AS ({column.computed}) STORED"
+    return f"{quote(column.name)} {column.type}{computed}{'' if column.nullable else ' NOT NULL'}{_default(column)}"
 
 
 def _default(column: Column) -> str:
@@ -50,10 +62,74 @@ def _default(column: Column) -> str:
 
 
 def add_column(table: str, column: Column) -> Step:
-    """Add a column. A default that does not differ between rows is stored once, and no row is written (PostgreSQL 11)."""
+    """Add a column. A default that does not differ between rows is stored once, and no row is written (PostgreSQL 11).
+
+    What is computed is written into each row, while nobody else can use the table.
+    """
     statement = f"{_alter(table)} ADD COLUMN {_column(column)}"
-    step = _altering("add column", table, statement, undo=drop_column(table, column.name))
-    return replace(step, columns=(column.name,))
+    if column.computed is None:
+        step = _altering("add column", table, statement, undo=drop_column(table, column.name))
+        return replace(step, columns=(column.name,))
+    drop = replace(drop_column(table, column.name), destructive=False)
+    return _computing("add column", table, column, statement, undo=drop)
+
+
+def drop_computed(table: str, column: Column) -> Step:
+    """Drop a column whose values can be computed again."""
+    back = replace(add_column(table, column), undo=None)
+    return replace(drop_column(table, column.name), destructive=False, undo=back)
+
+
+def recompute(table: str, now: Column, then: Column) -> Step:
+    """Put a computed column in the place of another one, in one statement. What was not computed is lost."""
+    step = _recomputing(table, then)
+    lost = now.computed is None
+    return replace(step, destructive=lost, undo=None if lost else _recomputing(table, now))
+
+
+def _recomputing(table: str, column: Column) -> Step:
+    statement = f"{_alter(table)} DROP COLUMN {quote(column.name)}, ADD COLUMN {_column(column)}"
+    return _computing("replace column", table, column, statement)
+
+
+def _computing(action: str, table: str, column: Column, statement: str, *, undo: Step | None = None) -> Step:
+    step = _altering(action, table, statement, undo=undo, rewrites=True)
+    return replace(step, columns=(column.name,), transaction=Transaction.OWN)
+
+
+def keep_values(table: str, now: Column) -> Step:
+    """Let callers write a column from now on that was computed so far; its values stay."""
+    statement = f"{_alter(table)} ALTER COLUMN {quote(now.name)} DROP EXPRESSION"
+    back = replace(_recomputing(table, now), destructive=True)
+    return _altering("drop expression", table, statement, undo=back)
+
+
+def add_mark(table: str, column: Column) -> Step:
+    """Add the column that marks deleted rows; as long as there are such, it cannot be dropped again."""
+    return replace(add_column(table, column), undo=drop_mark(table))
+
+
+def drop_mark(table: str) -> Step:
+    """Drop the column that marks deleted rows, unless there are any: they would be there again."""
+    return replace(_without_marks(table, f"DROP COLUMN {quote(DELETED_AT)}"), destructive=True)
+
+
+def unmark(table: str) -> Step:
+    """Let the column that marks deleted rows be one of the model, unless there are any: they would be there again."""
+    return _without_marks(table, f"DROP CONSTRAINT {quote(_NO_MARKS)}")
+
+
+def _without_marks(table: str, change: str) -> Step:
+    """PostgreSQL checks a constraint for the rows of all tenants."""
+    check = f"ADD CONSTRAINT {quote(_NO_MARKS)} CHECK ({quote(DELETED_AT)} IS NULL)"
+    step = _altering(DROP_MARK, table, f"{_alter(table)} {check}; {_alter(table)} {change}")
+    return replace(step, columns=(DELETED_AT,), transaction=Transaction.OWN, work=Work.SCAN)
+
+
+def probe(name: str, table: Table) -> str:
+    """Return the statement that makes a table with the columns of another one but those that are computed."""
+    columns = [column for column in table.columns.values() if column.computed is None]
+    return f"CREATE TABLE {quote(name)} ({', '.join(f'{quote(one.name)} {one.type}' for one in columns)})"
 
 
 def add_tenant(table: str, column: Column) -> list[Step]:
@@ -224,10 +300,13 @@ def _not_valid(table: str, check: Check) -> str:
 
 def add_foreign_key(table: str, key: ForeignKey, *, new: bool) -> Step:
     """Refuse rows that refer to none: in a new table at once, in another in new versions of rows only."""
-    columns, target_columns = (", ".join(map(quote, names)) for names in (key.columns, key.target_columns))
-    definition = f"FOREIGN KEY ({columns}) REFERENCES {quote(key.target)} ({target_columns}) DEFERRABLE"
-    statement = f"{_alter(table)} ADD CONSTRAINT {quote(key.name)} {definition}{'' if new else ' NOT VALID'}"
+    statement = f"{_alter(table)} ADD CONSTRAINT {quote(key.name)} {_references(key)}{'' if new else ' NOT VALID'}"
     return replace(_foreign_key_step("add foreign key", table, key, statement), undo=_drop_foreign_key(table, key))
+
+
+def _references(key: ForeignKey) -> str:
+    columns, target_columns = (", ".join(map(quote, names)) for names in (key.columns, key.target_columns))
+    return f"FOREIGN KEY ({columns}) REFERENCES {quote(key.target)} ({target_columns}) DEFERRABLE"
 
 
 def validate_foreign_key(table: str, key: ForeignKey) -> Step:
@@ -252,10 +331,12 @@ def _foreign_key_step(action: str, table: str, key: ForeignKey, statement: str) 
 
 def create_index(table: str, index: Index, *, concurrently: bool) -> Step:
     """Make an index: while others write the rows of a table that exists, at once in a new table."""
-    columns = ", ".join(map(quote, index.columns))
+    indexed = f"USING {index.expression}" if index.expression else f"({', '.join(map(quote, index.columns))})"
     unique = "UNIQUE " if index.unique else ""
     mode = "CONCURRENTLY " if concurrently else ""
-    statement = f"CREATE {unique}INDEX {mode}{quote(index.name)} ON {quote(table)} ({columns})"
+    statement = f"CREATE {unique}INDEX {mode}{quote(index.name)} ON {quote(table)} {indexed}"
+    if index.present:
+        statement += f" WHERE {quote(DELETED_AT)} IS NULL"
     step = _index_step("create index", table, index, statement, concurrently=concurrently)
     return replace(step, undo=_drop_plain_index(table, index, concurrently=concurrently))
 
@@ -302,3 +383,19 @@ def _alter(table: str) -> str:
 
 def _not_null(column: str) -> str:
     return constraint_name(column, "not_null")
+
+
+def as_made(schema: Schema) -> Schema:
+    """Return tables that models declare as they are once these steps have made them: what was made can be dropped and remade."""
+    return {name: _as_made(table) for name, table in schema.items()}
+
+
+def _as_made(table: Table) -> Table:
+    indexes = {
+        name: replace(index, definition=create_index(table.name, index, concurrently=False).statement)
+        for name, index in table.indexes.items()
+    }
+    keys = {name: replace(key, definition=_references(key)) for name, key in table.foreign_keys.items()}
+    end = b"_pkey"
+    key_name = (table.name.encode()[: MAX_NAME_BYTES - len(end)] + end).decode(errors="ignore")
+    return replace(table, indexes=indexes, foreign_keys=keys, key_name=key_name)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -13,6 +13,10 @@ VALIDATE_TEXTS = "validate texts"
 
 VALIDATE_FOREIGN_KEY = "validate foreign key"
 """The action of a step that reads whether each row refers to one that is there."""
+
+
+DROP_MARK = "drop mark of deleted rows"
+"""The action of a step that reads whether rows are marked as deleted, and drops the column that marks them if none is."""
 
 
 class Transaction(StrEnum):
@@ -82,13 +86,13 @@ def checksum(steps: Steps) -> str:
     return hashlib.sha256(dump(steps).encode()).hexdigest()
 
 
-def text(steps: Sequence[Step]) -> str:
-    """Return the steps as SQL, each below a comment that describes it."""
-    return "\n".join(_lines(steps))
+def text(steps: Sequence[Step], costs: Callable[[Step], str] = lambda _: "") -> str:
+    """Return the steps as SQL, each below a comment that describes it and ends with what `costs` returns."""
+    return "\n".join(_lines(steps, costs))
 
 
-def _lines(steps: Sequence[Step]) -> Iterator[str]:
+def _lines(steps: Sequence[Step], costs: Callable[[Step], str]) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
-        loss = ", DESTRUCTIVE" if step.destructive else ""
-        yield f"-- {number}. {step.action}: lock {step.lock}, {_MODES[step.transaction]}{_WORKS[step.work]}{loss}"
+        work = f"{_MODES[step.transaction]}{_WORKS[step.work]}{costs(step)}"
+        yield f"-- {number}. {step.action}: lock {step.lock}, {work}{', DESTRUCTIVE' if step.destructive else ''}"
         yield f"{step.statement};"

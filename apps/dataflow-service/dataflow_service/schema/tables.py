@@ -25,26 +25,34 @@ MAX_NAME_BYTES = 63
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `type` is spelled as PostgreSQL's format_type does; `default` is an SQL expression."""
+    """A column. `type` is spelled as PostgreSQL's format_type does; `default` is an SQL expression.
+
+    So is `computed`, from which PostgreSQL computes the stored value of each row.
+    """
 
     name: str
     type: str
     nullable: bool
     default: str | None = None
+    computed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index over columns. Those that the database has also have their `definition`, an SQL statement.
 
-    `columns` is empty where an index has more than columns (an expression, a condition): no model declares such a one.
+    `present`: it has the rows that are not marked as deleted. `columns` is empty where an index has more than columns (an
+    expression, another condition). Models declare such indexes by `expression`, what is behind USING, and their names differ where
+    the expressions do: PostgreSQL spells these in its own way.
     """
 
     name: str
     columns: tuple[str, ...]
     unique: bool
+    present: bool = False
     definition: str = field(default="", compare=False)
     constraint: bool = field(default=False, compare=False)
+    expression: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,9 @@ class Table:
     """A table. `rows` is PostgreSQL's estimate, None where there is none; `size` is in bytes, with indexes.
 
     `multi_tenant`: PostgreSQL shows a row to its tenant alone. The primary key of a table that the database has is the
-    constraint `key_name`.
+    constraint `key_name`; one that a model declares has its name in `model`. `soft_delete`: deleted rows are marked.
+    `row_security` describes its row-level security, and `invalid_indexes` has the definitions of indexes that PostgreSQL does
+    not use.
     """
 
     name: str
@@ -94,8 +104,12 @@ class Table:
     key: tuple[str, ...] = ("id",)
     multi_tenant: bool = False
     key_name: str = field(default="", compare=False)
+    model: str = field(default="", compare=False)
+    soft_delete: bool = field(default=False, compare=False)
     rows: int | None = field(default=None, compare=False)
     size: int = field(default=0, compare=False)
+    row_security: str = field(default="", compare=False)
+    invalid_indexes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 TENANT_COLUMN = Column(
@@ -109,12 +123,16 @@ type Schema = Mapping[str, Table]
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The names that models declare: the columns and checks of each table, and indexes. Names only, for the ledger."""
+    """The names that models declare: the columns and checks of each table, and indexes. Names only, for the ledger.
+
+    `soft_delete` are the tables whose deleted rows are marked.
+    """
 
     tables: Mapping[str, tuple[str, ...]]
     indexes: tuple[str, ...]
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foreign_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    soft_delete: tuple[str, ...] = ()
 
 
 def declared(schema: Schema) -> Declared:
@@ -126,6 +144,7 @@ def declared(schema: Schema) -> Declared:
         foreign_keys={
             name: tuple(sorted(schema[name].foreign_keys)) for name in sorted(schema) if schema[name].foreign_keys
         },
+        soft_delete=tuple(name for name in sorted(schema) if schema[name].soft_delete),
     )
 
 

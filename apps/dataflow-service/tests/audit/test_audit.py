@@ -13,7 +13,9 @@ from answers import invalid, problem
 from channel import shown
 from conftest import MakeSettings, serving_client
 
+from dataflow_service.audit import repository as audit_log
 from dataflow_service.audit import service as audit
+from dataflow_service.audit.query import AuditQuery
 from nexus_testkit import Issuer
 
 type ClientOf = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
@@ -93,6 +95,40 @@ async def test_a_change_says_who_made_it_and_by_which_token(
     assert moments == sorted(moments, reverse=True)
     feed = (await (await auditor.get("/v1/changes")).json())["items"]
     assert [item["event"] for item in feed] == positions[::-1]
+
+
+async def test_the_changes_of_a_row_are_found_by_an_index(
+    auditor: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    assert auditor
+    await database.execute(MANY)
+    await database.execute("ANALYZE changes, change_sets")
+    recorder = Recorder(database)
+    query = AuditQuery(tenant="default", limit=100, model="product", row="77")
+    entries, more = await audit_log.read_page(recorder, query, max_bytes=2**20)  # type: ignore[arg-type] # what it uses of one
+    assert ([entry.change.row_id for entry in entries], more) == (["77"] * 4, False)
+    assert "Index Scan on changes_row_idx" in recorder.plan
+    assert "Seq Scan on changes" not in recorder.plan
+
+
+class Recorder:
+    """A connection that notes the plan of what it fetches."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self.plan = ""
+
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        self.plan = "\n".join(row[0] for row in await self._connection.fetch(f"EXPLAIN {statement}", *arguments))
+        return await self._connection.fetch(statement, *arguments)
+
+
+MANY = """
+INSERT INTO change_sets (model, operation, changed, tenant, author)
+SELECT 'product', 'update', '{name}', 'default', '{}' FROM generate_series(1, 20000);
+INSERT INTO changes (xid, set_id, row_id)
+SELECT '1', id, id % 5000 FROM change_sets WHERE author = '{}'
+"""
 
 
 async def test_pages_have_each_change_once_the_newest_first(

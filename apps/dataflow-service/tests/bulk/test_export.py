@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -177,7 +178,7 @@ async def test_an_export_whose_first_rows_take_too_long_is_a_problem(
 
 async def test_what_cannot_be_exported_is_refused(client: aiohttp.ClientSession) -> None:
     response = await client.get(f"{PATH}?format=xml")
-    assert await problem(response) == invalid(("/query/format", "Input should be 'ndjson' or 'csv'"))
+    assert await problem(response) == invalid(("/query/format", "Input should be 'ndjson', 'csv' or 'parquet'"))
     response = await client.get(f"{PATH}?order=attributes")
     text = "has 'attributes', a JSON field, which has no order; leave it out"
     assert await problem(response) == invalid(("/query/order", text))
@@ -187,5 +188,14 @@ async def test_exporting_needs_the_right_to_read(client: aiohttp.ClientSession, 
     async with aiohttp.ClientSession() as stranger:
         assert (await stranger.get(f"{service}{PATH}")).status == 401
     response = await client.get(f"{PATH}?limit=5")
-    detail = "There is no query parameter 'limit'. Known are: fields, filter, format, order."
+    detail = "There is no query parameter 'limit'. Known are: fields, filter, format, order, search."
     assert (response.status, (await problem(response))["detail"]) == (400, detail)
+
+
+async def test_without_pyarrow_the_format_is_refused_with_what_to_install(
+    client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    found = await problem(await client.get(PATH, params={"format": "parquet"}))
+    assert (found["status"], found["type"]) == (406, "urn:nexus:problem:format-unavailable")
+    assert "the extra `parquet` of dataflow-service" in str(found["detail"])

@@ -161,7 +161,7 @@ EVERY_FIELD = f"id, {WRITTEN}, created_at, updated_at"
         (
             "Count",
             {"database_url": "postgresql://elsewhere"},
-            ("database_url", "is no parameter of ProductCountNode; they are filter"),
+            ("database_url", "is no parameter of ProductCountNode; they are filter, search"),
         ),
         ("Read", {}, ("", NO_ID)),
         ("Read", {"id": "1"}, ("id", "should be an integer, the id of a row")),

@@ -14,11 +14,12 @@ WALKS = 10
 RULES = (
     Rule(400, "invalid-entity-tags"),
     Rule(400, "no-such-relation"),  # `expand` is a text
+    Rule(406, "format-unavailable"),  # Parquet, which is an extra
     Rule(412, "version-mismatch"),
     Rule(422, "idempotency-key-reused"),
     Rule(422, "invalid-request", "^/query/"),  # names of fields, filters and places of pages are texts
     Rule(
-        422, "invalid-request", "^/body/(after|aggregates|expand|fields|filter|group_by|order)"
+        422, "invalid-request", "^/body/(after|aggregates|expand|fields|filter|group_by|order|search)"
     ),  # in a query the same
     Rule(422, "invalid-request", "^/body/limit: should be a whole number"),  # 8.0 is one to JSON Schema
     Rule(422, "invalid-request", r"^/body/(operations/\d+/)?parameters"),  # which depend on the node

@@ -101,7 +101,7 @@ async def test_the_nodes_of_a_model_have_their_parameters(client: aiohttp.Client
     assert table[0] == ["Node", "Operation", "Parameters"]
     assert [row[:2] for row in table[1:]] == [[node["node"], node["operation"]] for node in nodes]
     assert table[1 + [node["operation"] for node in nodes].index("count")] == [
-        *("ProductCountNode", "count", "filter dict")
+        *("ProductCountNode", "count", "filter dict; search str")
     ]
 
 

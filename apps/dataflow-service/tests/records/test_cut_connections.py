@@ -55,6 +55,7 @@ class _Load:
 async def test_connections_that_are_cut_under_load_lose_no_acknowledged_write(
     client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_proxy: Proxy
 ) -> None:
+    await database.execute("TRUNCATE changes, change_sets")
     load, waits = _Load(client), []
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):

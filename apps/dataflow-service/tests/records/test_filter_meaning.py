@@ -81,8 +81,8 @@ class Bench:
 
     def count(self, document: object) -> int:
         """The number of rows of a filter in an address."""
-        wanted = query_parsing.filter_of_address(self.model, json.dumps(document))
-        return self.runner.run(self.records.count(ME, self.model, wanted))
+        wanted = query_parsing.wanted_of_address(self.model, json.dumps(document))
+        return self.runner.run(self.records.count(ME, self.model, *wanted))
 
 
 @pytest.fixture

@@ -7,11 +7,8 @@ from uuid import UUID
 import aiohttp
 import pytest
 from answers import invalid, problem
-from conftest import MakeSettings, make_tables
+from conftest import MakeSettings, serving_models
 from yarl import URL
-
-from dataflow_service.app import create_app
-from nexus_testkit import serving
 
 UUID_ID = "6f1d3c54-5e0b-4c29-9a3e-0b6a3f7d2c11"
 FIXED = "identifies the row and cannot be changed; leave it out"
@@ -26,10 +23,7 @@ async def countries(
     model_packages: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the package own_ids."""
-    settings = make_settings(models="own_ids")
-    await make_tables(settings)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_models(make_settings(models="own_ids"), token) as session:
         yield session
 
 

@@ -76,7 +76,7 @@ async def test_a_page_is_asked_for_in_known_terms(
     assert await problem(await client.get(f"/v1/product?{query}")) == invalid(fault)
 
 
-UNKNOWN = "There is no query parameter {}. Known are: after, expand, fields, filter, limit, order."
+UNKNOWN = "There is no query parameter {}. Known are: after, deleted, expand, fields, filter, limit, order, search."
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ async def test_groups_end_early_at_one_mebibyte_and_lose_none(
 FUNCTIONS = "count, sum, min, max, avg"
 FAULTS: list[tuple[Any, list[tuple[str, str]]]] = [
     ([], [("", "should be an object")]),
-    ({"filters": {}}, [("/filters", "is no part of a query; its parts are aggregates, after, expand, fields, filter, group_by, limit, order")]),
+    ({"filters": {}}, [("/filters", "is no part of a query; its parts are aggregates, after, expand, fields, filter, group_by, limit, order, search")]),
     ({"filter": None}, [("/filter", 'should be an object, such as {"id": 1}; found null')]),
     ({"limit": 0}, [("/limit", "should be a whole number from 1 to 1000")]),
     ({"limit": True}, [("/limit", "should be a whole number from 1 to 1000")]),

@@ -57,7 +57,9 @@ async def test_a_model_tells_its_fields_indexes_and_json_schema(client: aiohttp.
         "fields": [dict(zip(names, field, strict=True)) for field in FIELDS],
         "indexes": [{"name": "products_sku_key", "fields": ["sku"], "unique": True}],
         "relations": [],
+        "search": None,
         "multi_tenant": True,
+        "soft_delete": False,
     }
     assert (schema["required"], schema["additionalProperties"]) == (["name"], False)
     assert schema["properties"]["name"] == {"maxLength": 1000, "minLength": 1, "title": "Name", "type": "string"}

@@ -6,11 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 from answers import problem
-from conftest import ROOT, MakeSettings, make_tables
+from conftest import ROOT, MakeSettings, serving_models
 
-from dataflow_service.app import create_app
 from dataflow_service.registry import loader
-from nexus_testkit import serving
 
 MODELS = [
     *("Bin", "Item", "Lot", "Receipt", "ReceiptLine", "Shipment", "ShipmentLine", "Stock", "Warehouse", "Zone"),
@@ -30,10 +28,7 @@ async def warehouse(
     warehouse_package: None,  # noqa: ARG001 - needed for its effect
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Client of a service with the models of the warehouse, in which a bin is."""
-    settings = make_settings(models="warehouse")
-    await make_tables(settings)
-    headers = {"Authorization": f"Bearer {token}"}
-    async with serving(create_app(settings)) as url, aiohttp.ClientSession(url, headers=headers) as session:
+    async with serving_models(make_settings(models="warehouse"), token) as session:
         await _create(session, "warehouse", id="W1", name="North")
         await _create(session, "zone", id="W1-A", warehouse_id="W1", name="Shelves")
         await _create(session, "bin", id="W1-A-01", zone_id="W1-A")

@@ -78,6 +78,16 @@ async def _answer(response: aiohttp.ClientResponse) -> tuple[int, dict[str, Any]
     return response.status, json.loads(await response.text())
 
 
+_STEP = {"action": "create index", "table": "parts", "error": None}
+
+
+def _times(answer: dict[str, Any]) -> dict[str, Any]:
+    """When the only step of a plan was begun, and how long it took."""
+    (step,) = answer["progress"]
+    assert 0 < step["seconds"] < 60
+    return {"started_at": step["started_at"], "seconds": step["seconds"]}
+
+
 async def test_a_plan_is_shown_applied_listed_and_rolled_back(
     admin: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
@@ -109,6 +119,7 @@ async def test_a_plan_is_shown_applied_listed_and_rolled_back(
         200,
         {
             "checksum": plan["checksum"],
+            "file": None,
             "state": "applied",
             "steps": 1,
             "done": 1,
@@ -116,12 +127,24 @@ async def test_a_plan_is_shown_applied_listed_and_rolled_back(
             "applied_at": applied["applied_at"],
             "rolled_back_at": None,
             "text": TEXT,
+            "progress": [{**_STEP, "state": "done", **_times(applied)}],
         },
     )
-    listed = {"migrations": [applied], "pending": [], "drift": {"tables": [], "columns": []}}
+    listed = {
+        "running": False,
+        "migrations": [applied],
+        "pending": [],
+        "drift": {"tables": [], "columns": [], "differences": []},
+    }
     assert await _answer(await admin.get("/v1/migrations")) == (200, listed)
     status, undone = await _answer(await admin.post("/v1/migrations/rollback", json={"checksum": plan["checksum"]}))
-    expected = {**applied, "state": "rolled back", "done": 0, "rolled_back_at": undone["rolled_back_at"]}
+    expected = {
+        **applied,
+        "state": "rolled back",
+        "done": 0,
+        "rolled_back_at": undone["rolled_back_at"],
+        "progress": [{**_STEP, "state": "undone", **_times(applied)}],
+    }
     assert (status, undone) == (200, expected)
     assert (await _answer(await admin.get("/v1/migrations")))[1]["pending"] == [SQL]
 
@@ -181,7 +204,9 @@ async def test_a_request_that_meets_a_change_of_type_stores_nothing_and_can_be_r
     await database.execute("TRUNCATE parts; ALTER TABLE parts ALTER COLUMN name TYPE varchar")
     assert (await admin.post("/v1/indexedpart", json={"name": "before"})).status == 201
     await _apply(admin)
-    status, problem = await _answer(await admin.post("/v1/indexedpart", json={"name": "meanwhile"}))
+    status, problem = await _answer(
+        await admin.post("/v1/indexedpart", json={"name": "meanwhile"}, headers={"Idempotency-Key": "one"})
+    )
     assert (status, problem["type"]) == (503, "urn:nexus:problem:tables-changed")
     assert (await admin.post("/v1/indexedpart", json={"name": "after"})).status == 201
     assert [name for (name,) in await database.fetch("SELECT name FROM parts ORDER BY id")] == ["before", "after"]
@@ -219,7 +244,8 @@ async def test_the_command_line_plans_applies_shows_and_rolls_back(run: Run, dat
     size = await database.fetchval("SELECT pg_total_relation_size('parts')")
     status, output, error = _ended(run("plan"))
     digest = output.splitlines()[-1].removeprefix("checksum: ")
-    assert (status, output, error) == (0, f"{TEXT}\n-- parts: about 100 rows, {size} bytes\nchecksum: {digest}\n", "")
+    cost = f"{TEXT.splitlines()[0]} (about 100 rows, {size} bytes)"
+    assert (status, output, error) == (0, f"{cost}\n{SQL};\nchecksum: {digest}\n", "")
     assert _ended(run("apply", EMPTY)) == (
         1,
         "",

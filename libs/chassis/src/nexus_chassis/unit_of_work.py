@@ -1,4 +1,4 @@
-"""The way of services to PostgreSQL: one statement by `Database.read`, a transaction by `Database.unit_of_work`."""
+"""The way of services to PostgreSQL: one statement by `Database.read` or `write`, a transaction by `Database.unit_of_work`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,6 +40,13 @@ class Database:
 
     def read(self, *, tenant: str | None = None) -> "_Reading":
         """Context manager of a connection outside a transaction, for one statement about the rows of a tenant."""
+        return _Reading(self._usable_pool(), tenant)
+
+    def write(self, *, tenant: str | None = None) -> "_Reading":
+        """Context manager of a connection outside a transaction, for one statement that changes rows of a tenant.
+
+        PostgreSQL commits it before it answers, and undoes all of it on an error: BEGIN and COMMIT would only add round trips.
+        """
         return _Reading(self._usable_pool(), tenant)
 
     def unit_of_work(self, principal: Principal | None = None, *, tenant: str | None = None) -> "_Working":

@@ -1,0 +1,1 @@
+"""Migrations as files in the package of the models, one for each change."""
