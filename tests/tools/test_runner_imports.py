@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from nexusctl import wheels
 from nexusctl.workspace import ROOT
 
 APP = ROOT / "apps" / "mcp-server"
@@ -33,6 +34,14 @@ def test_the_runner_imports_of_the_app_only_itself_and_of_packages_those_of_its_
     assert {name for name in of_app if not name.startswith("mcp_server.runner")} == set()
     packages = {name.partition(".")[0] for name in names - of_app} - sys.stdlib_module_names
     assert packages <= requirements()
+
+
+def test_the_lock_has_what_the_runner_needs_and_nothing_else() -> None:
+    of_kailash = {"attrs", "jsonschema", "jsonschema-specifications", "pyyaml", "referencing", "rpds-py"}
+    of_pydantic = {"annotated-types", "pydantic-core", "python-dotenv", "typing-extensions", "typing-inspection"}
+    needed = {"kailash", "nexus-chassis", "pydantic", "pydantic-settings"}
+    found = {name for name, _ in wheels.pins(APP / "workflow-runner" / "requirements.txt")}
+    assert found == needed | of_kailash | of_pydantic
 
 
 def test_the_runner_has_modules_and_requirements() -> None:
