@@ -4,6 +4,9 @@ apps/mcp-server/tests/runner shows that each of these attacks works where nothin
 """
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -48,6 +51,16 @@ ATTACKS = {
 }
 """Code, with the reason of its failure and what its detail says."""
 
+GREEDY = """
+import time
+taken = bytearray(420 << 20)
+for place in range(0, len(taken), 4096):
+    taken[place] = 1
+time.sleep(3)
+result = 1
+"""
+AT_ONCE = 4
+
 
 def run(stack: Stack, code: str) -> dict[str, Any]:
     """Run a workflow of one node with this code, as mcp-server does; return its end, and the seconds that it took."""
@@ -70,11 +83,26 @@ def test_a_workflow_runs(stack: Stack, figures: Figures) -> None:
 
 @pytest.mark.parametrize("code", ATTACKS)
 def test_what_the_code_of_a_workflow_tries_ends_its_run_and_nothing_else(stack: Stack, code: str) -> None:
-    before = stack.container(NAME)
     reason, detail = ATTACKS[code]
-    end = run(stack, code)
+    with unharmed_runner(stack):
+        end = run(stack, code)
     assert (end["type"], end["reason"]) == ("failed", reason), end
     assert detail in end["detail"]
+
+
+def test_runs_that_use_up_the_memory_of_the_container_end_before_the_runner(stack: Stack) -> None:
+    with unharmed_runner(stack), ThreadPoolExecutor(AT_ONCE) as pool:
+        ends = list(pool.map(lambda _: run(stack, GREEDY), range(AT_ONCE)))
+    # By `timeout` where the host lets the container swap.
+    assert {end.get("reason") for end in ends} & {"killed", "timeout"}
+    assert {end.get("reason") for end in ends} <= {"killed", "timeout", None}
+
+
+@contextmanager
+def unharmed_runner(stack: Stack) -> Iterator[None]:
+    """Check that the runner is the same process at the end, runs another workflow, and has nothing left of the others."""
+    before = stack.container(NAME)
+    yield
     assert run(stack, "result = 1")["outputs"] == {"only": {"result": 1}}
     after = stack.container(NAME)
     assert is_healthy(after["State"])
