@@ -7,7 +7,7 @@ import pytest
 from harness import engine, proofs
 from harness import figures as figures_of
 from harness.proofs import STACK_INPUTS, proof
-from harness.rebased import NAMES, rebased_images
+from harness.rebased import NAMES, OF_WORKERS, rebased_images
 from harness.stack import Stack, login, running
 
 from nexusctl import base_images, docker, images
@@ -91,10 +91,11 @@ def tag(build_path: str, request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def rebased(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Copies of what pack has built, moved onto a patched base image, under a tag of their own."""
-    copies = [f"{app.image}:{REBASED}" for app in load().apps]
+    images = [*(app.image for app in load().apps), *(flavour.name for flavour in load().flavours_of_workers)]
+    copies = [f"{image}:{REBASED}" for image in images]
     with rebased_images(tmp_path_factory.mktemp("story") / "nexus") as made:
         assert made.outcome.status == 0, made.outcome.err
-        for name, copy in zip(NAMES, copies, strict=True):
+        for name, copy in zip([*NAMES, *OF_WORKERS], copies, strict=True):
             engine.docker("tag", name, copy)
     yield
     engine.remove_images(copies)

@@ -35,10 +35,11 @@ def test_picture_shows_each_service_at_its_port() -> None:
     assert ports == {service.port for service in load().services}
 
 
-def test_architecture_names_each_service_with_its_port() -> None:
+def test_architecture_names_each_service_and_worker_with_its_port() -> None:
     text = ARCHITECTURE.read_text()
     named = dict(re.findall(r"([\w-]+) \((\d{4})\b", text))
-    assert {name: int(port) for name, port in named.items()} == {app.name: app.port for app in load().apps}
+    ports = {app.name: app.port for app in load().apps} | {worker.name: worker.port for worker in load().workers}
+    assert {name: int(port) for name, port in named.items()} == {name: port for name, port in ports.items() if port}
 
 
 def test_base_images_are_those_of_the_workspace() -> None:

@@ -69,7 +69,7 @@ def test_rotation_restarts_whoever_reads_the_secret() -> None:
 
 def test_limits() -> None:
     documented = table(PRODUCTION, "Limits", "service").rows
-    limits = {service.name: service.limits for service in load().services}
+    limits = {process.name: process.limits for process in load().processes}
     assert sorted(documented) == sorted(
         [name, limit.memory, f"{limit.cpus:g}", str(limit.pids)] for name, limit in limits.items()
     )
@@ -78,8 +78,7 @@ def test_limits() -> None:
 def test_entries_of_project_toml() -> None:
     documented = {name for cell in table(BUILDING, "project.toml", "entry").column("entry") for name in spans(cell)}
     of_nexus = set(entries(tomllib.loads((ROOT / "project.toml").read_text())["nexus"], "nexus"))
-    of_workers = {"heartbeat-seconds", "nexus.workers"}  # the stack has no worker
-    assert documented == of_nexus | of_workers | OPTIONAL_ENTRIES | {"_.version"}
+    assert documented == of_nexus | OPTIONAL_ENTRIES | {"_.version"}
 
 
 def entries(tables: dict[str, Any], place: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ HELD: dict[str, Any] = {
     "may write": [],
     "in memory": ["/tmp"],  # noqa: S108 # of the container
 }
-"""What every container is held to; stores may write their volumes."""
+"""What every container is held to; stores may write their volumes, and a worker may have a user of its own."""
 UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 NAMESPACES = ("NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode")
@@ -59,6 +59,11 @@ def limits_of_project(process: Service | Worker) -> dict[str, Any]:
         "cpus": limits.cpus,
         "pids": limits.pids,
     }
+
+
+def user_of_project(process: Service | Worker) -> int:
+    """Return the user and group that project.toml says a process runs as."""
+    return (process.user_id if isinstance(process, Worker) else None) or load().user_id
 
 
 def rights(pid: int) -> dict[str, str]:

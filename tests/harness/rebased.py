@@ -19,7 +19,8 @@ BASE = f"{PREFIX}run"
 PATCHED = f"{PREFIX}patched"
 NAMES = [f"{PREFIX}{app.name}" for app in load().apps]
 FLAVOUR = f"{NAMES[0]}:flavour"
-IMAGES = [*(f"{name}:latest" for name in NAMES), FLAVOUR]
+OF_WORKERS = [f"{PREFIX}{flavour.name}" for flavour in load().flavours_of_workers]
+IMAGES = [*(f"{name}:latest" for name in NAMES), FLAVOUR, *(f"{name}:latest" for name in OF_WORKERS)]
 WIDE = {"COLUMNS": "200"}
 """Lets a printed table have each of its rows on one line."""
 MARK = "/etc/patched"
@@ -61,6 +62,8 @@ def own_images(target: Path) -> Iterator[Path]:
         for app, name in zip(load().apps, NAMES, strict=True):
             _copy(app.image, name)
         _copy(load().apps[0].image, FLAVOUR)
+        for flavour, name in zip(load().flavours_of_workers, OF_WORKERS, strict=True):
+            _copy(flavour.name, name)
         yield tree
     finally:
         engine.remove_images(list(tagged()))
@@ -71,8 +74,15 @@ def _rename(project: Path) -> None:
     for app, name in zip(load().apps, NAMES, strict=True):
         table = f"[nexus.services.{app.name}]\n"
         edit(project, table, f'{table}image = "{name}"\nbase = "{BASE}"\n')
-    flavour = f'[nexus.flavours."{FLAVOUR}"]\napp = "{load().apps[0].name}"\nrun-image = "{BASE}"\nbudget-mb = 1000\n\n'
-    project.write_text(_FLAVOURS.sub(flavour, project.read_text()))
+    flavours = {FLAVOUR: load().apps[0].name}
+    for flavour, name in zip(load().flavours_of_workers, OF_WORKERS, strict=True):
+        edit(project, f'image = "{flavour.name}"\n', f'image = "{name}"\n')
+        flavours[name] = flavour.app
+    tables = (
+        f'[nexus.flavours."{name}"]\napp = "{app}"\nrun-image = "{BASE}"\nbudget-mb = 1000\n\n'
+        for name, app in flavours.items()
+    )
+    project.write_text(_FLAVOURS.sub("".join(tables), project.read_text()))
 
 
 def tagged() -> dict[str, str]:

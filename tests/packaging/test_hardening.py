@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 from harness import engine
-from harness.hardening import HELD, held_by_engine, limits_at_engine, limits_of_project, rights
+from harness.hardening import HELD, held_by_engine, limits_at_engine, limits_of_project, rights, user_of_project
 from harness.stack import Stack
 
 from nexusctl.workspace import Service, Worker, load
 
 AS_HEALTH = ("--user", "health", "--pass", "none", "--no-auth-warning")
 PROCESSES = pytest.mark.parametrize("process", load().processes, ids=lambda process: process.name)
-APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
+OF_PYTHON = pytest.mark.parametrize("process", [*load().apps, *load().workers], ids=lambda process: process.name)
 VOLUMES = {"postgres": ["/var/lib/postgresql/data"], "redis": ["/data"]}
 IN_MEMORY = {"postgres": ["/tmp", "/var/run/postgresql"]}  # noqa: S108 # of the container
 
@@ -23,6 +23,7 @@ def test_engine_holds_each_container(stack: Stack, process: Service | Worker) ->
     assert [held_by_engine(document) for document in documents] == [
         HELD
         | {
+            "user": f"{user_of_project(process)}:{user_of_project(process)}",
             "may write": VOLUMES.get(process.name, []),
             "in memory": IN_MEMORY.get(process.name, ["/tmp"]),  # noqa: S108 # of the container
         }
@@ -32,7 +33,7 @@ def test_engine_holds_each_container(stack: Stack, process: Service | Worker) ->
 
 @PROCESSES
 def test_no_process_has_a_privilege(stack: Stack, process: Service | Worker) -> None:
-    user = str(load().user_id)
+    user = str(user_of_project(process))
     pids = [engine.processes(document["Id"]) for document in stack.containers(process.name)]
     assert min(map(len, pids)) > 1  # the init process and its child
     found = [rights(pid) for of_container in pids for pid in of_container]
@@ -87,10 +88,24 @@ def test_a_loose_container_is_seen(loose: str) -> None:
     }
 
 
-@APPS
-def test_app_cannot_write_its_root(stack: Stack, app: Service) -> None:
+def test_what_runs_foreign_code_shares_no_user_and_no_setting_of_the_others(stack: Stack) -> None:
+    container = stack.container("workflow-runner")
+    others = [process.name for process in load().processes if process.name != "workflow-runner"]
+    users = {document["Config"]["User"] for name in others for document in stack.containers(name)}
+    names = {entry.partition("=")[0] for entry in container["Config"]["Env"]}
+    assert container["Config"]["User"] not in users
+    assert container["Mounts"] == []
+    assert {name for name in names if name.startswith(("NEXUS_", "OTEL_"))} == {
+        "NEXUS_HEARTBEAT_SECONDS",
+        "NEXUS_LOG_LEVEL",
+        "NEXUS_RUNNER_PROCESSES",
+    }
+
+
+@OF_PYTHON
+def test_process_cannot_write_its_root(stack: Stack, process: Service | Worker) -> None:
     code = "import errno, pathlib\ntry: pathlib.Path('/workspace/x').touch()\nexcept OSError as e: print(e.errno)"
-    container = stack.container(app.name)["Id"]
+    container = stack.containers(process.name)[0]["Id"]
     done = subprocess.run(
         ["docker", "exec", container, "python3", "-c", code], capture_output=True, text=True, check=False
     )

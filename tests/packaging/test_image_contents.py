@@ -11,9 +11,9 @@ from harness.builds import dockerfile_build
 from harness.stack import Stack
 
 from nexusctl.contents import Finding, Kind, scan
-from nexusctl.workspace import Service, load
+from nexusctl.workspace import Service, Worker, load
 
-SERVICES = pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
+PROCESSES = pytest.mark.parametrize("process", load().processes, ids=lambda process: process.name)
 # initdb and pg_ctl start the server by `sh -c`: popen(3) and execl of /bin/sh in src/bin/initdb and src/bin/pg_ctl.
 ALLOWED = {"postgres": [Finding(Kind.SHELL, "usr/bin/dash"), Finding(Kind.SHELL, "usr/bin/sh")]}
 # What stays beside that shell, and who calls it.
@@ -52,9 +52,9 @@ def contents(container: str) -> list[Finding]:
         return scan(members)
 
 
-@SERVICES
-def test_nothing_in_a_container_that_does_not_belong_there(stack: Stack, service: Service) -> None:
-    assert contents(stack.container(service.name)["Id"]) == ALLOWED.get(service.name, [])
+@PROCESSES
+def test_nothing_in_a_container_that_does_not_belong_there(stack: Stack, process: Service | Worker) -> None:
+    assert contents(stack.containers(process.name)[0]["Id"]) == ALLOWED.get(process.name, [])
 
 
 def test_the_database_keeps_only_tools_that_are_called(stack: Stack) -> None:

@@ -1,4 +1,8 @@
-"""Who reaches what: from the network `edge` and from the host only the published ports of gateway and mcp-server."""
+"""Who reaches what.
+
+From the network `edge` and from the host: the published ports of gateway and mcp-server. From `runs`: mcp-server and
+workflow-runner, each other and nothing else.
+"""
 
 import json
 
@@ -6,7 +10,7 @@ import pytest
 from harness import engine
 from harness.stack import Stack
 
-from nexusctl.workspace import Service, load
+from nexusctl.workspace import Service, Worker, load
 
 SERVICES = pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
 PUBLISHED = [service for service in load().services if service.published]
@@ -29,9 +33,9 @@ with ThreadPoolExecutor(len(targets)) as threads:
 """
 
 
-def addresses(stack: Stack, service: Service) -> dict[str, str]:
-    """Return a service's address on each of its networks, by the network's name in the compose file."""
-    networks = stack.container(service.name)["NetworkSettings"]["Networks"]
+def addresses(stack: Stack, process: Service | Worker) -> dict[str, str]:
+    """Return a process's address on each of its networks, by the network's name in the compose file."""
+    networks = stack.container(process.name)["NetworkSettings"]["Networks"]
     return {name.removeprefix(f"{stack.project}_"): network["IPAddress"] for name, network in networks.items()}
 
 
@@ -45,12 +49,13 @@ def answering(stack: Stack, network: str, targets: list[str]) -> list[str]:
 
 
 def targets(stack: Stack) -> list[str]:
-    """Return every port of every service, by its name and by each of its addresses."""
+    """Return every port of every service and worker, by its name and by each of its addresses."""
     return [
         f"{host}:{port}"
-        for service in load().services
-        for host in (service.name, f"{service.name}.backend", *addresses(stack, service).values())
-        for port in (service.port, METRICS_PORT)
+        for process in load().processes
+        for host in (process.name, f"{process.name}.backend", *addresses(stack, process).values())
+        for port in (process.port, METRICS_PORT)
+        if port
     ]
 
 
@@ -67,6 +72,24 @@ def test_backend_reaches_every_service_and_the_metrics_of_apps(stack: Stack) -> 
         for host in (service.name, addresses(stack, service)["backend"])
         for port in (service.port, *([METRICS_PORT] if service.kind == "app" else []))
     }
+
+
+def test_runs_reaches_mcp_server_and_the_runner_only(stack: Stack) -> None:
+    ports = {process.name: process.port for process in load().processes if "runs" in addresses(stack, process)}
+    assert ports == {"mcp-server": 3000, "workflow-runner": 3100}
+    assert set(answering(stack, "runs", targets(stack))) == {
+        f"{host}:{ports[process.name]}"
+        for process in load().processes
+        if process.name in ports
+        for host in (process.name, addresses(stack, process)["runs"])
+    }
+
+
+def test_the_runner_is_on_no_other_network_and_listens_on_its_port_only(stack: Stack) -> None:
+    container = stack.container("workflow-runner")
+    assert list(container["NetworkSettings"]["Networks"]) == [f"{stack.project}_runs"]
+    assert engine.listeners(container["State"]["Pid"]) == ["0.0.0.0:3100"]
+    assert [places for places in container["NetworkSettings"]["Ports"].values() if places] == []
 
 
 @SERVICES
@@ -96,10 +119,11 @@ def test_the_host_has_only_the_published_ports(stack: Stack) -> None:
     }
 
 
-def test_edge_and_backend_are_all_networks(stack: Stack) -> None:
+def test_edge_backend_and_runs_are_all_networks(stack: Stack) -> None:
     filters = ("--filter", f"label=com.docker.compose.project={stack.project}")
     names = engine.docker("network", "ls", "--format", "{{.Name}}", *filters).split()
     assert {name: engine.inspect(name)["Internal"] for name in sorted(names)} == {
         f"{stack.project}_backend": True,
         f"{stack.project}_edge": False,
+        f"{stack.project}_runs": True,
     }

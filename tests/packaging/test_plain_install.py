@@ -1,9 +1,10 @@
-"""Each app on a plain `pip install` of its lock, which is how the buildpacks of builder.paketo.toml install it."""
+"""Each app and worker on a plain `pip install` of its lock, which is how the buildpacks of builder.paketo.toml install it."""
 
 import json
 import os
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,38 @@ from harness.stack import Stack, compose, settings
 
 from nexusctl import images, secrets
 from nexusctl.console import Steps
-from nexusctl.workspace import COMPOSE_FILE, ROOT, Service, load
+from nexusctl.workspace import APPS, COMPOSE_FILE, ROOT, Service, Worker, load
 
 BUILDER = ROOT / "buildpacks" / "builder" / "builder.paketo.toml"
-APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
+EACH_APP = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
 pytestmark = proof("plain installs", *STACK_INPUTS)
-START_SECONDS = 120  # without bytecode, all four at once
+START_SECONDS = 120  # without bytecode, all at once
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A process of the stack: the folder of its app, the one with its lock, and its line of the Procfile."""
+
+    name: str
+    folder: Path
+    locked: Path
+    process: str
+
+
+def processes() -> list[Installed]:
+    """Return all processes of the stack that are written in Python."""
+    folders = {flavour.name: flavour.folder for flavour in load().flavours}
+    apps = [Installed(app.name, app.folder, app.folder, "web") for app in load().apps]
+    workers = [
+        Installed(
+            worker.name,
+            APPS / worker.app,
+            folders.get(worker.image) or APPS / worker.app,
+            worker.process,
+        )
+        for worker in load().workers
+    ]
+    return apps + workers
 
 
 def pip_settings() -> dict[str, str]:
@@ -29,33 +56,34 @@ def pip_settings() -> dict[str, str]:
     return {item["name"]: item["value"] for item in variables if item["name"].startswith("PIP_")}
 
 
-def leaves_out(app: Service) -> list[str]:
-    """Return the dependencies that an app's lock leaves out."""
-    project = tomllib.loads((app.folder / "pyproject.toml").read_text())
+def leaves_out(process: Installed) -> list[str]:
+    """Return the dependencies that a process's lock leaves out."""
+    project = tomllib.loads((process.locked / "pyproject.toml").read_text())
     return list(project.get("tool", {}).get("uv", {}).get("exclude-dependencies", []))
 
 
-def install(app: Service, target: Path) -> None:
-    """Install an app's lock into an empty folder; where the lock is whole, pip looks for no setting of ours."""
+def install(process: Installed, target: Path) -> None:
+    """Install a process's lock into an empty folder; where the lock is whole, pip looks for no setting of ours."""
     target.mkdir()
     target.chmod(0o755)  # for the user of the run image
-    variables = pip_settings() if leaves_out(app) else {}
+    variables = pip_settings() if leaves_out(process) else {}
     engine.docker(
         *("run", "--rm", "--network", "none", "--user", f"{os.getuid()}:{os.getgid()}"),
         *(part for name, value in variables.items() for part in ("--env", f"{name}={value}")),
-        *("--volume", f"{app.folder}:/app:ro", "--volume", f"{target}:/plain", "nexus/build"),
+        *("--volume", f"{process.locked}:/locked:ro", "--volume", f"{target}:/plain", "nexus/build"),
         *("python3", "-m", "pip", "install", "--quiet", "--require-hashes", "--target", "/plain"),
-        *("--requirement", "/app/requirements.txt"),
+        *("--requirement", "/locked/requirements.txt"),
     )
 
 
-def in_place_of_image(app: Service, packages: Path) -> dict[str, Any]:
-    """Return what compose needs to start the app's own process in the run image."""
-    web = next(line for line in (app.folder / "Procfile").read_text().splitlines() if line.startswith("web:"))
+def in_place_of_image(process: Installed, packages: Path) -> dict[str, Any]:
+    """Return what compose needs to start the process in the run image."""
+    start = f"{process.process}:"
+    line = next(line for line in (process.folder / "Procfile").read_text().splitlines() if line.startswith(start))
     return {
         "image": "nexus/run",
-        "command": web.removeprefix("web:").split(),
-        "volumes": [f"{app.folder}:/workspace:ro", f"{packages}:/plain:ro"],
+        "entrypoint": line.removeprefix(start).split(),
+        "volumes": [f"{process.folder}:/workspace:ro", f"{packages}:/plain:ro"],
         "environment": {"PYTHONPATH": "/plain"},
     }
 
@@ -66,10 +94,10 @@ def plain_stack(bases: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     images.build(Steps(), [store.name for store in load().stores], use_pack=True)
     secrets.ensure()
     folder = tmp_path_factory.mktemp("plain")
-    for app in load().apps:
-        install(app, folder / app.name)
+    for process in processes():
+        install(process, folder / process.name)
     override = folder / "override.json"
-    services = {app.name: in_place_of_image(app, folder / app.name) for app in load().apps}
+    services = {process.name: in_place_of_image(process, folder / process.name) for process in processes()}
     override.write_text(json.dumps({"services": services}))
     stack = Stack("nexus-test-plain", "plain", 18700, 13700)
     environment = settings(project=stack.project, tag="none", gateway_port=18700, mcp_port=13700)
@@ -83,7 +111,7 @@ def plain_stack(bases: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         compose(COMPOSE_FILE.parent, environment, *files, "down", "--volumes", "--timeout", "5")
 
 
-@APPS
+@EACH_APP
 def test_app_starts_on_a_plain_install_of_its_lock(plain_stack: Stack, app: Service) -> None:
     answer = httpx.get(f"{plain_stack.address(app)}/livez", timeout=5, trust_env=False)
 
@@ -91,6 +119,16 @@ def test_app_starts_on_a_plain_install_of_its_lock(plain_stack: Stack, app: Serv
     assert plain_stack.container(app.name)["Config"]["Image"] == "nexus/run"
 
 
+@pytest.mark.parametrize("worker", load().workers, ids=lambda worker: worker.name)
+def test_worker_starts_on_a_plain_install_of_its_lock(plain_stack: Stack, worker: Worker) -> None:
+    documents = plain_stack.containers(worker.name)
+    assert [document["Config"]["Image"] for document in documents] == ["nexus/run"] * worker.replicas
+    assert [document["State"]["Health"]["Status"] for document in documents] == ["healthy"] * worker.replicas
+
+
 def test_a_lock_that_leaves_dependencies_out_needs_the_setting_of_the_builder() -> None:
     assert pip_settings()["PIP_NO_DEPS"] == "1"
-    assert [app.name for app in load().apps if leaves_out(app)] == ["classification-service"]
+    assert [process.name for process in processes() if leaves_out(process)] == [
+        "classification-service",
+        "workflow-runner",
+    ]

@@ -74,6 +74,8 @@ def expected() -> dict[str, tuple[str, str]]:
     bases = ["nexus/run", "nexus/build", load().builder, *(store.base for store in load().stores)]
     same = [f"{base}:latest" for base in bases] + [images.reference(app, use_pack=True) for app in load().apps]
     other = [images.reference(service, use_pack=False) for service in load().services]
+    same += [images.flavour_reference(flavour, use_pack=True) for flavour in load().flavours_of_workers]
+    other += [images.flavour_reference(flavour, use_pack=False) for flavour in load().flavours_of_workers]
     return dict.fromkeys(same, ("same", "equal")) | dict.fromkeys(other, ("other", "equal"))
 
 

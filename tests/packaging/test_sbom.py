@@ -18,9 +18,11 @@ from packaging.utils import canonicalize_name
 from nexusctl import images, toolchain, wheels
 from nexusctl.console import Steps
 from nexusctl.sbom import command, notice
-from nexusctl.workspace import ROOT, Service, load
+from nexusctl.workspace import ROOT, Flavour, Service, load
 
-APPS = pytest.mark.parametrize("app", load().apps, ids=lambda app: app.name)
+OF_PYTHON: list[Service | Flavour] = [*load().apps, *load().flavours_of_workers]
+RUN: list[Service | Flavour] = [*load().services, *load().flavours_of_workers]
+EACH_OF_PYTHON = pytest.mark.parametrize("made", OF_PYTHON, ids=lambda made: made.name)
 Document = dict[str, Any]
 
 pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scop
 def documents(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figures) -> dict[str, Document]:
     """By image name what `nexusctl sbom` writes of all images of both paths."""
     assert tag == "latest"
-    images.build(Steps(), [app.name for app in load().apps], use_pack=False)
+    images.build(Steps(), [made.name for made in OF_PYTHON], use_pack=False)
     folder = tmp_path_factory.mktemp("sbom")
     started = time.monotonic()
     outcome = sbom("--output", folder)
@@ -38,6 +40,13 @@ def documents(tag: str, tmp_path_factory: pytest.TempPathFactory, figures: Figur
     assert (outcome.status, outcome.err) == (0, "")
     written = [json.loads(path.read_text()) for path in folder.iterdir()]
     return {document["metadata"]["component"]["name"]: document for document in written}
+
+
+def reference(made: Service | Flavour, *, use_pack: bool = True) -> str:
+    """Return the image name of an app or a flavour."""
+    if isinstance(made, Flavour):
+        return images.flavour_reference(made, use_pack=use_pack)
+    return images.reference(made, use_pack=use_pack)
 
 
 def sbom(*arguments: str | Path) -> Outcome:
@@ -52,8 +61,8 @@ def listed(document: Document, kind: str) -> dict[str, str]:
 
 
 def test_every_image_has_its_document(documents: dict[str, Document]) -> None:
-    services = {images.reference(item, use_pack=pack) for item in load().services for pack in (True, False)}
-    assert services <= documents.keys() <= set(images.references())
+    expected = {reference(made, use_pack=pack) for made in RUN for pack in (True, False)}
+    assert expected <= documents.keys() <= set(images.references())
 
 
 def test_documents_are_valid(documents: dict[str, Document]) -> None:
@@ -62,18 +71,21 @@ def test_documents_are_valid(documents: dict[str, Document]) -> None:
     assert {name: fault for name, fault in faults.items() if fault} == {}
 
 
-@APPS
-def test_both_paths_list_the_same_components(app: Service, documents: dict[str, Document]) -> None:
-    pack, dockerfile = (documents[images.reference(app, use_pack=use_pack)] for use_pack in (True, False))
+@EACH_OF_PYTHON
+def test_both_paths_list_the_same_components(made: Service | Flavour, documents: dict[str, Document]) -> None:
+    pack, dockerfile = (documents[reference(made, use_pack=use_pack)] for use_pack in (True, False))
     assert pack["components"] == dockerfile["components"]
 
 
-@APPS
-def test_components_are_what_the_recipe_and_the_lock_name(app: Service, documents: dict[str, Document]) -> None:
-    document = documents[images.reference(app, use_pack=True)]
+@EACH_OF_PYTHON
+def test_components_are_what_the_recipe_and_the_lock_name(
+    made: Service | Flavour, documents: dict[str, Document]
+) -> None:
+    document = documents[reference(made)]
     recipe = (ROOT / "docker" / "base" / "run.packages").read_text().split()
     assert list(listed(document, "deb")) == sorted(recipe)
-    pins = [(canonicalize_name(name), version) for name, version in wheels.pins(app.folder / "requirements.txt")]
+    assert made.folder
+    pins = [(canonicalize_name(name), version) for name, version in wheels.pins(made.folder / "requirements.txt")]
     assert listed(document, "pypi") == dict(pins)
 
 
@@ -85,9 +97,9 @@ def test_components_of_a_store_are_what_its_recipe_names(store: Service, documen
     assert listed(document, "pypi") == {}
 
 
-@pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
-def test_every_component_has_a_licence(service: Service, documents: dict[str, Document]) -> None:
-    components = documents[images.reference(service, use_pack=True)]["components"]
+@pytest.mark.parametrize("made", RUN, ids=lambda made: made.name)
+def test_every_component_has_a_licence(made: Service | Flavour, documents: dict[str, Document]) -> None:
+    components = documents[reference(made)]["components"]
     assert [component["name"] for component in components if not component.get("licenses")] == []
 
 
@@ -100,14 +112,14 @@ def test_the_same_image_gives_the_same_document(documents: dict[str, Document], 
     assert once == again == former
 
 
-@APPS
+@EACH_OF_PYTHON
 def test_what_pack_downloads_is_what_the_document_lists(
-    app: Service, documents: dict[str, Document], tmp_path: Path
+    made: Service | Flavour, documents: dict[str, Document], tmp_path: Path
 ) -> None:
-    download = ["pack", "sbom", "download", app.image, "--output-dir", str(tmp_path)]
+    download = ["pack", "sbom", "download", reference(made), "--output-dir", str(tmp_path)]
     assert run(download, ROOT, toolchain.environment()).status == 0
     (path,) = tmp_path.rglob("packages/sbom.cdx.json")
-    document = documents[f"{app.image}:latest"]
+    document = documents[reference(made)]
     own = [component for component in document["components"] if component["purl"].startswith("pkg:pypi/")]
     assert json.loads(path.read_text())["components"] == own
 
@@ -122,7 +134,7 @@ def test_distribution_that_was_added_to_an_image_is_named(
     folder = tmp_path / "evil-6.6.6.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.4\nName: evil\nVersion: 6.6.6\n")
-    base = images.reference(load().apps[0], use_pack=use_pack)
+    base = reference(load().apps[0], use_pack=use_pack)
     (tmp_path / "Dockerfile").write_text(f"FROM {base}\nCOPY {folder.name} /opt/{folder.name}/\n")
     build = run(["docker", "build", "--tag", scratch_image, tmp_path], tmp_path, {"DOCKER_BUILDKIT": "0"})
     assert build.status == 0, build.err

@@ -8,9 +8,9 @@ from harness import engine, secret_scanner
 from harness.builds import dockerfile_build
 from harness.stack import Stack
 
-from nexusctl.workspace import Service, load
+from nexusctl.workspace import Service, Worker, load
 
-SERVICES = pytest.mark.parametrize("service", load().services, ids=lambda service: service.name)
+PROCESSES = pytest.mark.parametrize("process", load().processes, ids=lambda process: process.name)
 LEAKED = {place: f"secret-of-{place}".encode() for place in ("environment", "label", "argument", "command", "file")}
 LEAKY = """\
 FROM nexus/run
@@ -30,9 +30,9 @@ def leaked_by_image(image: str, wanted: dict[str, bytes]) -> list[str]:
         return secret_scanner.found_in(stream, wanted)
 
 
-@SERVICES
-def test_no_secret_is_in_a_container(stack: Stack, service: Service) -> None:
-    container = stack.container(service.name)
+@PROCESSES
+def test_no_secret_is_in_a_container(stack: Stack, process: Service | Worker) -> None:
+    container = stack.containers(process.name)[0]
     wanted = secret_scanner.values()
     with engine.output("inspect", container["Id"]) as document, engine.output("export", container["Id"]) as files:
         found = {
@@ -44,9 +44,9 @@ def test_no_secret_is_in_a_container(stack: Stack, service: Service) -> None:
     assert found == {"document": [], "files": [], "log": [], "image": []}
 
 
-@SERVICES
-def test_secrets_are_told_by_the_names_of_their_files(stack: Stack, service: Service) -> None:
-    environment = dict(line.split("=", 1) for line in stack.container(service.name)["Config"]["Env"])
+@PROCESSES
+def test_secrets_are_told_by_the_names_of_their_files(stack: Stack, process: Service | Worker) -> None:
+    environment = dict(line.split("=", 1) for line in stack.containers(process.name)[0]["Config"]["Env"])
     suspicious = {
         name: value
         for name, value in environment.items()

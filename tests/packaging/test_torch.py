@@ -11,6 +11,7 @@ from nexusctl.workspace import ROOT, Flavour, load
 
 pytestmark = proof("torch", *IMAGE_INPUTS, "tests/harness/flavours.py", "tests/packaging/compare_encoders.py")
 MIN_COSINE = 0.99999
+WITH_TORCH = [flavour for flavour in load().flavours if flavour.app == "classification-service"]
 SCRIPT = ROOT / "tests" / "packaging" / "compare_encoders.py"
 MOUNTS = {
     SCRIPT: f"/workspace/{SCRIPT.name}",
@@ -18,7 +19,7 @@ MOUNTS = {
 }
 
 
-@pytest.mark.parametrize("flavour", load().flavours, ids=lambda flavour: flavour.name)
+@pytest.mark.parametrize("flavour", WITH_TORCH, ids=lambda flavour: flavour.name)
 def test_vectors_and_codes_are_those_of_onnx_runtime(flavour: Flavour, build_path: str, figures: Figures) -> None:
     image = flavours.build(flavour, build_path)
     outcome = flavours.python(image, build_path, "-m", SCRIPT.stem, mounts=MOUNTS)

@@ -21,7 +21,7 @@ PROJECT = "nexus-test-compose"
 GPU_FILE = ROOT / "docker-compose.gpu.yml"
 LLM_FILE = ROOT / "docker-compose.openai.yml"
 TAG, TAG_OF_PACK = "compose-test", "latest"
-OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
+OWN_IMAGES = [f"{image}:{TAG}" for image in dict.fromkeys(process.image for process in load().processes)]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
 HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
 REPLICAS = 3
@@ -120,7 +120,7 @@ def test_every_service_has_time_to_drain_and_to_finish_its_work(compose: Compose
     document = compose("config").out
     drains = [int(seconds) for seconds in re.findall(r"^      NEXUS_DRAIN_SECONDS: ['\"](\d+)", document, re.MULTILINE)]
     graces = [int(seconds) for seconds in re.findall(r"^    stop_grace_period: (\d+)s$", document, re.MULTILINE)]
-    assert (len(drains), len(graces)) == (len(load().apps), len(load().services))
+    assert (len(drains), len(graces)) == (len(load().apps), len(load().processes))
     assert min(graces) > max(drains) + 22
 
 
@@ -151,7 +151,7 @@ def test_every_image_builds(compose: Compose, images: list[str], figures: Figure
     outcome = compose("build")
     assert outcome.status == 0, outcome.out + outcome.err
     built = [image for image in images if docker.image_id(image) is not None]
-    figures.at_least(f"images that {compose.name} builds", len(built), len(load().services))
+    figures.at_least(f"images that {compose.name} builds", len(built), len(images))
     assert built == images
 
 
@@ -179,7 +179,7 @@ def created(compose: Compose) -> dict[str, dict[str, object]]:
     try:
         outcome = compose("up", "--no-start", "--no-build")
         assert outcome.status == 0, outcome.err
-        return {service.name: held(service.name) for service in load().services}
+        return {process.name: held(process.name) for process in load().processes}
     finally:
         compose("down", "--volumes")
 

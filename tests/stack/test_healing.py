@@ -12,13 +12,14 @@ from harness.figures import Figures
 from harness.proofs import STACK_INPUTS, proof
 from harness.stack import HEAL_SECONDS, Stack, login
 
-from nexusctl.workspace import Service, load
+from nexusctl.workspace import Service, Worker, load
 
 NOTICE_SECONDS = 5
 POLL_SECONDS = 0.2
 GATEWAY = "nexus-gateway"
 CODES = {"ok": 200, "degraded": 200, "unavailable": 503}
 SERVICES = pytest.mark.parametrize("victim", load().services, ids=lambda service: service.name)
+PROCESSES = pytest.mark.parametrize("victim", load().processes, ids=lambda process: process.name)
 
 # How the images were built makes no difference here.
 pytestmark = [
@@ -35,7 +36,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def others(victim: Service) -> list[Service]:
+def others(victim: Service | Worker) -> list[Service]:
     return [service for service in load().apps if service != victim]
 
 
@@ -88,11 +89,13 @@ def test_each_store_is_watched_by_those_that_use_it(stack: Stack) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill a container's process from the host")
-@SERVICES
-def test_stack_heals_when_one_is_killed(stack: Stack, client: httpx.Client, victim: Service, figures: Figures) -> None:
+@PROCESSES
+def test_stack_heals_when_one_is_killed(
+    stack: Stack, client: httpx.Client, victim: Service | Worker, figures: Figures
+) -> None:
     stack.wait_until_healthy()
     before = client.get("/v1/data/product", params={"limit": 1000}).json()
-    processes = {service.name: stack.container(service.name)["State"]["Pid"] for service in load().services}
+    processes = {process.name: stack.container(process.name)["State"]["Pid"] for process in load().processes}
     started = time.monotonic()
     engine.kill_main_process(stack.container(victim.name)["Id"])
     while time.monotonic() < started + HEAL_SECONDS and (len(stack.unhealthy()) or is_old(stack, victim, processes)):
@@ -101,11 +104,11 @@ def test_stack_heals_when_one_is_killed(stack: Stack, client: httpx.Client, vict
         time.sleep(POLL_SECONDS)
     figures.seconds(f"whole again after kill -9 of {victim.name}", time.monotonic() - started, HEAL_SECONDS)
     assert stack.unhealthy() == []
-    alive = {service.name: stack.container(service.name)["State"]["Pid"] for service in load().services}
+    alive = {process.name: stack.container(process.name)["State"]["Pid"] for process in load().processes}
     assert [name for name in alive if alive[name] != processes[name]] == [victim.name]
     assert client.get("/v1/data/product", params={"limit": 1000}).json() == before
 
 
-def is_old(stack: Stack, victim: Service, processes: dict[str, int]) -> bool:
+def is_old(stack: Stack, victim: Service | Worker, processes: dict[str, int]) -> bool:
     """Whether the engine has not yet started the killed container again."""
     return bool(stack.container(victim.name)["State"]["Pid"] == processes[victim.name])

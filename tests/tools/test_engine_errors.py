@@ -142,6 +142,7 @@ def test_entry_that_project_toml_lacks(tree: Path) -> None:
     )
 
 
+FIRST_WORKER = f"[nexus.workers.{load().workers[0].name}]\n"
 WORKER = """[nexus.workers.relay]
 image = "dataflow-service"
 process = "relay"
@@ -155,7 +156,7 @@ pids = 50
 @pytest.mark.parametrize("entry", ["image", "process", "heartbeat-seconds", "memory", "cpus", "pids"])
 def test_entry_that_a_worker_lacks(tree: Path, entry: str) -> None:
     worker = "".join(line for line in WORKER.splitlines(keepends=True) if not line.startswith(f"{entry} "))
-    edit(tree / "project.toml", "[nexus.workers]\n", worker)
+    edit(tree / "project.toml", FIRST_WORKER, f"{worker}\n{FIRST_WORKER}")
     outcome = nexusctl(tree, "status")
     assert outcome == Outcome(
         1,
@@ -167,7 +168,8 @@ def test_entry_that_a_worker_lacks(tree: Path, entry: str) -> None:
 
 
 def test_worker_of_an_image_that_nothing_builds(tree: Path) -> None:
-    edit(tree / "project.toml", "[nexus.workers]\n", WORKER.replace("dataflow-service", "redis"))
+    worker = WORKER.replace("dataflow-service", "redis")
+    edit(tree / "project.toml", FIRST_WORKER, f"{worker}\n{FIRST_WORKER}")
     outcome = nexusctl(tree, "status")
     images = ", ".join([app.name for app in load().apps] + [flavour.name for flavour in load().flavours])
     assert outcome == Outcome(

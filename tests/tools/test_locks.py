@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from harness.clone import Outcome, clone, edit, nexusctl, run
 
-from nexusctl.workspace import load
+from nexusctl import wheels
+from nexusctl.workspace import ROOT, load
 
 APPS = [app.name for app in load().apps]
+LOCKS = [str(path.relative_to(ROOT)) for path in wheels.app_locks()]
+NAMES = [Path(lock).parent.name for lock in LOCKS]
 OFFLINE = {"UV_OFFLINE": "1"}
 CHASSIS = Path("libs", "chassis")
 ENTRY = re.compile(r"^nexus-chassis==(\S+) \\\n    --hash=sha256:([0-9a-f]{64})$", re.MULTILINE)
@@ -18,7 +21,7 @@ ENTRY = re.compile(r"^nexus-chassis==(\S+) \\\n    --hash=sha256:([0-9a-f]{64})$
 
 def locks(tree: Path) -> dict[str, str]:
     """Return the text of every lock of a tree."""
-    places = [*(tree / "apps").glob("*/requirements.txt"), tree / "tests" / "requirements.txt"]
+    places = [*(tree / lock for lock in LOCKS), tree / "tests" / "requirements.txt"]
     places += [*(tree / "tools").glob("*requirements.txt"), *(tree / "buildpacks").glob("*/*/requirements.txt")]
     return {str(path.relative_to(tree)): path.read_text() for path in places}
 
@@ -54,10 +57,10 @@ def test_changed_code_of_the_chassis_replaces_its_entry_and_nothing_else(locked:
     change_code(locked)
     assert titles(nexusctl(locked, "lock", env=OFFLINE)) == [
         "chassis wheel",
-        *(f"chassis in the lock of {app}" for app in APPS),
+        *(f"chassis in the lock of {name}" for name in NAMES),
     ]
     after = locks(locked)
-    assert {name for name in after if after[name] != before[name]} == {f"apps/{app}/requirements.txt" for app in APPS}
+    assert {name for name in after if after[name] != before[name]} == set(LOCKS)
     assert {name: ENTRY.sub("", text) for name, text in after.items()} == {
         name: ENTRY.sub("", text) for name, text in before.items()
     }
@@ -83,9 +86,17 @@ def test_a_new_dependency_of_the_chassis_is_resolved_for_every_app(locked: Path)
         'dependencies = [\n  "aiohttp',
         'dependencies = [\n  "tomli-w",\n  "aiohttp',
     )
-    assert titles(nexusctl(locked, "lock"))[:5] == ["chassis wheel", *(f"lock {app}" for app in APPS)]
-    for app in APPS:
-        assert re.search(r"^tomli-w==", (locked / "apps" / app / "requirements.txt").read_text(), re.MULTILINE)
+    assert titles(nexusctl(locked, "lock"))[: len(NAMES) + 1] == ["chassis wheel", *(f"lock {name}" for name in NAMES)]
+    for lock in LOCKS:
+        assert re.search(r"^tomli-w==", (locked / lock).read_text(), re.MULTILINE)
+
+
+def test_a_flavour_has_the_versions_of_the_apps() -> None:
+    of_apps = {pin for app in load().apps for pin in wheels.pins(app.folder / "requirements.txt")}
+    of_flavours = {
+        pin for flavour in load().flavours if flavour.folder for pin in wheels.pins(flavour.folder / "requirements.txt")
+    }
+    assert {pin for pin in of_flavours if pin[0] != "nexus-chassis"} <= of_apps
 
 
 def test_settings_of_other_tools_in_a_pyproject_toml_do_not_make_a_lock_stale(locked: Path) -> None:

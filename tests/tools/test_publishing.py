@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -69,3 +70,9 @@ def test_address_that_status_shows(monkeypatch: pytest.MonkeyPatch, address: str
     services = {service.name: service for service in load().services}
     assert _address(services["nexus-gateway"]) == f"http://{host}:8000"
     assert _address(services["redis"]) == "redis:6379 (internal)"
+
+
+def test_address_of_a_worker_that_status_shows() -> None:
+    (runner,) = load().workers
+    assert _address(runner) == "workflow-runner:3100 (internal)"
+    assert _address(replace(runner, port=None)) == "none (worker)"

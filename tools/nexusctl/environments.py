@@ -19,8 +19,8 @@ _CHASSIS = re.compile(r"^nexus-chassis==.*\n(?:    .*\n)*", re.MULTILINE)
 
 
 def of_app(steps: Steps, name: str | None) -> Path:
-    """Return the folder with the packages of one app's lock (of none, if `name` is None) and of the tests' lock."""
-    locks = [lock for lock in wheels.app_locks() if lock.parent.name == name]
+    """Return the folder with the packages of one app's locks (of none, if `name` is None) and of the tests' lock."""
+    locks = [lock for lock, app in wheels.app_locks().items() if app == name]
     return _installed(steps, name or "none", [*locks, wheels.TEST_REQUIREMENTS])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from nexusctl import base_images, builder, cuda, docker, shell, toolchain, wheels
 from nexusctl.console import Steps, table
 from nexusctl.errors import NexusError
-from nexusctl.workspace import Flavour, Service, Worker, load
+from nexusctl.workspace import ROOT, Flavour, Service, Worker, load
 
 # The tag of Dockerfile builds; pack builds have `latest`.
 DOCKERFILE_TAG = "dockerfile"
@@ -84,16 +84,11 @@ def select(names: Sequence[str]) -> tuple[list[Service], list[Flavour]]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise NexusError("no such service", ", ".join(unknown), f"use one of: {', '.join(known)}")
-    chosen = [known[name] for name in names] or [*load().services, *_flavours_of_workers()]
+    chosen = [known[name] for name in names] or [*load().services, *load().flavours_of_workers]
     return (
         [item for item in chosen if isinstance(item, Service)],
         [item for item in chosen if isinstance(item, Flavour)],
     )
-
-
-def _flavours_of_workers() -> list[Flavour]:
-    run = {worker.image for worker in load().workers}
-    return [flavour for flavour in load().flavours if flavour.name in run]
 
 
 def _build_service(steps: Steps, service: Service, *, use_pack: bool) -> list[str]:
@@ -115,13 +110,15 @@ def _build_flavour(steps: Steps, flavour: Flavour, *, use_pack: bool) -> list[st
         if use_pack:
             pack_build(flavour.name, flavour.app, *options)
         else:
-            dockerfile_build(image, flavour.app, *options)
+            dockerfile_build(image, flavour.name if flavour.folder else flavour.app, *options)
     return _row(image, flavour.budget_mb, started)
 
 
 def pack_options(steps: Steps, flavour: Flavour) -> list[str]:
     """Return the options that turn a `pack build` of the app into a build of the flavour."""
     options = ["--run-image", flavour.run_image, "--default-process", flavour.process]
+    if flavour.folder:
+        options += ["--descriptor", str(flavour.folder.relative_to(ROOT) / "project.toml")]
     if flavour.accelerator:
         options += ["--env", f"BP_NEXUS_ACCELERATOR={flavour.accelerator}"]
         options += ["--volume", f"{wheels.cuda_wheels(steps)}:{cuda.WHEELHOUSE}:ro"]
@@ -129,6 +126,8 @@ def pack_options(steps: Steps, flavour: Flavour) -> list[str]:
 
 
 def _dockerfile_options(steps: Steps, flavour: Flavour) -> list[str]:
+    if flavour.folder:
+        return []
     if not flavour.accelerator:
         return ["--build-arg", f"RUN_IMAGE={flavour.run_image}"]
     cuda.build(steps)

@@ -76,7 +76,7 @@ class Lock:
 
 def lock(steps: Steps) -> None:
     """Bring every lock up to date: those of the apps, of CUDA, of tests and tools."""
-    changed = [_update(steps, item) for item in [*map(_of_app, wheels.app_locks()), *_others()]]
+    changed = [_update(steps, item) for item in [*_of_apps(), *_others()]]
     if not any(changed):
         out.print("All locks are up to date.")
 
@@ -86,8 +86,14 @@ def lock_app(steps: Steps, folder: Path) -> None:
     _update(steps, _of_app(folder / "requirements.txt"))
 
 
-def _of_app(target: Path) -> Lock:
-    return Lock(target, target.with_name("pyproject.toml"), _target(), _command())
+def _of_apps() -> list[Lock]:
+    """Return the locks of apps, and those of flavours, which have the versions that apps have."""
+    apps = tuple(app.folder / "requirements.txt" for app in load().apps)
+    return [_of_app(target, () if target in apps else apps) for target in wheels.app_locks()]
+
+
+def _of_app(target: Path, constraints: tuple[Path, ...] = ()) -> Lock:
+    return Lock(target, target.with_name("pyproject.toml"), _target(), _command(), constraints)
 
 
 def _others() -> list[Lock]:

@@ -193,9 +193,9 @@ def _base_url(service: Service) -> str:
 
 
 def _address(process: Service | Worker) -> str:
-    if isinstance(process, Worker):
-        return "none (worker)"
-    return _base_url(process) if process.published else f"{process.name}:{process.port} (internal)"
+    if isinstance(process, Service) and process.published:
+        return _base_url(process)
+    return f"{process.name}:{process.port} (internal)" if process.port else "none (worker)"
 
 
 def _tag(*, use_pack: bool) -> str:

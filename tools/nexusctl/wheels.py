@@ -19,9 +19,11 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _OLDEST_MANYLINUX = 5
 
 
-def app_locks() -> list[Path]:
-    """Return the lock of each app."""
-    return [service.folder / "requirements.txt" for service in load().apps]
+def app_locks() -> dict[Path, str]:
+    """Return the lock of each app and of each flavour that has its own, with the name of the app."""
+    apps = {service.folder: service.name for service in load().apps}
+    apps |= {flavour.folder: flavour.app for flavour in load().flavours if flavour.folder}
+    return {folder / "requirements.txt": name for folder, name in apps.items()}
 
 
 def inputs() -> str:

@@ -57,7 +57,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Flavour:
-    """Another image from a service's folder: another run image or default process, or with an accelerator's libraries."""
+    """Another image from a service's folder: another run image or default process, or with an accelerator's libraries.
+
+    One with a `folder` of its own has its project descriptor and lock there, and a Dockerfile of its own.
+    """
 
     name: str
     app: str
@@ -65,13 +68,15 @@ class Flavour:
     process: str
     budget_mb: float
     accelerator: str | None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A process of the stack without a port: one of the Procfile of `app`, in the image of that app or of a flavour.
+    """A process of the stack without HTTP: one of the Procfile of `app`, in the image of that app or of a flavour.
 
-    It writes a heartbeat file; the container is unhealthy once that is older than `heartbeat_seconds`.
+    It writes a heartbeat file; the container is unhealthy once that is older than `heartbeat_seconds`. Others of the
+    stack may reach it at `port`, which is never published. A `user_id` is one that no other container has.
     """
 
     name: str
@@ -81,6 +86,8 @@ class Worker:
     heartbeat_seconds: int
     limits: Limits
     replicas: int
+    port: int | None = None
+    user_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,12 @@ class Workspace:
     def processes(self) -> tuple[Service | Worker, ...]:
         """Everything that the compose file runs."""
         return (*self.services, *self.workers)
+
+    @property
+    def flavours_of_workers(self) -> tuple[Flavour, ...]:
+        """The flavours that the compose file runs."""
+        images = {worker.image for worker in self.workers}
+        return tuple(flavour for flavour in self.flavours if flavour.name in images)
 
     def base(self, image: str) -> Base:
         """Return the base image of that name."""
@@ -208,6 +221,7 @@ def _flavour(name: str, table: _Table) -> Flavour:
         process=table.get("process", "web"),
         budget_mb=table["budget-mb"],
         accelerator=table.get("accelerator"),
+        folder=APPS / table["app"] / table["folder"] if "folder" in table else None,
     )
 
 
@@ -227,6 +241,8 @@ def _worker(name: str, table: _Table, apps: Mapping[str, str]) -> Worker:
         heartbeat_seconds=table["heartbeat-seconds"],
         limits=_limits(table),
         replicas=table.get("replicas", 1),
+        port=table.get("port"),
+        user_id=table.get("user-id"),
     )
 
 

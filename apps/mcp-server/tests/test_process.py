@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from mcp_server.runner.settings import RunnerSettings
 from mcp_server.settings import Settings
 from nexus_testkit import ServiceProcess, assert_settings_documented
 
@@ -39,3 +40,7 @@ def test_an_empty_secret_is_reported_before_anything_starts(environment: dict[st
 
 def test_every_setting_is_documented() -> None:
     assert_settings_documented(Settings, ROOT / "README.md")
+
+
+def test_every_setting_of_the_runner_is_documented() -> None:
+    assert_settings_documented(RunnerSettings, ROOT / "mcp_server" / "runner" / "README.md")

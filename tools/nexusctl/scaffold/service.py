@@ -117,5 +117,5 @@ def _free_port() -> int:
 def _taken_ports() -> dict[int, str]:
     return {
         _ADMIN_PORT: "the listener for metrics of every service",
-        **{service.port: service.name for service in load().services},
+        **{process.port: process.name for process in load().processes if process.port},
     }

@@ -1,0 +1,1 @@
+"""Workflows: versions that never change, and what their definitions may say."""
