@@ -163,6 +163,12 @@ def _concerns_the_run(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or not record.name.startswith("kailash")
 
 
+def _outputs(start: wire.Start, connection: _Connection) -> dict[str, Any]:
+    if start.only_check:
+        return {"faults": engine.check(start.definition, start.data_nodes)}
+    return engine.run(start.definition, start.inputs, start.data_nodes, connection.run_node)
+
+
 def _run(connection: _Connection) -> None:
     logging.root.setLevel(logging.INFO)
     logging.root.handlers[:] = [_LogHandler(connection)]
@@ -170,8 +176,7 @@ def _run(connection: _Connection) -> None:
     if not isinstance(start, wire.Start):
         raise TypeError(f"expected Start, received {start}")
     try:
-        outputs = engine.run(start.definition, start.inputs, start.data_nodes, connection.run_node)
-        connection.send(wire.Finished(outputs=outputs))
+        connection.send(wire.Finished(outputs=_outputs(start, connection)))
     except MemoryError:
         connection.send(wire.Failed(reason="memory", detail="The run used more memory than it may."))
     except wire.UnreadableMessageError as error:
