@@ -17,6 +17,14 @@ from nexus_testkit import Issuer
 SECRET = "s3cret+/% :"
 PRODUCT = {"id": 1, "name": "Hex nut M8", "unspsc_code": None, "etim_class": None}
 
+NODES = {
+    "ProductListNode": ("list", ["filter", "limit", "after"]),
+    "ProductBulkCreateNode": ("bulk_create", ["data"]),
+    "ProductBulkUpsertNode": ("bulk_upsert", ["data", "conflict_on"]),
+    "DocumentCreateNode": ("create", ["name", "content"]),
+}
+"""Of dataflow-service: the operation and the parameters of each."""
+
 TAXONOMIES = (("unspsc", "26.0"), ("unspsc", "starter"), ("etim", "9.0"))
 
 type Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,6 +46,7 @@ class Stack:
         self.delay = 0.0
         self.exchange_delay = 0.0
         self.url = ""
+        self.products: list[dict[str, Any]] = []
 
     def application(self) -> web.Application:
         """The servers as one application."""
@@ -55,6 +64,8 @@ class Stack:
         app.router.add_post("/v1/classify", self._classify)
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
+        app.router.add_get("/v1/nodes", self._nodes)
+        app.router.add_post("/v1/nodes/{name}/execute", self._execute)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{name}", self._model)
         app.router.add_get("/v1/taxonomies", self._taxonomies)
@@ -108,6 +119,35 @@ class Stack:
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
         return web.json_response(problem, status=404, content_type="application/problem+json")
 
+    async def _nodes(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "dataflow-service")
+        items = [
+            {"node": node, "model": "Product", "operation": operation, "parameters": parameters}
+            for node, (operation, parameters) in NODES.items()
+        ]
+        return web.json_response({"items": items})
+
+    async def _execute(self, request: web.Request) -> web.StreamResponse:
+        """Run a node on the products in memory."""
+        principal = await self._principal_of(request, "dataflow-service")
+        operation, _ = NODES[request.match_info["name"]]
+        if ("data:read" if operation == "list" else "data:write") not in principal.scopes:
+            raise web.HTTPForbidden(text="The token lacks the scope.")
+        parameters = (await request.json())["parameters"]
+        self._note(request, subject=principal.subject, parameters=parameters)
+        if operation == "list":
+            found = [product for product in self.products if _is_found(product, parameters.get("filter", {}))]
+            return web.json_response({"items": found[: parameters.get("limit", 50)], "next": None})
+        rows = parameters.get("data", [parameters])
+        if operation == "bulk_upsert":
+            known = {product["sku"]: product for product in self.products}
+            for row in rows:
+                known.setdefault(row["sku"], {}).update(row)
+            self.products = list(known.values())
+            return web.json_response({"created": 0, "updated": len(rows), "ids": []})
+        self.products += rows
+        return web.json_response({"created": len(rows), "ids": list(range(len(rows)))})
+
     async def _models(self, request: web.Request) -> web.StreamResponse:
         await self._principal_of(request, "dataflow-service")
         return web.json_response({"items": [{"name": "Product"}, {"name": "Price"}]})
@@ -127,6 +167,10 @@ class Stack:
 
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
+
+
+def _is_found(product: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return all(product.get(name) == value for name, value in wanted.items())
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
