@@ -9,7 +9,7 @@ from conftest import MakeApp, MakeToken
 from mcp_clients import http_client
 from runner_process import RunnerProcess
 from stack import Stack, answering
-from workflow_client import arguments_of, code, connection, deploy, draft, get, logged, post, start, until
+from workflow_client import arguments_of, code, connection, deploy, draft, get, logged, post, start, until, until_logged
 
 from mcp_server.workflows import run_service
 from nexus_testkit import serving
@@ -176,9 +176,8 @@ async def test_a_run_ends_at_the_time_that_its_version_has(deployer: aiohttp.Cli
 async def test_lines_of_a_log_are_read_while_the_run_goes_on(deployer: aiohttp.ClientSession) -> None:
     await deploy(deployer, "endless", ENDLESS, arguments={"wait": False})
     run = await start(deployer, "endless", wait=True)
-    async with asyncio.timeout(10):
-        while not (lines := await get(deployer, f"endless/runs/{run['run_id']}/logs"))["items"]:
-            await asyncio.sleep(0.05)
+    assert await until_logged(deployer, run, 1) == ["here"]
+    lines = await get(deployer, f"endless/runs/{run['run_id']}/logs")
     assert (lines["items"][0]["message"], lines["items"][0]["logger"], lines["next"]) == ("here", "output", 1)
     later = await get(deployer, f"endless/runs/{run['run_id']}/logs?after=1")
     assert later == {"items": [], "next": 1}
@@ -247,8 +246,10 @@ async def test_a_run_whose_callers_token_ends_before_it_begins_fails(
 
 
 async def test_a_version_waits_for_a_runner_that_is_away(make_app: MakeApp, make_token: MakeToken) -> None:
-    async with serving(make_app(runner_url=f"tcp://127.0.0.1:{free_port()}")) as url:
-        async with http_client(url, headers={"Authorization": f"Bearer {make_token()}"}) as client:
-            assert (await post(client, "sums/versions", draft("result = 1")))[0] == 201
-            status, problem = await post(client, "sums/validate", {"version": 1})
-            assert (status, problem["type"]) == (503, "urn:nexus:problem:runner-unavailable")
+    async with (
+        serving(make_app(runner_url=f"tcp://127.0.0.1:{free_port()}")) as url,
+        http_client(url, headers={"Authorization": f"Bearer {make_token()}"}) as client,
+    ):
+        assert (await post(client, "sums/versions", draft("result = 1")))[0] == 201
+        status, problem = await post(client, "sums/validate", {"version": 1})
+    assert (status, problem["type"]) == (503, "urn:nexus:problem:runner-unavailable")

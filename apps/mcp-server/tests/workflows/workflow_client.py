@@ -89,3 +89,13 @@ async def logged(client: aiohttp.ClientSession, run: Json) -> list[str]:
     """The lines of the log of a run."""
     lines = (await get(client, f"{run['name']}/runs/{run['run_id']}/logs"))["items"]
     return [line["message"] for line in lines]
+
+
+async def until_logged(client: aiohttp.ClientSession, run: Json, count: int, seconds: float = 20) -> list[str]:
+    """The lines of the log of a run once there are so many."""
+    async with asyncio.timeout(seconds):
+        while True:
+            lines = await logged(client, run)
+            if len(lines) >= count:
+                return lines
+            await asyncio.sleep(0.05)
