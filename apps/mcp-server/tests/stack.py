@@ -10,20 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from data_nodes import descriptions, run_node, scope_of
 
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_testkit import Issuer
 
 SECRET = "s3cret+/% :"
 PRODUCT = {"id": 1, "name": "Hex nut M8", "unspsc_code": None, "etim_class": None}
-
-NODES = {
-    "ProductListNode": ("list", ["filter", "limit", "after"]),
-    "ProductBulkCreateNode": ("bulk_create", ["data"]),
-    "ProductBulkUpsertNode": ("bulk_upsert", ["data", "conflict_on"]),
-    "DocumentCreateNode": ("create", ["name", "content"]),
-}
-"""Of dataflow-service: the operation and the parameters of each."""
 
 TAXONOMIES = (("unspsc", "26.0"), ("unspsc", "starter"), ("etim", "9.0"))
 
@@ -46,7 +39,12 @@ class Stack:
         self.delay = 0.0
         self.exchange_delay = 0.0
         self.url = ""
-        self.products: list[dict[str, Any]] = []
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+
+    @property
+    def products(self) -> list[dict[str, Any]]:
+        """The products in memory."""
+        return self.rows.setdefault("Product", [])
 
     def application(self) -> web.Application:
         """The servers as one application."""
@@ -121,32 +119,17 @@ class Stack:
 
     async def _nodes(self, request: web.Request) -> web.StreamResponse:
         await self._principal_of(request, "dataflow-service")
-        items = [
-            {"node": node, "model": "Product", "operation": operation, "parameters": parameters}
-            for node, (operation, parameters) in NODES.items()
-        ]
-        return web.json_response({"items": items})
+        return web.json_response({"items": descriptions()})
 
     async def _execute(self, request: web.Request) -> web.StreamResponse:
-        """Run a node on the products in memory."""
+        """Run a node on the rows in memory."""
         principal = await self._principal_of(request, "dataflow-service")
-        operation, _ = NODES[request.match_info["name"]]
-        if ("data:read" if operation == "list" else "data:write") not in principal.scopes:
+        name = request.match_info["name"]
+        if scope_of(name) not in principal.scopes:
             raise web.HTTPForbidden(text="The token lacks the scope.")
         parameters = (await request.json())["parameters"]
         self._note(request, subject=principal.subject, parameters=parameters)
-        if operation == "list":
-            found = [product for product in self.products if _is_found(product, parameters.get("filter", {}))]
-            return web.json_response({"items": found[: parameters.get("limit", 50)], "next": None})
-        rows = parameters.get("data", [parameters])
-        if operation == "bulk_upsert":
-            known = {product["sku"]: product for product in self.products}
-            for row in rows:
-                known.setdefault(row["sku"], {}).update(row)
-            self.products = list(known.values())
-            return web.json_response({"created": 0, "updated": len(rows), "ids": []})
-        self.products += rows
-        return web.json_response({"created": len(rows), "ids": list(range(len(rows)))})
+        return web.json_response(run_node(self.rows, name, parameters))
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         await self._principal_of(request, "dataflow-service")
@@ -167,10 +150,6 @@ class Stack:
 
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
-
-
-def _is_found(product: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return all(product.get(name) == value for name, value in wanted.items())
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -21,13 +21,25 @@ def accept(draft: Draft, external: External) -> Content:
         InvalidDefinitionError: Something in it is not accepted.
     """
     parameters = {name: frozenset(node.parameters) for name, node in external.items()}
-    definition = parse(draft.definition, parameters)
+    definition = _definition(draft, parameters)
     faults = [*_faults_of_schemas(draft), *_faults_of_inputs(draft, definition, parameters), *_faults_of_output(draft)]
     if faults:
         raise InvalidDefinitionError(faults)
     sent = draft.model_dump(by_alias=True, exclude={"definition", "parent"})
     used = {name: external[name] for name in sorted(definition.node_types & external.keys())}
     return Content.model_validate({**sent, "definition": definition.content, "external_nodes": used})
+
+
+def _definition(draft: Draft, parameters: Parameters) -> Definition:
+    try:
+        return parse(draft.definition, parameters)
+    except InvalidDefinitionError as error:
+        raise InvalidDefinitionError(list(map(in_definition, error.faults))) from None
+
+
+def in_definition(fault: Fault) -> Fault:
+    """Return a fault of a definition with its place in the version."""
+    return Fault(f"definition/{fault.place}".removesuffix("/"), fault.reason)
 
 
 def encode(content: Content) -> tuple[str, str]:
@@ -61,7 +73,7 @@ def _faults_of_inputs(draft: Draft, definition: Definition, parameters: Paramete
         yield Fault(f"inputSchema/properties/{argument:.100}", "no node has it: name its place in inputs")
     for place, connection in enumerate(definition.content["connections"]):
         if (connection["target_node"], connection["target_input"]) in places:
-            yield Fault(f"connections/{place}", "an argument goes to the same input")
+            yield Fault(f"definition/connections/{place}", "an argument goes to the same input")
 
 
 def _faults_of_output(draft: Draft) -> Iterator[Fault]:

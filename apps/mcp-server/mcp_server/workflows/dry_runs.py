@@ -12,7 +12,7 @@ from mcp_server.workflows.acceptance import inputs_of
 from mcp_server.workflows.checks import check_arguments
 from mcp_server.workflows.definitions import TOOL
 from mcp_server.workflows.execution import require_sandbox
-from mcp_server.workflows.external_nodes import ExternalNodes
+from mcp_server.workflows.external_nodes import ExternalNodes, permitted
 from mcp_server.workflows.models import Version
 from mcp_server.workflows.outcomes import End, end_of
 from mcp_server.workflows.schemas import DryRun, LogLine, NodeCall
@@ -86,7 +86,7 @@ class _Attempt:
         self.logs.append(LogLine(at=datetime.now(UTC), level=log.level, logger=log.logger, message=log.message))
 
     async def run_node(self, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        node = self.version.content.external_nodes[name]
+        node = permitted(self.version.content, name, parameters)
         changes = await self.external.changes(name, node, parameters, self.principal)
         self._note(name, parameters, executed=not changes)
         if changes:

@@ -12,7 +12,7 @@ from mcp_server.protocol.messages import Encoded, InputRequired, Result
 from mcp_server.workflows.caller import NodeRequest
 from mcp_server.workflows.definitions import NODES, TOOL
 from mcp_server.workflows.errors import DataNodeRefusedError
-from mcp_server.workflows.models import ExternalNode
+from mcp_server.workflows.models import Content, ExternalNode
 from nexus_chassis.admission import Admission
 from nexus_chassis.principal import Principal
 
@@ -116,6 +116,20 @@ class ExternalNodes:
             return {"result": _content(name, await self.tools.call(name, arguments, request))}
         finally:
             request.release()
+
+
+def permitted(content: Content, name: str, parameters: Mapping[str, Any]) -> ExternalNode:
+    """Return a node that the process of a run asks for; whatever runs there may ask for anything.
+
+    Raises:
+        DataNodeRefusedError: The version has no such node, or names another tool.
+    """
+    node = content.external_nodes.get(name)
+    if node is None:
+        raise DataNodeRefusedError(f"The workflow has no node of the type {name!r:.100}.")
+    if name == TOOL and (tool := _tool(parameters)) not in content.tools:
+        raise DataNodeRefusedError(f"No node of the workflow names the tool {tool!r:.100}.")
+    return node
 
 
 def _tool(parameters: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mcp_server.workflows.definitions import TOOL
+
 type State = Literal["draft", "validated", "tested", "published"]
 STATES: tuple[State, ...] = ("draft", "validated", "tested", "published")
 """How far a version has come, in this order."""
@@ -41,6 +43,12 @@ class Content(BaseModel):
     def scopes(self) -> frozenset[str]:
         """The scopes that its data nodes need of the caller's token."""
         return frozenset(node.scope for node in self.external_nodes.values() if node.scope is not None)
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that its nodes call."""
+        nodes = self.definition["nodes"].values()
+        return frozenset(node["config"]["tool"] for node in nodes if node["node_type"] == TOOL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

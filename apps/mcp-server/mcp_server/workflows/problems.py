@@ -18,7 +18,7 @@ from nexus_chassis.tokens import forbidden
 
 
 def _definition_refused(error: InvalidDefinitionError) -> Problem:
-    faults = [{"place": fault.place, "reason": fault.reason} for fault in error.faults]
+    faults = [{"pointer": f"/body/{fault.place}", "detail": fault.reason} for fault in error.faults]
     return Problem(422, "workflow-refused", "The workflow is not accepted", str(error), errors=faults)
 
 

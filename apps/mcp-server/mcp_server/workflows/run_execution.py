@@ -10,7 +10,7 @@ from mcp_server.workflows import repository, run_queue
 from mcp_server.workflows.acceptance import inputs_of
 from mcp_server.workflows.errors import RunLostError, RunnerUnavailableError
 from mcp_server.workflows.execution import WorkflowRunner
-from mcp_server.workflows.external_nodes import ExternalNodes
+from mcp_server.workflows.external_nodes import ExternalNodes, permitted
 from mcp_server.workflows.models import Content
 from mcp_server.workflows.outcomes import End, end_of
 from mcp_server.workflows.run_log import writing_log
@@ -127,7 +127,7 @@ class _Attempt:
         )
 
     async def _run_node(self, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        node = self.content.external_nodes[name]
+        node = permitted(self.content, name, parameters)
         if not self.progress.has_changed and await self.of.external.changes(name, node, parameters, self.principal):
             await self._mark_changed()
         return await self.of.external.run(name, node, parameters, self.principal)

@@ -12,7 +12,7 @@ from mcp_server.notices.service import Notices
 from mcp_server.runner import wire
 from mcp_server.tools.tenants import tenant_of
 from mcp_server.workflows import repository
-from mcp_server.workflows.acceptance import accept, encode
+from mcp_server.workflows.acceptance import accept, encode, in_definition
 from mcp_server.workflows.errors import (
     Fault,
     StepMissingError,
@@ -127,9 +127,11 @@ class WorkflowService:
         )
         outcome = require_sandbox(await self.runner.run(start, ignore_log, refuse_node))
         if isinstance(outcome, wire.Failed):
-            faults.append(Fault("", f"Kailash cannot check it ({outcome.reason}): {outcome.detail}"))
+            faults.append(Fault("definition", f"Kailash cannot check it ({outcome.reason}): {outcome.detail}"))
         else:
-            faults += [Fault(fault["place"], fault["reason"][:1000]) for fault in outcome.outputs["faults"]]
+            faults += [
+                in_definition(Fault(fault["place"], fault["reason"][:1000])) for fault in outcome.outputs["faults"]
+            ]
         if not faults:
             await self.record(principal, found, "validated")
         return faults
@@ -228,7 +230,10 @@ def _node_types(draft: Draft) -> set[str]:
 def _faults_of_nodes(then: dict[str, ExternalNode], now: dict[str, ExternalNode]) -> list[Fault]:
     """What has changed of the nodes of dataflow-service since the version was made."""
     return [
-        Fault("nodes", f"the node type {name} {'has changed' if name in now else 'is gone'}: send the version again")
+        Fault(
+            "definition/nodes",
+            f"the node type {name} {'has changed' if name in now else 'is gone'}: send the version again",
+        )
         for name, node in then.items()
         if now.get(name) != node
     ]

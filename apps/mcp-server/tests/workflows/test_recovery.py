@@ -109,7 +109,7 @@ async def test_a_run_that_changed_data_and_whose_server_is_killed_is_reported_as
         "The process that ran it ended before it did. "
         "What it changed until then stays: it is not started again by itself."
     )
-    assert len(stack.products) == 1
+    assert len(stack.rows["Document"]) == 1
 
 
 async def test_a_run_whose_server_stops_goes_to_another_at_once(

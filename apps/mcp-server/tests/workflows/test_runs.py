@@ -86,14 +86,14 @@ async def test_a_run_that_fails_says_why(deployer: aiohttp.ClientSession) -> Non
 async def test_data_nodes_act_with_a_token_of_the_caller(
     workflow_service: str, deployer: aiohttp.ClientSession, make_token: MakeToken, stack: Stack
 ) -> None:
-    stack.products = [{"sku": "a"}, {"sku": "b"}]
+    stack.rows["Product"] = [{"id": 1, "sku": "a"}, {"id": 2, "sku": "b"}]
     await deploy(deployer, "codes", CODES, outputs={"ProductBulkUpsertNode": {"updated": 0}})
     stack.requests.clear()
     bob = {"Authorization": f"Bearer {make_token(subject='bob')}"}
     async with http_client(workflow_service, headers=bob) as client:
         ended = await until(client, await start(client, "codes"))
     assert (ended["state"], ended["result"]) == ("finished", 2)
-    assert stack.products == [{"sku": name, "unspsc_code": "31161700"} for name in ("a", "b")]
+    assert [(row["sku"], row["unspsc_code"]) for row in stack.products] == [("a", "31161700"), ("b", "31161700")]
     called = [f"/v1/nodes/Product{name}Node/execute" for name in ("List", "BulkUpsert")]
     assert [stack.requests[path][0]["subject"] for path in called] == ["bob", "bob"]
 

@@ -109,13 +109,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (draft("result = 1", inputSchema=ARGUMENTS, inputs={"other": {"a": "a"}}), "inputs/other: expected"),
     (draft("result = 1", inputSchema=ARGUMENTS, inputs={"only": {"code": "a"}}), "inputs/only/code: the node has no"),
     (draft("result = 1", output="other.result"), "output: there is no node with this id"),
-    (draft({"t": {"node_type": "ToolNode", "config": {}}}), "nodes/t/config/tool: expected a text"),
+    (draft({"t": {"node_type": "ToolNode", "config": {}}}), "definition/nodes/t/config/tool: expected a text"),
     (
         draft(
             {"a": code("result = 1"), "t": {"node_type": "ToolNode", "config": {"tool": "x"}}},
             connection("a", "result", "t", "tool"),
         ),
-        "connections/0/target_input: the node has no such input",
+        "definition/connections/0/target_input: the node has no such input",
     ),
     (
         draft(
@@ -124,7 +124,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
             inputSchema=ARGUMENTS,
             inputs={"b": {"x": "a"}},
         ),
-        "connections/0: an argument goes to the same input",
+        "definition/connections/0: an argument goes to the same input",
     ),
 ]
 
@@ -144,7 +144,7 @@ async def test_kailash_says_what_is_wrong_with_code_before_it_runs(deployer: aio
     await post(deployer, "bad/versions", draft(nodes))
     status, found = await post(deployer, "bad/validate", {"version": 1})
     assert (status, found["valid"]) == (200, False)
-    assert [fault["place"] for fault in found["faults"]] == ["nodes/cut/config/code", "nodes/tricky/config/code"]
+    assert [fault["place"] for fault in found["faults"]] == [f"definition/nodes/{name}/config/code" for name in nodes]
     assert found["faults"][0]["reason"] == "line 1: '(' was never closed"
     assert (await get(deployer, "bad/versions"))["items"][0]["state"] == "draft"
 
@@ -152,7 +152,7 @@ async def test_kailash_says_what_is_wrong_with_code_before_it_runs(deployer: aio
 async def test_a_dry_run_reads_data_and_reports_what_it_would_change(
     deployer: aiohttp.ClientSession, stack: Stack
 ) -> None:
-    stack.products = [{"sku": "a", "name": "Nut"}]
+    stack.rows["Product"] = [{"sku": "a", "name": "Nut"}]
     nodes = {
         "list": {"node_type": "ProductListNode", "config": {"limit": 5}},
         "make": code("result = [{'sku': row['sku'], 'unspsc_code': '31161700'} for row in items]"),
