@@ -19,7 +19,8 @@ result = {
     "products": [{"sku": row["sku"], "name": row["name"], "supplier": supplier} for row in rows],
     "question": {"products": [{"id": row["sku"], "text": row["name"]} for row in rows], "taxonomy": "unspsc"},
     "where": {"id": price_list},
-    "about": about,
+    "create": about,
+    "update": about,
     "prices": [row["price"] for row in rows],
 }
 """
@@ -67,8 +68,8 @@ VERSION: dict[str, Any] = {
             connect("classify", "result.items", "codes", "items"),
             connect("codes", "result", "save_codes", "data"),
             connect("prepare", "result.where", "price_list", "where"),
-            connect("prepare", "result.about", "price_list", "create"),
-            connect("prepare", "result.about", "price_list", "update"),
+            connect("prepare", "result.create", "price_list", "create"),
+            connect("prepare", "result.update", "price_list", "update"),
             connect("price_list", "record.id", "prices", "price_list"),
             connect("products", "ids", "prices", "ids"),
             connect("prepare", "result.prices", "prices", "prices"),

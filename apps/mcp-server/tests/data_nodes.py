@@ -20,7 +20,12 @@ NODES = {f"{model}{kind}Node": (model, kind) for model in _MODELS for kind in _P
 def descriptions() -> list[dict[str, Any]]:
     """What GET /v1/nodes answers."""
     return [
-        {"node": node, "model": model, "operation": _PARAMETERS[kind][0], "parameters": _PARAMETERS[kind][1]}
+        {
+            "node": node,
+            "model": model,
+            "operation": _PARAMETERS[kind][0],
+            "parameters": {name: {"type": "str", "required": False} for name in _PARAMETERS[kind][1]},
+        }
         for node, (model, kind) in NODES.items()
     ]
 

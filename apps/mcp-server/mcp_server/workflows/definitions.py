@@ -207,12 +207,19 @@ class _Reader:
         return dict(value)
 
     def _check_targets(self, connections: list[dict[str, str]]) -> None:
+        """Refuse what Kailash would drop without a word: it keeps one connection of an output with a node."""
         targets: set[tuple[str, str]] = set()
+        pairs: set[tuple[str, str, str]] = set()
         for place, connection in enumerate(connections):
-            target = (str(connection["target_node"]), str(connection["target_input"]))
+            target = (connection["target_node"], connection["target_input"])
             if target in targets:
                 self._fault(f"connections/{place}", "another connection leads to the same input")
             targets.add(target)
+            pair = (connection["source_node"], connection["source_output"], connection["target_node"])
+            if pair in pairs:
+                reason = "another connection leads from the same output to the same node; give it two outputs"
+                self._fault(f"connections/{place}", reason)
+            pairs.add(pair)
 
     def _check_order(self, connections: list[dict[str, str]]) -> None:
         sorter: TopologicalSorter[str] = TopologicalSorter()

@@ -68,7 +68,7 @@ async def deploy(client: aiohttp.ClientSession, name: str, body: Json, **dry_run
     return version
 
 
-async def start(client: aiohttp.ClientSession, name: str, **arguments: Any) -> Json:  # noqa: ANN401  any JSON value
+async def start(client: aiohttp.ClientSession, name: str, /, **arguments: Any) -> Json:  # noqa: ANN401  any JSON value
     """Start a run of what `live` names, and return it."""
     status, run = await post(client, f"{name}/runs", {"alias": "live", "arguments": arguments})
     assert status == 202, run
