@@ -36,6 +36,7 @@ from mcp_server.protocol.request_state import StateSealer
 from mcp_server.resources.handlers import ResourceHandlers
 from mcp_server.resources.service import ResourceService
 from mcp_server.resources.stack import StackResources
+from mcp_server.resources.workflows import WorkflowResources
 from mcp_server.sessions import endpoints as session_endpoints
 from mcp_server.sessions.repository import SessionRepository
 from mcp_server.sessions.service import ENDED, IDLE_SECONDS, SessionService
@@ -65,6 +66,7 @@ from mcp_server.upstream.token_exchange import TokenExchange
 from mcp_server.upstream.tool_http import ToolHttp, create_outside_session
 from mcp_server.workflows import endpoints as workflow_endpoints
 from mcp_server.workflows import run_endpoints
+from mcp_server.workflows.descriptions import WorkflowDescriptions
 from mcp_server.workflows.execution import WorkflowRunner
 from mcp_server.workflows.external_nodes import ExternalNodes
 from mcp_server.workflows.run_execution import RunExecutor
@@ -158,6 +160,7 @@ def stack_catalogue(upstreams: Upstreams, _notices: Notices) -> Catalogue:
         templates=resources.templates(),
         prompts=stack_prompts(dataflow.scope, classification.scope),
         instructions=_INSTRUCTIONS,
+        with_workflows=True,
     )
 
 
@@ -205,6 +208,18 @@ def connect(settings: Settings, session: aiohttp.ClientSession) -> Upstreams:
     )
 
 
+def _with(workflows: WorkflowService, catalogue: Catalogue) -> Catalogue:
+    """Return a catalogue with the resources on workflows, if it is to have them."""
+    if not catalogue.with_workflows:
+        return catalogue
+    made = WorkflowResources(WorkflowDescriptions(workflows))
+    return replace(
+        catalogue,
+        resources=[*catalogue.resources, *made.resources()],
+        templates=[*catalogue.templates, *made.templates()],
+    )
+
+
 def _runner(settings: Settings) -> WorkflowRunner:
     address = urlsplit(settings.runner_url)
     return WorkflowRunner(address.hostname or "", address.port or 0)
@@ -249,6 +264,7 @@ class _Wiring:
         stack.push_async_callback(tasks.close)
         await stack.enter_async_context(in_background(tasks.keep()))
         external = self._external_nodes(upstreams.dataflow, tools)
+        workflows = WorkflowService(self.database, external, self.runner, self.notices)
         worker = await self._run_worker(external, sealer, stack)
         runs.wake = worker.wake
         sessions = SessionService(SessionRepository(self.redis, IDLE_SECONDS), self.notices)
@@ -270,7 +286,7 @@ class _Wiring:
             elsewhere=elsewhere,
             in_flight=in_flight,
             metadata=metadata,
-            methods=self._methods(catalogue, tools, tasks, AllTasks(tasks, RunTasks(runs))),
+            methods=self._methods(_with(workflows, catalogue), tools, tasks, AllTasks(tasks, RunTasks(runs))),
             notices=self.notices,
             questions=questions,
             revocations=self.revocations,
@@ -279,7 +295,7 @@ class _Wiring:
             streams=Streams(),
             tool_management=ToolManagement(self.database, catalogues, maker, self.notices, upstreams.gateway.document),
             tools=tools,
-            workflows=WorkflowService(self.database, external, self.runner, self.notices),
+            workflows=workflows,
         )
 
     def _external_nodes(self, dataflow: Upstream, tools: ToolService) -> ExternalNodes:
