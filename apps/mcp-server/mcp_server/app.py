@@ -1,9 +1,10 @@
 """The application: tools, resources and prompts, reached by MCP over HTTP and WebSocket. Everything is wired here."""
 
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -35,10 +36,12 @@ from mcp_server.protocol.request_state import StateSealer
 from mcp_server.resources.handlers import ResourceHandlers
 from mcp_server.resources.service import ResourceService
 from mcp_server.resources.stack import StackResources
+from mcp_server.resources.workflows import WorkflowResources
 from mcp_server.sessions import endpoints as session_endpoints
 from mcp_server.sessions.repository import SessionRepository
 from mcp_server.sessions.service import ENDED, IDLE_SECONDS, SessionService
 from mcp_server.settings import MIGRATIONS, Settings
+from mcp_server.tasks.all import AllTasks
 from mcp_server.tasks.handlers import TaskHandlers
 from mcp_server.tasks.repository import TaskRepository
 from mcp_server.tasks.service import TaskService
@@ -61,6 +64,18 @@ from mcp_server.upstream.rates import RateClasses
 from mcp_server.upstream.secrets import ToolSecrets
 from mcp_server.upstream.token_exchange import TokenExchange
 from mcp_server.upstream.tool_http import ToolHttp, create_outside_session
+from mcp_server.workflows import endpoints as workflow_endpoints
+from mcp_server.workflows import run_endpoints
+from mcp_server.workflows.descriptions import WorkflowDescriptions
+from mcp_server.workflows.execution import WorkflowRunner
+from mcp_server.workflows.external_nodes import ExternalNodes
+from mcp_server.workflows.run_execution import RunExecutor
+from mcp_server.workflows.run_service import QUEUED, RunService
+from mcp_server.workflows.run_tasks import RunTasks
+from mcp_server.workflows.run_tools import WorkflowTools
+from mcp_server.workflows.run_worker import RunWorker
+from mcp_server.workflows.service import WorkflowService
+from mcp_server.workflows.token_sealer import TokenSealer
 from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.background import in_background
 from nexus_chassis.health import Health
@@ -124,6 +139,8 @@ def create_app(settings: Settings | None = None, make_catalogue: MakeCatalogue |
             websocket.router,
             tool_endpoints.router,
             session_endpoints.router,
+            workflow_endpoints.router,
+            run_endpoints.router,
             discovery_endpoints.router,
         ],
         problems=PROBLEMS,
@@ -143,6 +160,7 @@ def stack_catalogue(upstreams: Upstreams, _notices: Notices) -> Catalogue:
         templates=resources.templates(),
         prompts=stack_prompts(dataflow.scope, classification.scope),
         instructions=_INSTRUCTIONS,
+        with_workflows=True,
     )
 
 
@@ -166,10 +184,12 @@ def _lifespan(
             upstreams = connect(settings, session)
             for upstream in (upstreams.classification, upstreams.dataflow, upstreams.gateway):
                 health.add(upstream.name, upstream.check, critical=False)
+            runner = _runner(settings)
+            health.add("workflow-runner", runner.check, critical=False)
             health.add("postgres", database.check, critical=False)
             health.add("redis", lambda: check_redis(redis), critical=False)
             await stack.enter_async_context(in_background(notices.follow()))
-            wiring = _Wiring(settings, runtime_of(app), redis, database, notices, revocations, verifier)
+            wiring = _Wiring(settings, runtime_of(app), redis, database, notices, revocations, verifier, runner)
             app.state.context = await wiring.context(make_catalogue(upstreams, notices), upstreams, stack)
             yield
 
@@ -186,6 +206,23 @@ def connect(settings: Settings, session: aiohttp.ClientSession) -> Upstreams:
         ),
         Upstream("dataflow-service", settings.dataflow_url, "data:read", session, tokens, DATAFLOW_SECONDS),
     )
+
+
+def _with(workflows: WorkflowService, catalogue: Catalogue) -> Catalogue:
+    """Return a catalogue with the resources on workflows, if it is to have them."""
+    if not catalogue.with_workflows:
+        return catalogue
+    made = WorkflowResources(WorkflowDescriptions(workflows))
+    return replace(
+        catalogue,
+        resources=[*catalogue.resources, *made.resources()],
+        templates=[*catalogue.templates, *made.templates()],
+    )
+
+
+def _runner(settings: Settings) -> WorkflowRunner:
+    address = urlsplit(settings.runner_url)
+    return WorkflowRunner(address.hostname or "", address.port or 0)
 
 
 def _client_secret(settings: Settings) -> str:
@@ -213,16 +250,23 @@ class _Wiring:
     notices: Notices
     revocations: Revocations
     verifier: TokenVerifier
+    runner: WorkflowRunner
 
     async def context(self, catalogue: Catalogue, upstreams: Upstreams, stack: AsyncExitStack) -> Context:
         registry = ToolRegistry(catalogue.tools)
-        maker = await self._tool_maker(upstreams, stack)
+        sealer = TokenSealer(_client_secret(self.settings))
+        runs = RunService(self.database, self.runner, self.notices, sealer)
+        maker = await self._tool_maker(upstreams, WorkflowTools(runs, self.notices), stack)
         catalogues = Catalogues(registry, self.database, maker.make, self.notices)
         await stack.enter_async_context(in_background(catalogues.keep()))
         tools = ToolService(catalogues, UsedRounds(self.redis))
         tasks = TaskService(TaskRepository(self.redis), self.notices, self.runtime.admission, tools.run)
         stack.push_async_callback(tasks.close)
         await stack.enter_async_context(in_background(tasks.keep()))
+        external = self._external_nodes(upstreams.dataflow, tools)
+        workflows = WorkflowService(self.database, external, self.runner, self.notices)
+        worker = await self._run_worker(external, sealer, stack)
+        runs.wake = worker.wake
         sessions = SessionService(SessionRepository(self.redis, IDLE_SECONDS), self.notices)
         questions, in_flight = Questions(), InFlight()
         elsewhere = Elsewhere(self.redis, self.notices, questions, in_flight)
@@ -231,6 +275,7 @@ class _Wiring:
             (CANCEL, elsewhere.on_cancel),
             (REPLY, elsewhere.on_reply),
             (topics.TOOLS, catalogues.on_change),
+            (QUEUED, worker.on_queued),
         ):
             stack.enter_context(self.notices.listening(listener, topic))
         metadata = ResourceMetadata(self.settings.public_url, self.settings.issuer, {SCOPE, *registry.scopes})
@@ -241,30 +286,46 @@ class _Wiring:
             elsewhere=elsewhere,
             in_flight=in_flight,
             metadata=metadata,
-            methods=self._methods(catalogue, tools, tasks),
+            methods=self._methods(_with(workflows, catalogue), tools, tasks, AllTasks(tasks, RunTasks(runs))),
             notices=self.notices,
             questions=questions,
             revocations=self.revocations,
+            runs=runs,
             sessions=sessions,
             streams=Streams(),
             tool_management=ToolManagement(self.database, catalogues, maker, self.notices, upstreams.gateway.document),
             tools=tools,
+            workflows=workflows,
         )
 
-    async def _tool_maker(self, upstreams: Upstreams, stack: AsyncExitStack) -> ToolMaker:
+    def _external_nodes(self, dataflow: Upstream, tools: ToolService) -> ExternalNodes:
+        return ExternalNodes(dataflow, replace(dataflow, scope="data:write"), tools, self.runtime.admission)
+
+    async def _run_worker(self, external: ExternalNodes, sealer: TokenSealer, stack: AsyncExitStack) -> RunWorker:
+        holder = secrets.token_hex(8)
+        executor = RunExecutor(self.database, self.runner, external, self.verifier, sealer, holder)
+        worker = RunWorker(self.database, executor, self.notices, self.runtime.drain, slots=self.settings.runs)
+        stack.push_async_callback(worker.close)
+        await stack.enter_async_context(in_background(worker.renew()))
+        await stack.enter_async_context(in_background(worker.keep()))
+        return worker
+
+    async def _tool_maker(self, upstreams: Upstreams, workflows: WorkflowTools, stack: AsyncExitStack) -> ToolMaker:
         allowlist = Allowlist.parse(self.settings.tool_hosts)
         outside = await stack.enter_async_context(create_outside_session(allowlist))
         services = {one.name: one for one in (upstreams.gateway, upstreams.dataflow, upstreams.classification)}
         http = ToolHttp(outside, allowlist, services, ToolSecrets(self.settings.tool_secrets))
-        return ToolMaker(http, CallLimiter(self.redis, RateClasses.parse(self.settings.tool_rates)))
+        return ToolMaker(http, CallLimiter(self.redis, RateClasses.parse(self.settings.tool_rates)), workflows)
 
-    def _methods(self, catalogue: Catalogue, tools: ToolService, tasks: TaskService) -> MethodRouter:
+    def _methods(
+        self, catalogue: Catalogue, tools: ToolService, tasks: TaskService, all_tasks: AllTasks
+    ) -> MethodRouter:
         resource_service = ResourceService(catalogue.resources, catalogue.templates)
         prompt_service = PromptService(catalogue.prompts)
-        of_tools, of_tasks = ToolHandlers(tools, tasks), TaskHandlers(tasks)
+        of_tools, of_tasks = ToolHandlers(tools, tasks), TaskHandlers(all_tasks)
         of_resources, of_prompts = ResourceHandlers(resource_service), PromptHandlers(prompt_service)
         completion = CompletionHandlers({"ref/prompt": prompt_service, "ref/resource": resource_service})
-        subscriptions = SubscriptionHandlers(self.notices, tasks, self.runtime.drain, self.revocations)
+        subscriptions = SubscriptionHandlers(self.notices, all_tasks, self.runtime.drain, self.revocations)
         return MethodRouter(
             {
                 "tools/list": of_tools.list_tools,

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Tools, resources and prompts, and what the agent should know of them as a whole."""
+    """Tools, resources and prompts, and what the agent should know of them as a whole.
+
+    `with_workflows` where the workflows of a tenant are resources too.
+    """
 
     tools: "Sequence[Tool]"
     resources: "Sequence[Resource]" = ()
     templates: "Sequence[Template]" = ()
     prompts: "Sequence[Prompt]" = ()
     instructions: str = ""
+    with_workflows: bool = False

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mcp_server.tools.management import ToolManagement
     from mcp_server.tools.service import ToolService
     from mcp_server.transports.auth import Authenticator
+    from mcp_server.workflows.run_service import RunService
+    from mcp_server.workflows.service import WorkflowService
     from nexus_chassis.revocations import Revocations
 
 
@@ -33,10 +35,12 @@ class Context:
     notices: "Notices"
     questions: "Questions"
     revocations: "Revocations"
+    runs: "RunService"
     sessions: "SessionService"
     streams: "Streams"
     tool_management: "ToolManagement"
     tools: "ToolService"
+    workflows: "WorkflowService"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

@@ -18,6 +18,7 @@ from mcp_server.transports.errors import (
     SessionMissingError,
     SubprotocolMissingError,
 )
+from mcp_server.workflows import problems as of_workflows
 from nexus_chassis.problems import Problem
 
 
@@ -99,4 +100,5 @@ PROBLEMS = (
     (TooManyToolsError, _too_many_tools),
     (ToolNotFoundError, _tool_not_found),
     (ToolsAwayError, _tools_away),
+    *of_workflows.PROBLEMS,
 )

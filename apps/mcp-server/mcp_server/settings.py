@@ -96,6 +96,20 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
         "`standard=600/60 heavy=30/60`, which are the defaults: COUNT/SECONDS",
     )
 
+    runner_url: str = Field(
+        "tcp://workflow-runner:3100",
+        validation_alias="NEXUS_RUNNER_URL",
+        pattern=r"^tcp://[A-Za-z0-9.-]+:[0-9]{1,5}$",
+        description="address of workflow-runner, or of several behind one name",
+    )
+    runs: int = Field(
+        8,
+        validation_alias="NEXUS_RUNS",
+        ge=1,
+        le=1000,
+        description="runs of workflows that one worker process has at once; others wait in PostgreSQL",
+    )
+
     @field_validator("allowed_origins")
     @classmethod
     def _check_origins(cls, value: str) -> str:

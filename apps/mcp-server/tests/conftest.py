@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fixtures_of_suite import catalogue
 from mcp_clients import CLIENTS, HandshakeWebSocket, McpClient, ModernWebSocket, http_client
 from outside import HOST, Names, Outside, running_outside
+from runner_process import RunnerProcess
 from stack import SECRET, Stack, running
 from suite import NODE
 
@@ -27,6 +28,7 @@ from nexus_testkit.schemas import Superuser
 ROOT = Path(mcp_server.__file__).parent.parent
 PAGE = "https://agents.example"
 SCOPES = ["tools:call", "classify", "data:read"]
+DEPLOYER_SCOPES = (*SCOPES, "data:write", "workflows:deploy")
 
 _NEEDED = {"conformance/test_suite.py": NODE, "clients/test_node_clients.py": node_packages.NODE}
 collect_ignore = [file for file, needed in _NEEDED.items() if not Path(needed).exists()]
@@ -206,9 +208,65 @@ def make_app(make_settings: MakeSettings, stack: Stack, revoking: RevocationServ
 
 @pytest.fixture
 def make_token(issuer: Issuer) -> MakeToken:
-    """Makes tokens that may call every tool and register others; keyword arguments are claims."""
+    """Makes tokens that may call every tool and register others; keyword arguments are claims, `scopes` replace these."""
 
-    def make(**claims: Any) -> str:  # noqa: ANN401  any JSON value
-        return issuer.mint("mcp-server", [*SCOPES, "workflows:deploy"], **claims)
+    def make(*, scopes: Sequence[str] = DEPLOYER_SCOPES, **claims: Any) -> str:  # noqa: ANN401  any JSON value
+        return issuer.mint("mcp-server", list(scopes), **claims)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def runner_process() -> Iterator[RunnerProcess]:
+    """The runner, for all tests that leave it running."""
+    process = RunnerProcess()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+async def no_workflows(schema_url: str) -> AsyncIterator[None]:
+    """Leaves the schema without workflows and registered tools, before and after the test."""
+    await _delete_tools(schema_url)
+    await _delete_workflows(schema_url)
+    yield
+    await _delete_tools(schema_url)
+    await _delete_workflows(schema_url)
+
+
+async def _delete_workflows(schema_url: str) -> None:
+    connection = await asyncpg.connect(schema_url)
+    if await connection.fetchval("SELECT to_regclass('workflow_queue') IS NOT NULL"):
+        await connection.execute(
+            "TRUNCATE workflow_queue, workflow_run_logs, workflow_runs, workflow_alias_moves, workflow_steps, "
+            "workflow_versions, workflows"
+        )
+    await connection.close()
+
+
+@pytest.fixture
+async def workflow_service(make_app: MakeApp, runner_process: RunnerProcess) -> AsyncIterator[str]:
+    """Address of a running service with a runner; use it with `names` and `no_workflows`."""
+    async with serving(make_app(runner_url=runner_process.url), max_frame_bytes=MAX_MESSAGE_BYTES) as url:
+        yield url
+
+
+@pytest.fixture
+async def deployer(workflow_service: str, make_token: MakeToken) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of this service whose token may deploy workflows."""
+    headers = {"Authorization": f"Bearer {make_token()}", "Accept": "application/json, text/event-stream"}
+    async with http_client(workflow_service, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+async def replica(
+    make_app: MakeApp, runner_process: RunnerProcess, make_token: MakeToken
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a second service with the same stores and runner."""
+    headers = {"Authorization": f"Bearer {make_token()}"}
+    async with (
+        serving(make_app(runner_url=runner_process.url)) as url,
+        http_client(url, headers=headers) as client,
+    ):
+        yield client

@@ -13,8 +13,8 @@ from nexus_testkit.process import free_port
 class RunnerProcess:
     """The runner as a process, with two processes for runs."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port or free_port()
         environment = {"HOST": "127.0.0.1", "PORT": str(self.port), "NEXUS_RUNNER_PROCESSES": "2", "NEXUS_SECRET": "x"}
         places = os.pathsep.join(filter(None, sys.path))
         self.process = subprocess.Popen(
@@ -36,6 +36,16 @@ class RunnerProcess:
     def fork_server(self) -> int:
         """Process id of what runs are forked from."""
         return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text())
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait(10)
+
+    @property
+    def url(self) -> str:
+        """Its address as mcp-server has it."""
+        return f"tcp://127.0.0.1:{self.port}"
 
     def stop(self) -> int:
         """Ask it to end; its exit status."""

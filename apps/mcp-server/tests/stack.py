@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from data_nodes import descriptions, run_node, scope_of
 
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_testkit import Issuer
@@ -38,6 +39,12 @@ class Stack:
         self.delay = 0.0
         self.exchange_delay = 0.0
         self.url = ""
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+
+    @property
+    def products(self) -> list[dict[str, Any]]:
+        """The products in memory."""
+        return self.rows.setdefault("Product", [])
 
     def application(self) -> web.Application:
         """The servers as one application."""
@@ -55,6 +62,8 @@ class Stack:
         app.router.add_post("/v1/classify", self._classify)
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
+        app.router.add_get("/v1/nodes", self._nodes)
+        app.router.add_post("/v1/nodes/{name}/execute", self._execute)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{name}", self._model)
         app.router.add_get("/v1/taxonomies", self._taxonomies)
@@ -107,6 +116,20 @@ class Stack:
             return web.json_response(PRODUCT)
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
         return web.json_response(problem, status=404, content_type="application/problem+json")
+
+    async def _nodes(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "dataflow-service")
+        return web.json_response({"items": descriptions()})
+
+    async def _execute(self, request: web.Request) -> web.StreamResponse:
+        """Run a node on the rows in memory."""
+        principal = await self._principal_of(request, "dataflow-service")
+        name = request.match_info["name"]
+        if scope_of(name) not in principal.scopes:
+            raise web.HTTPForbidden(text="The token lacks the scope.")
+        parameters = (await request.json())["parameters"]
+        self._note(request, subject=principal.subject, parameters=parameters)
+        return web.json_response(run_node(self.rows, name, parameters))
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         await self._principal_of(request, "dataflow-service")

@@ -93,7 +93,7 @@ class SubscriptionHandlers:
         if request.send is None or request.message_id is None:
             raise RpcError(INVALID_REQUEST, "The answer is a stream: accept text/event-stream")
         wanted = await self._own_tasks(_read(params.get("notifications"), request.capabilities), request.principal)
-        pending = Pending()
+        pending = Pending(request.principal)
         with self._notices.listening(pending.add, *wanted.topics):
             acknowledged = {"notifications": wanted.acknowledgement()}
             await request.send(

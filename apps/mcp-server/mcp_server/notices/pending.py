@@ -2,18 +2,25 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+
+from mcp_server.notices.topics import concerns
+from nexus_chassis.principal import Principal
 
 
 class Pending:
-    """Collects topics until they are taken."""
+    """Collects topics that concern a principal until they are taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, principal: Principal) -> None:
+        self._principal = principal
         self._topics: dict[str, None] = {}
         self._changed = asyncio.Event()
 
-    def add(self, topic: str, _fields: dict[str, str] | None = None) -> None:
-        """Take note of news on a topic."""
+    def add(self, topic: str, fields: Mapping[str, str]) -> None:
+        """Take note of news on a topic, unless they are of another tenant."""
+        if not concerns(self._principal, fields):
+            return
         self._topics[topic] = None
         self._changed.set()
 

@@ -1,5 +1,10 @@
 """The topics of notices that clients may want to hear of."""
 
+from collections.abc import Mapping
+
+from nexus_chassis.channels import DEFAULT_TENANT
+from nexus_chassis.principal import Principal
+
 TOOLS, PROMPTS, RESOURCES = "list:tools", "list:prompts", "list:resources"
 """The list has changed."""
 
@@ -10,6 +15,12 @@ LIST_CHANGED = {
 }
 
 _RESOURCE, _TASK = "resource:", "task:"
+
+
+def concerns(principal: Principal, fields: Mapping[str, str]) -> bool:
+    """Whether a notice is of the principal's tenant, or of all."""
+    own = principal.tenant or DEFAULT_TENANT
+    return fields.get("tenant", own) == own
 
 
 def resource(uri: str) -> str:

@@ -22,6 +22,7 @@ from mcp_server.runner.sandbox import Limits, code_paths, confine
 
 _CONNECTION = 3
 _NICENESS = 10
+_OF_THE_SANDBOX = "Memory limit is NOT enforced"  # by Kailash: the sandbox limits it
 _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
 
 
@@ -159,8 +160,16 @@ class _LogHandler(logging.Handler):
 
 
 def _concerns_the_run(record: logging.LogRecord) -> bool:
-    """False for what Kailash logs of its own steps: it sets levels of its loggers itself."""
-    return record.levelno >= logging.WARNING or not record.name.startswith("kailash")
+    """False for what Kailash logs of its own steps, as it sets levels of its loggers itself, and of its own memory limit."""
+    if not record.name.startswith("kailash"):
+        return True
+    return record.levelno >= logging.WARNING and not record.getMessage().startswith(_OF_THE_SANDBOX)
+
+
+def _outputs(start: wire.Start, connection: _Connection) -> dict[str, Any]:
+    if start.only_check:
+        return {"faults": engine.check(start.definition, start.data_nodes)}
+    return engine.run(start.definition, start.inputs, start.data_nodes, connection.run_node)
 
 
 def _run(connection: _Connection) -> None:
@@ -170,8 +179,7 @@ def _run(connection: _Connection) -> None:
     if not isinstance(start, wire.Start):
         raise TypeError(f"expected Start, received {start}")
     try:
-        outputs = engine.run(start.definition, start.inputs, start.data_nodes, connection.run_node)
-        connection.send(wire.Finished(outputs=outputs))
+        connection.send(wire.Finished(outputs=_outputs(start, connection)))
     except MemoryError:
         connection.send(wire.Failed(reason="memory", detail="The run used more memory than it may."))
     except wire.UnreadableMessageError as error:

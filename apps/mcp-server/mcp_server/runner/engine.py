@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import kailash.nodes.transform  # type: ignore[import-untyped]  # noqa: F401 - registers FilterNode and Sort
 from kailash.nodes.base import Node, NodeParameter, NodeRegistry  # type: ignore[import-untyped]
+from kailash.nodes.code.python import PythonCodeNode  # type: ignore[import-untyped]
 from kailash.runtime.local import LocalRuntime  # type: ignore[import-untyped]
 from kailash.workflow.graph import Workflow  # type: ignore[import-untyped]
 
@@ -26,14 +28,41 @@ def run(
         MemoryError: A node had no memory.
         Exception: What Kailash raises for a definition that it cannot run.
     """
-    for name, parameters in data_nodes.items():
-        NodeRegistry.register(_data_node(name, parameters, run_node), name, allow_override=True)
+    _register(data_nodes, run_node)
     with LocalRuntime(enable_monitoring=False) as runtime:
         outputs, _ = runtime.execute(Workflow.from_dict(dict(definition)), parameters=dict(inputs))
     for node, output in outputs.items():
         if isinstance(output, dict) and output.get("failed") is True and "error_type" in output:
             raise _failure(node, output)
     return dict(outputs)
+
+
+def check(definition: Mapping[str, Any], data_nodes: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    """Return what Kailash would refuse to run, each fault with `place` and `reason`; no code is executed."""
+    faults = [fault for name, node in definition["nodes"].items() for fault in _faults_of_code(name, node)]
+    _register(data_nodes, lambda _name, _parameters: {})
+    try:
+        Workflow.from_dict(dict(definition)).validate()
+    except Exception as error:  # noqa: BLE001 - Kailash raises what its nodes raise
+        faults.append({"place": "", "reason": f"{type(error).__name__}: {error}"})
+    return faults
+
+
+def _faults_of_code(name: str, node: Mapping[str, Any]) -> list[dict[str, str]]:
+    code = node["config"].get("code")
+    if node["node_type"] != "PythonCodeNode" or code is None:
+        return []
+    found = PythonCodeNode(name=name, code="result = None").validate_code(code)
+    faults = [*found["syntax_errors"], *found["safety_violations"]]
+    return [
+        {"place": f"nodes/{name}/config/code", "reason": f"line {fault.get('line', 1)}: {fault['message']}"}
+        for fault in faults
+    ]
+
+
+def _register(data_nodes: Mapping[str, list[str]], run_node: RunNode) -> None:
+    for name, parameters in data_nodes.items():
+        NodeRegistry.register(_data_node(name, parameters, run_node), name, allow_override=True)
 
 
 class NodeFailedError(Exception):

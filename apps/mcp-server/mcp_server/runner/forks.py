@@ -15,7 +15,7 @@ from mcp_server.runner.errors import ForkServerGoneError
 from mcp_server.runner.sandbox import Limits
 from mcp_server.runner.wire import MAX_CONTROL_BYTES, READY
 
-_START_SECONDS = 30
+_START_SECONDS = 120  # an import of Kailash takes one second of CPU time, which a busy machine may not have
 # Runs have no threads: a library that starts some when it is imported would fail.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
 

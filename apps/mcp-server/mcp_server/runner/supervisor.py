@@ -70,7 +70,10 @@ class Runner:
     ) -> wire.Finished | wire.Failed | None:
         """The outcome; None when the connection ended first."""
         async with asyncio.timeout(_START_SECONDS):
-            start = wire.decode_from_server(await reader.readline())
+            line = await reader.readline()
+        if not line:
+            return None  # a health check
+        start = wire.decode_from_server(line)
         if not isinstance(start, wire.Start):
             raise wire.UnreadableMessageError("the first message is not Start")
         answers: asyncio.Queue[wire.Answer] = asyncio.Queue()

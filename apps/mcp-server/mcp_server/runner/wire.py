@@ -19,6 +19,9 @@ MAX_TEXT = 8 * KIB
 MAX_CONTROL_BYTES = 4096
 """A message between the runner and the process that runs are forked from."""
 
+MAX_SECONDS = 3600
+"""The longest time of a run."""
+
 READY = b"{}"
 """What that process sends first."""
 
@@ -43,14 +46,16 @@ class _Message(BaseModel):
 class Start(_Message):
     """Run a workflow: Kailash's JSON of it, and the inputs of its nodes.
 
-    `data_nodes` are the node types that mcp-server runs, by Call: name -> names of their parameters.
+    `data_nodes` are the node types that mcp-server runs, by Call: name -> names of their parameters. With `only_check`
+    nothing is run: the output `faults` lists what Kailash would refuse, each with `place` and `reason`.
     """
 
     type: Literal["start"] = "start"
     definition: dict[str, Any]
     inputs: dict[str, Any] = {}
     data_nodes: dict[str, list[str]] = {}
-    seconds: float = Field(60, gt=0, le=3600)
+    seconds: float = Field(60, gt=0, le=MAX_SECONDS)
+    only_check: bool = False
 
 
 class Call(_Message):

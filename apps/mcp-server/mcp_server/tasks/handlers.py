@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from mcp_server.protocol.capabilities import TASKS, has_tasks
 from mcp_server.protocol.errors import INVALID_PARAMS, MissingCapabilityError, RpcError
 from mcp_server.protocol.messages import Params, Result
-from mcp_server.tasks.service import TaskService
+from mcp_server.tasks.all import AllTasks
 from nexus_chassis.principal import Principal
 
 
@@ -25,7 +25,7 @@ class Request(Protocol):
 class TaskHandlers:
     """Handlers of the methods on tasks."""
 
-    def __init__(self, service: TaskService) -> None:
+    def __init__(self, service: AllTasks) -> None:
         self._service = service
 
     async def get(self, params: Params, request: Request) -> Result:

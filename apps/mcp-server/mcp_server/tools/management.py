@@ -107,6 +107,10 @@ class ToolManagement:
         if self._catalogues.builtin.get(definition.name) is not None:
             raise ReservedNameError(definition.name)
         await asyncio.to_thread(self._maker.check, tenant_of(principal), definition)  # a large schema takes a while
+        if definition.workflow is not None:
+            reason = await self._maker.workflows.refusal(principal, definition.workflow)
+            if reason is not None:
+                raise ToolRefusedError(definition.name, reason)
 
     async def versions(self, principal: Principal, name: str) -> list[VersionOfTool]:
         """Return the versions of a tool, the newest first; raises ToolNotFoundError."""

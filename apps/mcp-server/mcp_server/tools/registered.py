@@ -7,12 +7,13 @@ from typing import Any, Protocol
 from mcp_server.tools.arguments import UnusableCallError, check_call, make_request
 from mcp_server.tools.definitions import HttpCall, ToolCredentials, ToolDefinition, WorkflowCall
 from mcp_server.tools.errors import InvalidToolError, ToolRefusedError
-from mcp_server.tools.registry import Arguments, Run, Tool
+from mcp_server.tools.registry import Arguments, Backend, Run, Tool
 from mcp_server.tools.request import Request
 from mcp_server.tools.schemas_check import UnacceptableSchemaError, check_registered_schema
 from mcp_server.upstream.hosts import HostRefusedError, Origin
 from mcp_server.upstream.rate_limits import CallLimiter
 from mcp_server.upstream.tool_http import Credentials, Target, ToolHttp
+from nexus_chassis.principal import Principal
 
 RESULT = "result"
 """The member of structured content that an answer other than an object becomes."""
@@ -21,17 +22,20 @@ RESULT = "result"
 class Workflows(Protocol):
     """Runs deployed workflows."""
 
-    def runner(self, tenant: str, call: WorkflowCall) -> Run:
+    def backend(self, definition: ToolDefinition, call: WorkflowCall) -> Backend:
         """Return what runs a workflow with the arguments of a tool."""
+
+    async def refusal(self, principal: Principal, call: WorkflowCall) -> str | None:
+        """Return why a workflow cannot be run, if that is so."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolMaker:
-    """Makes them; without `workflows`, those that run one are refused."""
+    """Makes them."""
 
     http: ToolHttp
     limiter: CallLimiter
-    workflows: Workflows | None = None
+    workflows: Workflows
 
     def check(self, tenant: str, definition: ToolDefinition) -> None:
         """Raise ToolRefusedError for a definition that cannot become a tool."""
@@ -52,6 +56,7 @@ class ToolMaker:
     def make(self, tenant: str, definition: ToolDefinition) -> Tool:
         """Return the tool. Its validators are compiled when they are needed first."""
         hints = definition.annotations.model_dump(by_alias=True, exclude_unset=True)
+        backend = self._backend(tenant, definition)
         return Tool(
             name=definition.name,
             title=definition.title or definition.name,
@@ -59,7 +64,9 @@ class ToolMaker:
             input_schema=definition.input_schema,
             output_schema=definition.output_schema,
             scopes=frozenset(definition.scopes),
-            run=self._counted(tenant, definition, self._runner(tenant, definition)),
+            run=self._counted(tenant, definition, backend.run),
+            task="forbidden" if backend.begin is None else "optional",
+            begin=None if backend.begin is None else self._counted(tenant, definition, backend.begin),
             read_only=definition.annotations.read_only,
             annotations={"openWorldHint": definition.annotations.open_world, **hints},
         )
@@ -73,12 +80,12 @@ class ToolMaker:
 
         return counted
 
-    def _runner(self, tenant: str, definition: ToolDefinition) -> Run:
-        if definition.http is not None:
-            return self._http_runner(definition.http, _target(tenant, definition, definition.http))
-        if self.workflows is None or definition.workflow is None:
-            raise ToolRefusedError(definition.name, "this server runs no workflows")
-        return self.workflows.runner(tenant, definition.workflow)
+    def _backend(self, tenant: str, definition: ToolDefinition) -> Backend:
+        if definition.workflow is not None:
+            return self.workflows.backend(definition, definition.workflow)
+        if definition.http is None:
+            raise ToolRefusedError(definition.name, "there is nothing behind it")
+        return Backend(self._http_runner(definition.http, _target(tenant, definition, definition.http)))
 
     def _http_runner(self, call: HttpCall, target: Target) -> Run:
         http = self.http

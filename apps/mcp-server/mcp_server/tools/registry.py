@@ -41,6 +41,15 @@ class Content:
 
 type Run = Callable[[Arguments, Request], Awaitable[Any]]
 type Prepare = Callable[[Arguments, Request], Awaitable[InputRequired | None]]
+type Begin = Callable[[Arguments, Request], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What is behind a tool: `run` returns what it returned, `begin` a task that goes on by itself."""
+
+    run: Run
+    begin: Begin | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Tool:
     """One tool. Its schemas are JSON Schema 2020-12; a token needs all of `scopes` to call it.
 
     `run` returns the structured content where there is an `output_schema`, otherwise Content; or InputRequired. Where
-    `task` permits it, `run` becomes a task for clients that can have one; `prepare` then asks the client first.
+    `task` permits it, `run` becomes a task for clients that can have one; `prepare` then asks the client first. Where there
+    is `begin`, it starts the task instead, and others than this server's own tasks keep it.
     """
 
     name: str
@@ -61,6 +71,7 @@ class Tool:
     read_only: bool = True
     task: TaskSupport = "forbidden"
     prepare: Prepare | None = None
+    begin: Begin | None = None
     annotations: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -18,7 +18,7 @@ from mcp_server.protocol.messages import Encoded, InputRequired, Result, text_co
 from mcp_server.tools.bounded_validator import CheckTooLongError
 from mcp_server.tools.catalogues import Catalogues
 from mcp_server.tools.errors import ToolsAwayError, UnexpectedContentError
-from mcp_server.tools.registry import Arguments, Content, Tool
+from mcp_server.tools.registry import Arguments, Begin, Content, Tool
 from mcp_server.tools.request import Request
 from mcp_server.tools.tenants import tenant_of
 from nexus_chassis.principal import Principal
@@ -74,8 +74,12 @@ class ToolService:
         tool = await self._get(name, principal) if isinstance(name, str) else None
         return {} if tool is None else tool.param_headers
 
-    async def call(self, name: str, arguments: Arguments, request: CallRequest, tasks: Tasks) -> Result | InputRequired:
+    async def call(
+        self, name: str, arguments: Arguments, request: CallRequest, tasks: Tasks | None = None
+    ) -> Result | InputRequired:
         """Run a tool. What goes wrong inside it becomes a result with `isError`, which the agent can read.
+
+        Without `tasks` none is started.
 
         Raises:
             RpcError: There is no such tool, or the token lacks its scopes.
@@ -95,6 +99,10 @@ class ToolService:
         """Run a tool on arguments that were checked."""
         return await _run(await self._find(name, request.principal), arguments, request)
 
+    async def is_read_only(self, name: str, principal: Principal) -> bool:
+        """Return whether a tool changes nothing; raises RpcError where there is none."""
+        return (await self._find(name, principal)).read_only
+
     async def _get(self, name: str, principal: Principal) -> Tool | None:
         """Return a tool. Those that are built in need no store, and no other tool can have their name."""
         if (builtin := self._catalogues.builtin.get(name)) is not None:
@@ -111,12 +119,14 @@ class ToolService:
         raise RpcError(INVALID_PARAMS, f"There is no tool {name!r:.200}; there are {', '.join(known[:100])}")
 
     async def _call_as_task(
-        self, tool: Tool, arguments: Arguments, request: CallRequest, tasks: Tasks
+        self, tool: Tool, arguments: Arguments, request: CallRequest, tasks: Tasks | None
     ) -> Result | InputRequired:
-        if not has_tasks(request.capabilities):
+        if tasks is None or not has_tasks(request.capabilities):
             if tool.task == "required":
                 raise MissingCapabilityError({"extensions": {TASKS: {}}})
             return await _run(tool, arguments, request)
+        if tool.begin is not None:
+            return await _begin(tool.begin, arguments, request)
         if tool.prepare is not None and (needed := await tool.prepare(arguments, request)) is not None:
             return needed
         return await tasks.start(request.principal, tool.name, arguments, request.capabilities, request.responses)
@@ -124,6 +134,13 @@ class ToolService:
     async def _use_once(self, round_id: str) -> None:
         if not await self._rounds.use(round_id):
             raise RpcError(INVALID_PARAMS, "params.requestState was used already; send the request without it")
+
+
+async def _begin(begin: Begin, arguments: Arguments, request: Request) -> Result:
+    try:
+        return await begin(arguments, request)
+    except AgentFacingError as error:
+        return _failed(str(error))
 
 
 async def _run(tool: Tool, arguments: Arguments, request: Request) -> Result | InputRequired:

@@ -199,7 +199,9 @@ class Connection:
         if self._listening is not None:
             self._listening.follow([*topics.LIST_CHANGED, *map(topics.resource, session.subscriptions)])
 
-    def _on_notice(self, topic: str, _fields: Fields) -> None:
+    def _on_notice(self, topic: str, fields: Fields) -> None:
+        if not topics.concerns(self._principal, fields):
+            return
         self._news[topic] = None
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell())

@@ -39,7 +39,7 @@ class NewsStream(Response):
         self._session = session
         self._key = topic_key(principal.subject, session.session_id)
         self._drain = drain
-        self._pending = Pending()
+        self._pending = Pending(principal)
 
     @override
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
@@ -70,7 +70,7 @@ class NewsStream(Response):
 
     def _on_notice(self, topic: str, fields: Fields) -> None:
         if topic != ENDED:
-            self._pending.add(topic)
+            self._pending.add(topic, fields)
         elif fields.get("key") == self._key:
             self._pending.wake()
 

@@ -35,6 +35,12 @@ NODES: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 """The node types of Kailash that workflows may use, with what their `config` may have. They only compute."""
 
+TOOL = "ToolNode"
+"""The node type that calls a tool of this server: which one is in its `config`, where a reader of the workflow sees it."""
+
+_TOOL_CONFIG = frozenset({"tool", "arguments"})
+_TOOL_INPUTS = frozenset({"arguments"})
+
 _DROPPED = frozenset(
     {"name", "sandbox_mode", "validate_security", "max_code_lines", "input_types", "output_type"}
 )  # what `to_dict` writes, and a version does not decide
@@ -73,7 +79,7 @@ def parse(value: Mapping[str, Any], data_nodes: Parameters) -> Definition:
     """
     if faults := _size_faults(value):
         raise InvalidDefinitionError(faults)
-    reader = _Reader({**NODES, **data_nodes})
+    reader = _Reader({**NODES, **data_nodes, TOOL: _TOOL_CONFIG})
     content = reader.read(value)
     if reader.faults:
         raise InvalidDefinitionError(reader.faults)
@@ -100,6 +106,8 @@ def check_inputs(definition: Definition, inputs: Mapping[str, Any], data_nodes: 
 def _is_input(node_type: str, name: str, data_nodes: Parameters) -> bool:
     if node_type == CODE:
         return _NAME.fullmatch(name) is not None and name not in _CODE_PARAMETERS
+    if node_type == TOOL:
+        return name in _TOOL_INPUTS
     return name in NODES.get(node_type, data_nodes.get(node_type, frozenset()))
 
 
@@ -168,6 +176,8 @@ class _Reader:
         if node_type == CODE:
             self._text(f"{place}/code", kept.get("code"))
             kept["name"] = name
+        if node_type == TOOL:
+            self._text(f"{place}/tool", kept.get("tool"))
         return kept
 
     def _connections(self, value: object, nodes: Mapping[str, dict[str, Any]]) -> list[dict[str, str]]:
@@ -197,12 +207,19 @@ class _Reader:
         return dict(value)
 
     def _check_targets(self, connections: list[dict[str, str]]) -> None:
+        """Refuse what Kailash would drop without a word: it keeps one connection of an output with a node."""
         targets: set[tuple[str, str]] = set()
+        pairs: set[tuple[str, str, str]] = set()
         for place, connection in enumerate(connections):
-            target = (str(connection["target_node"]), str(connection["target_input"]))
+            target = (connection["target_node"], connection["target_input"])
             if target in targets:
                 self._fault(f"connections/{place}", "another connection leads to the same input")
             targets.add(target)
+            pair = (connection["source_node"], connection["source_output"], connection["target_node"])
+            if pair in pairs:
+                reason = "another connection leads from the same output to the same node; give it two outputs"
+                self._fault(f"connections/{place}", reason)
+            pairs.add(pair)
 
     def _check_order(self, connections: list[dict[str, str]]) -> None:
         sorter: TopologicalSorter[str] = TopologicalSorter()

@@ -36,3 +36,67 @@ class RunLostError(Exception):
 
 class DataNodeRefusedError(Exception):
     """dataflow-service did not run a node; the text says why."""
+
+
+class SandboxUnavailableError(Exception):
+    """Runs cannot be confined where workflow-runner is; the text says what is missing."""
+
+
+class WorkflowNotFoundError(Exception):
+    """There is no such workflow, or not this version or alias of it; `what` says which, as in "version 3"."""
+
+    def __init__(self, name: str, what: str | None = None) -> None:
+        super().__init__(f"There is no {'workflow' if what is None else f'{what} of the workflow'} {name!r}.")
+        self.name = name
+        self.what = what
+
+
+class RunNotFoundError(Exception):
+    """There is no such run that the caller may see."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"There is no run {run_id!r:.100} of yours; ended runs are kept for a week.")
+        self.run_id = run_id
+
+
+class StepMissingError(Exception):
+    """A version is not as far as it must be: `state` is what it is, `needed` what it lacks."""
+
+    def __init__(self, name: str, version: int, state: str, needed: str) -> None:
+        super().__init__(f"Version {version} of {name!r} is {state}; this needs one that is {needed}.")
+        self.version = version
+        self.state = state
+        self.needed = needed
+
+
+class TooManyError(Exception):
+    """There are `limit` of `what` already."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"There are {limit} {what} already, and no more are permitted.")
+        self.what = what
+        self.limit = limit
+
+
+class TooManyRunsError(Exception):
+    """The user has `limit` runs that have not ended."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} runs that have not ended. Wait for some to end, or cancel them.")
+        self.limit = limit
+
+
+class ArgumentsRefusedError(Exception):
+    """The arguments of a run do not agree with the version's input schema; `faults` says how."""
+
+    def __init__(self, faults: str) -> None:
+        super().__init__(f"The arguments are not valid: {faults}.")
+        self.faults = faults
+
+
+class ScopesMissingError(Exception):
+    """The caller's token lacks scopes that the nodes of the workflow need."""
+
+    def __init__(self, missing: frozenset[str]) -> None:
+        super().__init__(f"The access token lacks the scope {' '.join(sorted(missing))}, which the workflow needs.")
+        self.missing = sorted(missing)

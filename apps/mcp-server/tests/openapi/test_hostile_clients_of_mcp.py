@@ -39,10 +39,11 @@ PROBLEMS = (
     Rule(422, "invalid-request", "exactly one of|needs scopes|leave credentials out|valid integer"),
     Rule(422, "tool-refused"),
     Rule(422, "document-refused"),
+    Rule(422, "workflow-refused"),
 )
 
 
-@pytest.mark.usefixtures("no_tools")
+@pytest.mark.usefixtures("no_workflows")
 async def test_each_operation_is_as_documented(service: str, stack: Stack, make_token: MakeToken) -> None:
     stack.misbehave["/openapi.json"] = answering(200, '{"openapi": "3.1.0", "paths": {}}')
     client = Client(service, {"Authorization": f"Bearer {make_token()}"}, PROBLEMS)

@@ -8,8 +8,12 @@ from stack import Stack, answering
 
 from nexus_testkit import Issuer
 
-URIS = ["nexus://models", "nexus://taxonomies"]
-TEMPLATES = ["nexus://models/{name}", "nexus://taxonomies/{name}/{version}/codes/{code}"]
+URIS = ["nexus://models", "nexus://taxonomies", "nexus://workflows"]
+TEMPLATES = [
+    "nexus://models/{name}",
+    "nexus://taxonomies/{name}/{version}/codes/{code}",
+    "nexus://workflows/{name}",
+]
 
 
 async def _read(mcp: McpClient, uri: str) -> Any:  # noqa: ANN401  any JSON value
@@ -78,7 +82,7 @@ async def test_resources_are_shown_and_read_with_their_scopes_alone(service: str
         mcp = HandshakeHttp(client)
         await mcp.open()
         listed = (await mcp.request("resources/list"))["result"]["resources"]
-        assert [resource["uri"] for resource in listed] == ["nexus://taxonomies"]
+        assert [resource["uri"] for resource in listed] == ["nexus://taxonomies", "nexus://workflows"]
         error = (await mcp.request("resources/read", {"uri": "nexus://models"}))["error"]
         assert (error["code"], error["data"]["missing_scopes"]) == (4403, ["data:read"])
         tools = (await mcp.request("tools/list"))["result"]["tools"]

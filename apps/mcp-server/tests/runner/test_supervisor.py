@@ -35,12 +35,48 @@ async def _answers_still(port: int) -> None:
 async def test_a_workflow_returns_the_outputs_of_its_nodes_and_what_it_printed(port: int) -> None:
     outcome = await run_code(port, "print('one')\nprint('two')\nresult = {'sum': 1 + 2, 'text': 'ä'}")
     assert outcome.end == wire.Finished(outputs={"only": {"result": {"sum": 3, "text": "ä"}}})
-    assert outcome.printed == ["one", "two"]
+    assert [(log.logger, log.message) for log in outcome.logs] == [("output", "one"), ("output", "two")]
 
 
 async def test_inputs_reach_the_nodes_unchanged(port: int) -> None:
     start = wire.Start(definition=workflow("result = {'x': x}"), inputs={"only": {"x": [1, {"a": "b"}]}})
     assert (await run(port, start)).end == wire.Finished(outputs={"only": {"result": {"x": [1, {"a": "b"}]}}})
+
+
+async def test_a_check_lists_what_kailash_would_refuse_and_runs_nothing(port: int) -> None:
+    codes = {"good": "print('run')\nresult = 1", "cut": "result = (", "tricky": "import subprocess\nresult = 1"}
+    nodes = {
+        name: {"node_type": "PythonCodeNode", "config": {"name": name, "code": code}} for name, code in codes.items()
+    }
+    outcome = await run(port, wire.Start(definition={"name": "w", "nodes": nodes, "connections": []}, only_check=True))
+    assert isinstance(outcome.end, wire.Finished)
+    cut, tricky = outcome.end.outputs["faults"]
+    assert cut == {"place": "nodes/cut/config/code", "reason": "line 1: '(' was never closed"}
+    assert tricky["place"] == "nodes/tricky/config/code"
+    assert "subprocess" in tricky["reason"]
+    assert outcome.printed == []
+
+
+@pytest.mark.parametrize(
+    ("node_type", "config", "data", "expected"),
+    [
+        (
+            "FilterNode",
+            {"field": "n", "operator": ">", "value": 1},
+            [{"n": 1}, {"n": 2}],
+            {"filtered_data": [{"n": 2}]},
+        ),
+        ("Sort", {"field": "n"}, [{"n": 2}, {"n": 1}], {"sorted_data": [{"n": 1}, {"n": 2}]}),
+        ("MergeNode", {"merge_type": "concat", "data2": [2]}, [1], {"merged_data": [1, 2]}),
+    ],
+)
+async def test_the_permitted_nodes_of_kailash_compute(
+    port: int, node_type: str, config: dict[str, object], data: object, expected: dict[str, object]
+) -> None:
+    definition = {"name": "w", "nodes": {"a": {"node_type": node_type, "config": config}}, "connections": []}
+    first = "data1" if node_type == "MergeNode" else "data"
+    outcome = await run(port, wire.Start(definition=definition, inputs={"a": {first: data}}))
+    assert outcome.end == wire.Finished(outputs={"a": expected})
 
 
 async def test_an_error_of_a_node_is_the_reason_of_the_failure(port: int) -> None:

@@ -165,7 +165,7 @@ REFUSALS: list[Any] = [
     ({"name": "../x"}, 422, "/body/name: String should match pattern"),
     ({"scopes": ["root"]}, 422, "/body/scopes/0: Input should be"),
     ({"http": None}, 422, "/body: Value error, exactly one of http and workflow is needed"),
-    ({"workflow": {"name": "w", "alias": "live"}, "http": None}, 422, "this server runs no workflows"),
+    ({"workflow": {"name": "w", "alias": "live"}, "http": None}, 422, "There is no alias 'live' of the workflow 'w'"),
     ({"inputSchema": {"type": "object", "$ref": "http://127.0.0.1/x"}}, 422, "leaves the schema; only #... is"),
     ({"inputSchema": schema("number", "more")}, 422, "the arguments more have no place in path, query, headers or"),
     ({"inputSchema": schema()}, 422, "the arguments number are not in properties of inputSchema"),

@@ -104,7 +104,7 @@ async def test_health_is_degraded_while_a_service_behind_is_away_and_heals_by_it
 ) -> None:
     urls = dict.fromkeys(("gateway_url", "classification_url", "dataflow_url"), f"http://127.0.0.1:{unused_tcp_port}")
     headers = {"Authorization": f"Bearer {token}"}
-    app = create_app(make_settings(**urls))
+    app = create_app(make_settings(runner_url=f"tcp://127.0.0.1:{unused_tcp_port}", **urls))
     async with serving(app) as url, http_client(url, headers=headers) as client:
         assert await _health(client) == (200, "degraded", {"failed"})
         assert await text_of_failure(client) == NO_TOKEN.format("it could not be reached (ClientConnectorError)")
@@ -118,7 +118,7 @@ async def test_health_is_degraded_while_a_service_behind_is_away_and_heals_by_it
 async def _health(client: aiohttp.ClientSession) -> tuple[int, str, set[str]]:
     response = await client.get("/health")
     body = await response.json()
-    names = ["classification-service", "dataflow-service", "nexus-gateway", "postgres", "redis"]
+    names = ["classification-service", "dataflow-service", "nexus-gateway", "workflow-runner", "postgres", "redis"]
     assert list(body["checks"]) == names
     assert [body["checks"].pop(store)["status"] for store in ("postgres", "redis")] == ["ok", "ok"]
     return response.status, body["status"], {check["status"] for check in body["checks"].values()}

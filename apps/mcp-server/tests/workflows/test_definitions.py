@@ -133,6 +133,29 @@ HOSTILE = {
         {"nodes": {"a": code(), "b": code(), "c": code()}, "connections": [connection("a", "c"), connection("b", "c")]},
         [Fault("connections/1", "another connection leads to the same input")],
     ),
+    "two connections of one output with one node": (
+        {
+            "nodes": {"a": code(), "b": code()},
+            "connections": [connection("a", "b", "x"), connection("a", "b", "y")],
+        },
+        [
+            Fault(
+                "connections/1",
+                "another connection leads from the same output to the same node; give it two outputs",
+            )
+        ],
+    ),
+    "a tool by a connection": (
+        {
+            "nodes": {"a": code(), "t": {"node_type": "ToolNode", "config": {"tool": "x"}}},
+            "connections": [connection("a", "t", "tool")],
+        },
+        [Fault("connections/0/target_input", "the node has no such input")],
+    ),
+    "a tool without a name": (
+        {"nodes": {"t": {"node_type": "ToolNode", "config": {"arguments": {}}}}},
+        [Fault("nodes/t/config/tool", "expected a text")],
+    ),
     "a circle": (
         {"nodes": {"a": code(), "b": code()}, "connections": [connection("a", "b"), connection("b", "a")]},
         [Fault("connections", "they lead in a circle")],
