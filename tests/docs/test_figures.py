@@ -27,12 +27,12 @@ def test_no_size_is_above_its_limit() -> None:
     assert [image for image, size, limit in rows if size > limit] == []
 
 
-def test_picture_shows_each_service_at_its_port() -> None:
+def test_picture_shows_each_service_and_worker_at_its_port() -> None:
     (picture,) = fences(README, "mermaid")
     drawn = set(re.findall(r"\[\(?([\w-]+)(?: :\d+)?\)?\]", picture))
-    assert {service.name for service in load().services} <= drawn
+    assert {part.name for part in (*load().services, *load().workers)} <= drawn
     ports = set(map(int, re.findall(r":(\d{4})\b", picture)))
-    assert ports == {service.port for service in load().services}
+    assert ports == {part.port for part in (*load().services, *load().workers)}
 
 
 def test_architecture_names_each_service_and_worker_with_its_port() -> None:
