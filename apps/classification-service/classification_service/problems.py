@@ -3,6 +3,7 @@
 from classification_service.classify.errors import LlmNotConfiguredError
 from classification_service.llm.errors import NoLedgerError
 from classification_service.taxonomies.errors import (
+    DefaultVersionError,
     ImportRunningError,
     NoDatabaseError,
     NotEmbeddedError,
@@ -39,6 +40,10 @@ def _starter_version(error: StarterVersionError) -> Problem:
     return Problem(409, "starter-version", "The version is a starter taxonomy", str(error))
 
 
+def _default_version(error: DefaultVersionError) -> Problem:
+    return Problem(409, "default-version", "The version is the default", str(error))
+
+
 def _not_embedded(error: NotEmbeddedError) -> Problem:
     return Problem(409, "not-embedded", "The version is not ready", str(error), headers={"Retry-After": "10"})
 
@@ -63,6 +68,7 @@ PROBLEMS: ProblemMap = (
     (VersionExistsError, _version_exists),
     (ImportRunningError, _import_running),
     (StarterVersionError, _starter_version),
+    (DefaultVersionError, _default_version),
     (NotEmbeddedError, _not_embedded),
     (TaxonomyFileError, _invalid_file),
     (LlmNotConfiguredError, _llm_not_configured),

@@ -31,7 +31,7 @@ class AnswerCache(Protocol):
 class Shelf:
     """The answers of one model to requests of one kind.
 
-    `labels` names the taxonomy with its version and the generation of its labels, `scope` that, the model and the options:
+    `labels` names the import of the taxonomy and the generation of its labels, `scope` that, the model and the options:
     all that an answer depends on, apart from the item.
     """
 
@@ -81,5 +81,5 @@ async def open_shelf(
     generation = await cache.generation(taxonomy.name, taxonomy.version)
     if generation is None:
         return None
-    labels = digest(taxonomy.name, taxonomy.version, generation)
+    labels = digest(taxonomy.name, taxonomy.version, taxonomy.key, generation)
     return Shelf(cache, labels, digest(labels, model_version, request.llm, request.top_k))
