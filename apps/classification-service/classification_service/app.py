@@ -110,7 +110,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 reclassification=ReclassificationService(catalogue, taxonomies, classification),
                 usage=UsageService(database, settings.llm_limits, llm.language_model if llm else None, cache),
                 database=database,
-                feedback=_feedback(database, taxonomies, classification, classifier),
+                feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
                 review=review,
             )
             async with (
@@ -154,11 +154,16 @@ async def _following(
 
 
 def _feedback(
-    database: Database | None, taxonomies: Taxonomies, classification: ClassificationService, classifier: Classifier
+    database: Database | None,
+    taxonomies: Taxonomies,
+    classification: ClassificationService,
+    catalogue: Catalogue,
+    classifier: Classifier,
 ) -> FeedbackService | None:
     if database is None:
         return None
-    return FeedbackService(database, taxonomies, classification, classifier.encoder.name)
+    encoder = classifier.encoder.name
+    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoder=encoder)
 
 
 def _rescoring(

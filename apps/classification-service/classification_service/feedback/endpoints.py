@@ -8,6 +8,8 @@ from classification_service.classify.schemas import inlined_schema
 from classification_service.feedback.dependencies import Feedback, FeedbackBody, ScopeOfQuery
 from classification_service.feedback.schemas import (
     BeforeQuery,
+    CarryRequest,
+    CarryResponse,
     DaysQuery,
     DecidedOut,
     DecisionOut,
@@ -58,6 +60,23 @@ async def list_feedback(
         version=scope.version,
         items=[DecidedOut.of_stored(row) for row in rows],
         next=following,
+    )
+
+
+@router.post("/carry", summary="Take decisions to a new version", dependencies=[Depends(require("admin"))])
+async def carry_feedback(
+    body: CarryRequest, feedback: Feedback, principal: Annotated[Principal, Depends(authenticate)]
+) -> CarryResponse:
+    """Decisions whose codes are there or moved count in the version; texts of retired codes are classified for review."""
+    result = await feedback.carry(body.taxonomy, body.since, body.version, principal)
+    return CarryResponse(
+        taxonomy=body.taxonomy,
+        since=body.since,
+        version=body.version,
+        generation=result.generation,
+        carried=result.carried,
+        classified=result.classified,
+        queued=result.queued,
     )
 
 

@@ -56,6 +56,16 @@ class StoredLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What became of the labels of an earlier version: taken over, or classified anew, of which some are to be reviewed."""
+
+    generation: int
+    carried: int
+    classified: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDecision:
     """A decision as it is kept."""
 

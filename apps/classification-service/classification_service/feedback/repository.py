@@ -1,6 +1,6 @@
 """Labels and decisions in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -75,6 +75,46 @@ _LABELS = """
 SELECT key, text, code, generation, encoder, scale, vector FROM labels
  WHERE taxonomy = $1 AND version = $2 AND tenant = $3 AND (generation, key) > ($4, $5)
  ORDER BY generation, key LIMIT $6
+"""
+
+
+async def label_codes(connection: asyncpg.Connection, scope: Scope) -> list[str]:
+    """The codes that labels have."""
+    rows = await connection.fetch(_LABEL_CODES, *scope)
+    return [row["code"] for row in rows]
+
+
+_LABEL_CODES = "SELECT DISTINCT code FROM labels WHERE taxonomy = $1 AND version = $2 AND tenant = $3"
+
+
+async def carry_labels(
+    connection: asyncpg.Connection, scope: Scope, version: str, codes: Mapping[str, str], generation: int
+) -> int:
+    """Copy the labels with these codes to another version, with the codes there; returns how many texts had none there."""
+    status: str = await connection.execute(_CARRY, *scope, version, generation, list(codes), list(codes.values()))
+    return int(status.rpartition(" ")[2])
+
+
+_CARRY = """
+INSERT INTO labels
+    (taxonomy, version, tenant, key, text, language, code, generation, encoder, scale, vector, decided_by, decided_at)
+SELECT taxonomy, $4, tenant, key, text, language, map.new, $5, encoder, scale, vector, decided_by, decided_at
+  FROM labels JOIN unnest($6::text[], $7::text[]) AS map (old, new) ON map.old = labels.code
+ WHERE taxonomy = $1 AND version = $2 AND tenant = $3
+ON CONFLICT DO NOTHING
+"""
+
+
+async def labelled_texts(
+    connection: asyncpg.Connection, scope: Scope, codes: Sequence[str], after: bytes, limit: int
+) -> list[tuple[bytes, str, str]]:
+    """Key, text and language of labels with these codes, those after a key."""
+    return [tuple(row) for row in await connection.fetch(_LABELLED_TEXTS, *scope, list(codes), after, limit)]
+
+
+_LABELLED_TEXTS = """
+SELECT key, text, language FROM labels
+ WHERE taxonomy = $1 AND version = $2 AND tenant = $3 AND code = ANY($4::text[]) AND key > $5 ORDER BY key LIMIT $6
 """
 
 

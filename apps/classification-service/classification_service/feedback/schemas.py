@@ -41,6 +41,23 @@ class FeedbackRequest(RequestModel):
     version: Annotated[str, Field(pattern=_VERSION)] | None = None
 
 
+class CarryRequest(RequestModel):
+    """Which labels are taken where: those of the imported version `since` to `version`."""
+
+    taxonomy: Annotated[str, Field(pattern=_NAME)]
+    since: Annotated[str, Field(pattern=_VERSION)]
+    version: Annotated[str, Field(pattern=_VERSION)]
+
+
+class CarryResponse(CarryRequest):
+    """How many labels were taken over, how many texts of retired codes classified, and how many of these are to be reviewed."""
+
+    generation: int
+    carried: int
+    classified: int
+    queued: int
+
+
 class SuggestionOut(BaseModel):
     """What the service said before; `by` is the person whose earlier decision that was."""
 

@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Sequence
 
 from classification_service.cache.repository import start_generation
-from classification_service.classify.schemas import ClassifyRequest, ItemResult
+from classification_service.classify.schemas import MAX_ITEMS, ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
-from classification_service.classify.text import storable, text_key
+from classification_service.classify.text import MAX_TEXT, storable, text_key
 from classification_service.encoder.int8_backend import quantise
 from classification_service.feedback import repository
 from classification_service.feedback.errors import UnknownLabel, UnknownLabelsError
-from classification_service.feedback.models import Decision, NewLabel, Statistics, StoredDecision, Suggestion
+from classification_service.feedback.models import Carried, Decision, NewLabel, Statistics, StoredDecision, Suggestion
 from classification_service.feedback.schemas import FeedbackItem, FeedbackRequest
 from classification_service.review import repository as review_repository
 from classification_service.review.models import Scope
+from classification_service.taxonomies.catalogue import Catalogue
 from classification_service.taxonomies.errors import UnknownCodeError
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
@@ -26,10 +27,17 @@ class FeedbackService:
     """Each decision is a labelled example at once. `encoder` is whose vectors they have."""
 
     def __init__(
-        self, database: Database, taxonomies: Taxonomies, classification: ClassificationService, encoder: str
+        self,
+        database: Database,
+        taxonomies: Taxonomies,
+        classification: ClassificationService,
+        *,
+        catalogue: Catalogue,
+        encoder: str,
     ) -> None:
         self._database = database
         self._taxonomies = taxonomies
+        self._catalogue = catalogue
         self._classification = classification
         self._encoder = encoder
         self._turn = (
@@ -90,6 +98,43 @@ class FeedbackService:
             )
             for (key, item), text, value, scale in rows
         }
+
+    async def carry(self, taxonomy: str, since: str, version: str, principal: Principal) -> Carried:
+        """Take the labels of an earlier imported version to another one; those that are there already stay.
+
+        Labels whose codes are there, or moved, count at once; the texts of retired ones are classified, and what is
+        uncertain is put into the review queue. Raises UnknownTaxonomyError, StarterVersionError.
+        """
+        now = self._taxonomies.get(taxonomy, version)
+        scope = Scope(taxonomy, since, principal.tenant or "")
+        async with self._database.read() as connection:
+            codes = await repository.label_codes(connection, scope)
+        fates = await self._catalogue.fates(taxonomy, version, since, codes)
+        there = {code: fate.new_code for code, fate in fates.items() if fate.new_code is not None}
+        async with self._turn, self._database.unit_of_work(principal) as work:
+            generation = await start_generation(work.connection, taxonomy, version)
+            carried = await repository.carry_labels(work.connection, scope, version, there, generation)
+        classified, queued = await self._review(now, scope, [code for code in codes if code not in there])
+        return Carried(generation=generation, carried=carried, classified=classified, queued=queued)
+
+    async def _review(self, taxonomy: Taxonomy, scope: Scope, codes: Sequence[str]) -> tuple[int, int]:
+        """Classify the texts with labels of these codes; returns how many there are, and how many are to be reviewed."""
+        classified = queued = 0
+        after = b""
+        while True:
+            async with self._database.read() as connection:
+                page = await repository.labelled_texts(connection, scope, codes, after, MAX_ITEMS)
+            if not page:
+                return classified, queued
+            request = ClassifyRequest(
+                items=[{"text": text[:MAX_TEXT], "language": language} for _, text, language in page],
+                taxonomy=taxonomy.name,
+                version=taxonomy.version,
+                llm="never",
+                review=True,
+            )
+            response = await self._classification.classify(request, tenant=scope.tenant or None)
+            classified, queued, after = classified + len(page), queued + (response.queued or 0), page[-1][0]
 
     async def decisions(
         self, scope: Scope, decided_by: str | None, before: int, limit: int

@@ -86,6 +86,35 @@ async def test_what_is_uncertain_then_goes_into_the_review_queue_of_the_new_vers
     assert (status, answer["queued"], [row["item"]["text"] for row in rows]) == (200, 1, ["XK-7 frobnicator unit"])
 
 
+async def test_decisions_are_taken_to_the_new_version(client: aiohttp.ClientSession) -> None:
+    decided = {
+        "electric borer": "27112703",
+        "jet thing": "40151510",
+        "XK-7 frobnicator unit": "27112704",
+        "spare part": "27112704",
+    }
+    items = [{"text": text, "code": code} for text, code in decided.items()]
+    body = {"items": items, "taxonomy": "unspsc", "version": OLD}
+    async with client.post("/v1/feedback", json=body) as response:
+        assert response.status == 200
+    body = {"items": [{"text": "spare part", "code": "27112801"}], "taxonomy": "unspsc", "version": NEW}
+    async with client.post("/v1/feedback", json=body) as response:
+        assert response.status == 200
+    carry = {"taxonomy": "unspsc", "since": OLD, "version": NEW}
+    for carried in (2, 0):
+        async with client.post("/v1/feedback/carry", json=carry) as response:
+            answer = await response.json()
+        del answer["generation"]
+        assert (response.status, answer) == (200, {**carry, "carried": carried, "classified": 2, "queued": 1})
+    body = {"items": [{"text": text} for text in decided], "taxonomy": "unspsc", "version": NEW}
+    async with client.post("/v1/classify", json=body) as response:
+        found = [(item["code"], item["source"]) for item in (await response.json())["items"]]
+    assert found[:2] == [("27112703", "human"), ("27112799", "human")]
+    assert (found[2][1], found[3]) == ("model", ("27112801", "human"))
+    async with client.get("/v1/review", params={"taxonomy": "unspsc", "version": NEW}) as response:
+        assert [row["item"]["text"] for row in (await response.json())["items"]] == ["XK-7 frobnicator unit"]
+
+
 @pytest.mark.parametrize(
     ("options", "status", "kind"),
     [
