@@ -14,11 +14,18 @@ from classification_service.classify.refinement import Refinement
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
+from classification_service.feedback import endpoints as feedback_endpoints
+from classification_service.feedback.labels import StoredLabels
+from classification_service.feedback.service import FeedbackService
 from classification_service.llm import endpoints as llm_endpoints
 from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
+from classification_service.reclassify import endpoints as reclassify_endpoints
+from classification_service.reclassify.service import ReclassificationService
+from classification_service.review import endpoints as review_endpoints
+from classification_service.review.service import Rescorer, ReviewQueue
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies import endpoints as taxonomy_endpoints
 from classification_service.taxonomies.catalogue import Catalogue
@@ -51,7 +58,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router, llm_endpoints.router),
+        routers=(
+            classify_endpoints.router,
+            reclassify_endpoints.router,
+            feedback_endpoints.router,
+            review_endpoints.router,
+            taxonomy_endpoints.router,
+            model_endpoints.router,
+            llm_endpoints.router,
+        ),
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -76,18 +91,32 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         ):
             if database is not None:
                 _watch(database, health)
+            review = ReviewQueue(database, settings.review_threshold) if database else None
+            classification = ClassificationService(
+                classifier,
+                taxonomies,
+                cache=cache,
+                refinement=_refinement(settings, llm),
+                labels=StoredLabels(database, classifier.encoder) if database else None,
+                queue=review,
+            )
+            catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
             app.state.context = Context(
                 settings=settings,
                 taxonomies=taxonomies,
-                catalogue=Catalogue(taxonomies, database, classifier.encoder.name),
+                catalogue=catalogue,
                 classifier=classifier,
-                classification=ClassificationService(
-                    classifier, taxonomies, cache=cache, refinement=_refinement(settings, llm)
-                ),
+                classification=classification,
+                reclassification=ReclassificationService(catalogue, taxonomies, classification),
                 usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
                 database=database,
+                feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
+                review=review,
             )
-            async with _following(settings, database, taxonomies, classifier, health):
+            async with (
+                _following(settings, database, taxonomies, classifier, health),
+                _rescoring(settings, database, taxonomies, classification),
+            ):
                 yield
 
     return lifespan
@@ -122,6 +151,28 @@ async def _following(
             yield
         finally:
             embedder.close()
+
+
+def _feedback(
+    database: Database | None,
+    taxonomies: Taxonomies,
+    classification: ClassificationService,
+    catalogue: Catalogue,
+    classifier: Classifier,
+) -> FeedbackService | None:
+    if database is None:
+        return None
+    encoder = classifier.encoder.name
+    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoder=encoder)
+
+
+def _rescoring(
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, classification: ClassificationService
+) -> AbstractAsyncContextManager[None]:
+    """Context manager of the work that keeps the review queue as of the latest correction."""
+    if database is None:
+        return nullcontext()
+    return in_background(Rescorer(database, taxonomies, classification, settings.review_threshold).run())
 
 
 def _refinement(settings: Settings, llm: Opened | None) -> Refinement | None:

@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=Path, help="CSV file with a header line, in UTF-8")
     parser.add_argument("--taxonomy", required=True, help="unspsc or etim")
+    parser.add_argument("--version", help="version of the taxonomy (default: that of requests that name none)")
     parser.add_argument("--text-column", default="text", help="column with the product names (default: text)")
     parser.add_argument("--output", type=Path, help="CSV file to write (default: standard output)")
     parser.set_defaults(run=_classify)
@@ -76,14 +77,18 @@ def _serve(_: argparse.Namespace) -> None:
 def _classify(options: argparse.Namespace) -> None:
     from classification_service.classify.files import classify_file
 
-    classify_file(options.input, options.output, options.taxonomy, options.text_column)
+    classify_file(options.input, options.output, (options.taxonomy, options.version), options.text_column)
 
 
 def _import(options: argparse.Namespace) -> None:
+    from classification_service.settings import MIGRATIONS, Settings
     from classification_service.taxonomies.commands import import_taxonomy
     from classification_service.taxonomies.models import NewVersion
+    from nexus_chassis.settings import load
 
-    import_taxonomy(options.input, NewVersion(options.taxonomy, options.version, options.language))
+    import_taxonomy(
+        load(Settings), MIGRATIONS, options.input, NewVersion(options.taxonomy, options.version, options.language)
+    )
 
 
 def _train(options: argparse.Namespace) -> None:

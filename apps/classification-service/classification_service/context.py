@@ -9,7 +9,10 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
+    from classification_service.feedback.service import FeedbackService
     from classification_service.llm.usage import UsageService
+    from classification_service.reclassify.service import ReclassificationService
+    from classification_service.review.service import ReviewQueue
     from classification_service.settings import Settings
     from classification_service.taxonomies.catalogue import Catalogue
     from classification_service.taxonomies.service import Taxonomies
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 class Context:
     """The taxonomies that are loaded, the classifier over them, the service that answers requests, and usage.
 
-    `database` is None for a service without one.
+    `database`, `feedback` and `review` are None for a service without a database.
     """
 
     settings: "Settings"
@@ -28,8 +31,11 @@ class Context:
     catalogue: "Catalogue"
     classifier: "Classifier"
     classification: "ClassificationService"
+    reclassification: "ReclassificationService"
     usage: "UsageService"
     database: "Database | None"
+    feedback: "FeedbackService | None"
+    review: "ReviewQueue | None"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

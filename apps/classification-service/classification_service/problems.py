@@ -1,8 +1,10 @@
 """The service's errors as problem details."""
 
-from classification_service.classify.errors import LlmNotConfiguredError
+from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
+from classification_service.feedback.errors import UnknownLabelsError
 from classification_service.llm.errors import NoLedgerError
 from classification_service.taxonomies.errors import (
+    DefaultVersionError,
     ImportRunningError,
     NoDatabaseError,
     NotEmbeddedError,
@@ -39,6 +41,10 @@ def _starter_version(error: StarterVersionError) -> Problem:
     return Problem(409, "starter-version", "The version is a starter taxonomy", str(error))
 
 
+def _default_version(error: DefaultVersionError) -> Problem:
+    return Problem(409, "default-version", "The version is the default", str(error))
+
+
 def _not_embedded(error: NotEmbeddedError) -> Problem:
     return Problem(409, "not-embedded", "The version is not ready", str(error), headers={"Retry-After": "10"})
 
@@ -46,6 +52,18 @@ def _not_embedded(error: NotEmbeddedError) -> Problem:
 def _invalid_file(error: TaxonomyFileError) -> Problem:
     faults = [{"pointer": f"/body/{fault.place}", "detail": fault.detail} for fault in error.faults]
     return Problem(422, "invalid-taxonomy-file", "The file cannot be imported", str(error), errors=faults)
+
+
+def _no_queue(error: NoQueueError) -> Problem:
+    return Problem(409, "no-review-queue", "The service has no review queue", str(error))
+
+
+def _unknown_labels(error: UnknownLabelsError) -> Problem:
+    faults = [
+        {"pointer": f"/body/items/{label.index}/code", "detail": f"there is no code {label.code!r}"}
+        for label in error.labels
+    ]
+    return Problem(422, "unknown-codes", "The taxonomy does not have all the codes", str(error), errors=faults)
 
 
 def _llm_not_configured(error: LlmNotConfiguredError) -> Problem:
@@ -63,8 +81,11 @@ PROBLEMS: ProblemMap = (
     (VersionExistsError, _version_exists),
     (ImportRunningError, _import_running),
     (StarterVersionError, _starter_version),
+    (DefaultVersionError, _default_version),
     (NotEmbeddedError, _not_embedded),
     (TaxonomyFileError, _invalid_file),
+    (UnknownLabelsError, _unknown_labels),
+    (NoQueueError, _no_queue),
     (LlmNotConfiguredError, _llm_not_configured),
     (NoLedgerError, _no_ledger),
 )

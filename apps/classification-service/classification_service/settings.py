@@ -205,6 +205,14 @@ class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
         ge=1024,
         description="bytes of one file of a taxonomy that is imported by HTTP; it is kept under /tmp while it is read",
     )
+    review_threshold: float = Field(
+        0.8,
+        validation_alias="CLASSIFICATION_REVIEW_THRESHOLD",
+        ge=0,
+        le=1,
+        description="items whose likeliest code has a lower confidence than this are put into the review queue, "
+        "where a request asks for that",
+    )
 
     @model_validator(mode="after")
     def _postgres_is_whole(self) -> Self:

@@ -35,6 +35,7 @@ async def test_an_item_gets_a_code_with_its_path_and_candidates(client: aiohttp.
         {
             "taxonomy": "unspsc",
             "version": "starter-1",
+            "queued": None,
             "items": [
                 {
                     "index": 0,
@@ -211,9 +212,9 @@ async def test_nothing_is_computed_for_a_client_that_left(
     batches = []
     whole = Classifier.classify
 
-    def count(self: Classifier, taxonomy: Any, texts: Any, top_k: int) -> Any:  # noqa: ANN401  as classify has it
+    def count(self: Classifier, taxonomy: Any, texts: Any, *rest: Any) -> Any:  # noqa: ANN401  as classify has it
         batches.append(len(texts))
-        return whole(self, taxonomy, texts, top_k)
+        return whole(self, taxonomy, texts, *rest)
 
     monkeypatch.setattr(Classifier, "classify", count)
     with pytest.raises(TimeoutError):

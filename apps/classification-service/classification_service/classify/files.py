@@ -1,5 +1,6 @@
 """Classification of CSV files."""
 
+import asyncio
 import csv
 import os
 import sys
@@ -14,32 +15,40 @@ from classification_service.classify.text import MAX_TEXT, has_content, normalis
 from classification_service.csv_reader import CsvFile, Row
 from classification_service.errors import ClassificationServiceError
 from classification_service.progress import Progress
-from classification_service.settings import Settings
+from classification_service.settings import MIGRATIONS, Settings
+from classification_service.taxonomies.following import Follower, Wanted
 from classification_service.taxonomies.models import Taxonomy
-from classification_service.taxonomies.service import load_starters
-from nexus_chassis.settings import load
+from classification_service.taxonomies.service import Taxonomies, load_starters
+from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
+from nexus_chassis.postgres import open_database
+from nexus_chassis.settings import PostgresSettings, load
 
 _CHUNK = 1000
 _RESULTS = ("code", "level", "title", "confidence", "error")
 
 
 class FileError(ClassificationServiceError):
-    """The CSV file cannot be classified as it is."""
+    """The CSV file cannot be classified as it is, or not against that version."""
 
 
-def classify_file(source: Path, target: Path | None, taxonomy_name: str, text_column: str) -> None:
+def classify_file(source: Path, target: Path | None, wanted: Wanted, text_column: str) -> None:
     """Write the rows of `source` with columns TAXONOMY_code, _level, _title, _confidence and _error added.
 
     The target file has the delimiter of the source, and appears only when all is done; None means standard output.
     Raises FileError, CsvError, UnknownTaxonomyError.
     """
+    settings = load(Settings)
+    name, version = wanted
     taxonomies = load_starters()
-    taxonomy = taxonomies.get(taxonomy_name)
-    added = [f"{taxonomy.name}_{name}" for name in _RESULTS]
+    taxonomies.get(name)
+    added = [f"{name}_{column}" for column in _RESULTS]
     file = CsvFile(source)
     _check_columns(file, text_column, added)
     total = sum(1 for _ in file.rows())
-    classifier = open_classifier(load(Settings), taxonomies)
+    classifier = open_classifier(settings, taxonomies)
+    if settings.postgres is not None:
+        asyncio.run(_load_imported(settings.postgres, taxonomies, classifier, wanted))
+    taxonomy = taxonomies.get(name, version)
     failed = 0
     with _writing(target) as out, Progress(total, "rows") as progress:
         writer = csv.DictWriter(out, [*file.columns, *added], delimiter=file.delimiter, lineterminator="\n")
@@ -50,6 +59,17 @@ def classify_file(source: Path, target: Path | None, taxonomy_name: str, text_co
             progress.advance(len(chunk))
     if failed:
         sys.stderr.write(f"{failed} of {total} rows have no code; the column {added[-1]} says why.\n")
+
+
+async def _load_imported(
+    postgres: PostgresSettings, taxonomies: Taxonomies, classifier: Classifier, wanted: Wanted
+) -> None:
+    encoder = classifier.encoder
+    try:
+        async with open_database(postgres, MIGRATIONS) as database:
+            await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow(wanted)
+    except (ConfigurationError, DatabaseUnavailableError) as error:
+        raise FileError(str(error)) from None
 
 
 def _check_columns(source: CsvFile, text_column: str, added: list[str]) -> None:

@@ -11,6 +11,7 @@ from classification_service.taxonomies.models import (
     ClassFeature,
     CodeChange,
     CodeDetails,
+    CodeFate,
     FoundCode,
     NewVersion,
     PackedRow,
@@ -103,6 +104,21 @@ SELECT id, key, name, version, language, source, imported_at, codes, levels,
 
 def _version(row: asyncpg.Record) -> StoredVersion:
     return StoredVersion(**(dict(row) | {"levels": json.loads(row["levels"])}))
+
+
+async def lock_version(connection: asyncpg.Connection, taxonomy: int) -> bool:
+    """Keep a version from being deleted until the transaction ends; returns whether it is still there."""
+    return bool(await connection.fetchval("SELECT true FROM taxonomies WHERE id = $1 FOR KEY SHARE", taxonomy))
+
+
+async def delete(connection: asyncpg.Connection, of: StoredVersion) -> None:
+    """Delete a version with all that belongs to it; waits for those who keep it."""
+    await connection.execute("DELETE FROM taxonomies WHERE id = $1", of.id)
+    for table in _TABLES_OF_A_VERSION:
+        await connection.execute(f"DELETE FROM {table} WHERE taxonomy_id = $1", of.id, timeout=_COPY_SECONDS)  # noqa: S608  names of this file
+
+
+_TABLES_OF_A_VERSION = ("taxonomy_nodes", "taxonomy_vectors", "etim_terms", "etim_class_features")
 
 
 async def defaults(connection: asyncpg.Connection) -> dict[str, str]:
@@ -280,6 +296,35 @@ SELECT count(*) FILTER (WHERE before_code IS NULL AND NOT moved_here)::int AS ad
 """  # noqa: S608  text of this file
 
 
+async def fates(connection: asyncpg.Connection, before: int, after: int, codes: Sequence[str]) -> dict[str, CodeFate]:
+    """What became of codes from one version to another, by code; those that neither has are retired."""
+    rows = await connection.fetch(_FATES, before, after, list(codes))
+    return {row["code"]: CodeFate(**dict(row)) for row in rows}
+
+
+_FATES = f"""
+{_CHANGED},
+new AS (SELECT after_code AS code, after_parent AS parent FROM result WHERE before_code IS NULL AND NOT moved_here)
+SELECT wanted.code, coalesce(same.code, pairs.new) AS new_code,
+       EXISTS (SELECT FROM new WHERE new.parent IN (same.code, same.parent)) AS near_added
+  FROM unnest($3::text[]) AS wanted (code)
+  LEFT JOIN pairs ON pairs.old = wanted.code
+  LEFT JOIN taxonomy_nodes AS same ON same.taxonomy_id = $2 AND same.code = wanted.code
+"""  # noqa: S608  text of this file
+
+
+async def missing(connection: asyncpg.Connection, taxonomy: int, codes: Sequence[str]) -> set[str]:
+    """Those of these codes that a version does not have."""
+    rows = await connection.fetch(_MISSING, taxonomy, list(codes))
+    return {row["code"] for row in rows}
+
+
+_MISSING = """
+SELECT code FROM unnest($2::text[]) AS wanted (code)
+ WHERE NOT EXISTS (SELECT FROM taxonomy_nodes AS node WHERE node.taxonomy_id = $1 AND node.code = wanted.code)
+"""
+
+
 def _change(row: asyncpg.Record) -> CodeChange:
     before, after = (
         None
@@ -343,20 +388,21 @@ SELECT title, synonyms FROM taxonomy_nodes WHERE taxonomy_id = $1 AND position >
 
 
 async def store_chunk(connection: asyncpg.Connection, taxonomy: int, encoder: str, chunk: Chunk) -> None:
-    """Write vectors; those of a chunk that somebody else has written stay."""
+    """Write vectors, unless the version was deleted; those of a chunk that somebody else has written stay."""
     await connection.execute(_STORE_CHUNK, taxonomy, encoder, chunk.first, chunk.codes, chunk.scales, chunk.vectors)
 
 
 _STORE_CHUNK = """
-INSERT INTO taxonomy_vectors (taxonomy_id, encoder, first, codes, scales, vectors) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO taxonomy_vectors (taxonomy_id, encoder, first, codes, scales, vectors)
+SELECT id, $2, $3, $4, $5, $6 FROM taxonomies WHERE id = $1 FOR KEY SHARE
 ON CONFLICT DO NOTHING
 """
 
 
-async def read_chunk(connection: asyncpg.Connection, taxonomy: int, encoder: str, first: int) -> Chunk:
-    """The vectors of a chunk."""
-    (row,) = await connection.fetch(_READ_CHUNK, taxonomy, encoder, first)
-    return Chunk(**dict(row))
+async def read_chunk(connection: asyncpg.Connection, taxonomy: int, encoder: str, first: int) -> Chunk | None:
+    """The vectors of a chunk; None where the version was deleted."""
+    row = await connection.fetchrow(_READ_CHUNK, taxonomy, encoder, first)
+    return None if row is None else Chunk(**dict(row))
 
 
 _READ_CHUNK = """
