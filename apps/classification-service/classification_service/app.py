@@ -1,17 +1,23 @@
 """The application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
 
 from fastapi import FastAPI
 
 from classification_service import __version__
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
+from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
+from classification_service.jobs import endpoints as job_endpoints
+from classification_service.jobs.models import Classify, JobOptions, Product
+from classification_service.jobs.opening import open_jobs
+from classification_service.jobs.service import JobService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
 from classification_service.settings import MIGRATIONS, Settings
@@ -46,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router),
+        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router, job_endpoints.router),
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -65,6 +71,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         health.add("model", check_model, critical=True)
         async with (
             _database(settings) as database,
+            _jobs(settings, database, taxonomies, classifier) as jobs,
             follow_revocations(settings.revocations_url, revocations),
         ):
             if database is not None:
@@ -75,6 +82,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 catalogue=Catalogue(taxonomies, database, classifier.encoder.name),
                 classifier=classifier,
                 classification=ClassificationService(classifier, taxonomies),
+                jobs=jobs,
                 database=database,
             )
             async with _following(settings, database, taxonomies, classifier, health):
@@ -93,6 +101,31 @@ def _watch(database: Database, health: Health) -> None:
     """A service that has its taxonomies goes on classifying while PostgreSQL is away; one that starts waits for it."""
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
+
+
+def _jobs(
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, classifier: Classifier
+) -> AbstractAsyncContextManager[JobService]:
+    """The jobs take no turns with requests, which would have to wait for batches of theirs."""
+    classify = row_classifier(ClassificationService(classifier, taxonomies))
+
+    def loaded() -> list[tuple[str, str]]:
+        return [(taxonomy.name, taxonomy.version) for taxonomy in taxonomies]
+
+    return open_jobs(database, settings.redis, classify, loaded, timedelta(days=settings.job_days))
+
+
+def row_classifier(service: ClassificationService) -> Classify:
+    """Classifies rows of files as the items of a request."""
+
+    async def classify(options: JobOptions, _subject: str, products: Sequence[Product]) -> list[ItemResult]:
+        items = [{"text": product.text, "attributes": dict(product.attributes)} for product in products]
+        request = ClassifyRequest(
+            items=items, taxonomy=options.taxonomy, version=options.version, top_k=1, llm=options.llm
+        )
+        return (await service.classify(request)).items
+
+    return classify
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
+    from classification_service.jobs.service import JobService
     from classification_service.settings import Settings
     from classification_service.taxonomies.catalogue import Catalogue
     from classification_service.taxonomies.service import Taxonomies
@@ -27,6 +28,7 @@ class Context:
     catalogue: "Catalogue"
     classifier: "Classifier"
     classification: "ClassificationService"
+    jobs: "JobService"
     database: "Database | None"
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from classification_service.cache.settings import CacheSettings
 from classification_service.encoder.device import Device
 from nexus_chassis.settings import PostgresSettings, SecretFile, ServiceSettings, TokenSettings
 
@@ -12,7 +13,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 """The SQL files that make the service's schema."""
 
 
-class Settings(ServiceSettings, TokenSettings):
+class Settings(ServiceSettings, TokenSettings, CacheSettings):
     """What the service can be told."""
 
     service_name: ClassVar[str] = "classification-service"
@@ -69,6 +70,19 @@ class Settings(ServiceSettings, TokenSettings):
         validation_alias="CLASSIFICATION_IMPORT_BYTES",
         ge=1024,
         description="bytes of one file of a taxonomy that is imported by HTTP; it is kept under /tmp while it is read",
+    )
+    job_bytes: int = Field(
+        1024**3,
+        validation_alias="CLASSIFICATION_JOB_BYTES",
+        ge=1024,
+        description="bytes of one file whose rows are classified by a job; it is kept in PostgreSQL until it is read",
+    )
+    job_days: float = Field(
+        7.0,
+        validation_alias="CLASSIFICATION_JOB_DAYS",
+        gt=0,
+        le=3650,
+        description="days that a job which has ended is kept with its results",
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,1 @@
+"""Answers that were made before, in Redis."""
