@@ -17,7 +17,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_endpoint_is_documented() -> None:
-    documented = set(re.findall(r"^\| `((?:GET|POST|PUT) /\S*)` \|", README.read_text("utf-8"), re.MULTILINE))
+    documented = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /\S*)` \|", README.read_text("utf-8"), re.MULTILINE))
     paths = create_app(Settings()).openapi()["paths"]
     served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert documented == served | FROM_THE_CHASSIS

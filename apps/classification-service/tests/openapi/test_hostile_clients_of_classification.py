@@ -12,6 +12,8 @@ EXAMPLES = 20
 RULES = (
     Rule(422, "invalid-request", "^/body/top_k: Input should be a valid integer"),  # 8.0 is one to JSON Schema
     Rule(422, "invalid-taxonomy-file"),
+    Rule(422, "invalid-job-file"),
+    Rule(429, "too-many-jobs"),
 )
 
 
