@@ -223,6 +223,28 @@ def test_a_sheet_keeps_numbers_errors_and_empty_rows() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("epoch", "dates"),
+    [
+        ("0", ["2026-11-27", "2026-11-27 18:00:00", "12:00:00", "1900-01-01", 46353, 46353.75, 46353]),
+        ("1", ["2030-11-28", "2030-11-28 18:00:00", "12:00:00", "1904-01-02", 46353, 46353.75, 46353]),
+    ],
+)
+def test_dates_of_a_sheet_are_texts(epoch: str, dates: list[object]) -> None:
+    styles = (
+        '<styleSheet><numFmts><numFmt numFmtId="164" formatCode="dd\\.mm\\.yyyy;@"/>'
+        '<numFmt numFmtId="165" formatCode=\'[Red]0.00&quot; days&quot;\'/><numFmt numFmtId="166" formatCode="[h]:mm"/></numFmts>'
+        '<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/>'
+        '<xf numFmtId="165"/><xf numFmtId="166"/></cellXfs></styleSheet>'
+    )
+    numbers = [("46353", 1), ("46353.75", 2), ("0.5", 4), ("1", 1), ("46353", 0), ("46353.75", 3), ("46353", 3)]
+    cells = "".join(f'<c s="{style}"><v>{number}</v></c>' for number, style in numbers)
+    header = '<row r="1"><c t="inlineStr"><is><t>text</t></is></c>' + "</row>"
+    sheet = f"<worksheet><sheetData>{header}<row r='2'>{cells}</row></sheetData></worksheet>"
+    content = files.workbook(sheet, "<sst/>", styles=styles, properties=f'<workbookPr date1904="{epoch}"/>')
+    assert [row.cells for row in table_of(content).rows()] == [dates]
+
+
 def test_a_zip_without_workbook_is_refused() -> None:
     with pytest.raises(TableFileError, match=r"^The file is a zip archive without a workbook\."):
         table_of(files.zip_bytes({"products.csv": b"text\nclaw hammer\n"}))

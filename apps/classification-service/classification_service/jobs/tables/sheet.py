@@ -7,6 +7,7 @@ from typing import BinaryIO, override
 
 from classification_service.jobs.errors import TableFileError
 from classification_service.jobs.models import Cell, Layout, Reading, Row
+from classification_service.jobs.tables.dates import Dates
 from classification_service.jobs.tables.delimited import checked, without_blank_end
 from classification_service.jobs.tables.header import MAX_PREAMBLE, check_columns, column_names, find_header
 from classification_service.taxonomies.importers.archives import Archive
@@ -31,6 +32,7 @@ class SheetTable:
                 )
             self._path = first_sheet(self._archive)
             self._strings = SharedStrings.of(self._archive)
+            self._dates = Dates(self._archive)
         except TaxonomyFileError as error:
             raise _refused(error) from None
         first = list(islice(self._all(), MAX_PREAMBLE))
@@ -52,7 +54,7 @@ class SheetTable:
                 yield checked(row, len(self.layout.columns))
 
     def _all(self) -> Iterator[Row]:
-        sheet = _ProductSheet(self._path, self._strings)
+        sheet = _ProductSheet(self._path, self._strings, self._dates)
         try:
             yield from _without_gaps(sheet_rows(self._archive, self._path, sheet))
         except TaxonomyFileError as error:
@@ -75,15 +77,19 @@ def _without_gaps(rows: Iterable[tuple[int, list[Cell]]]) -> Iterator[Row]:
 
 
 class _ProductSheet(Sheet[Cell]):
-    """Keeps numbers and truth values as such, and the text of an error as it is shown."""
+    """Keeps numbers and truth values as such, and the text of an error as it is shown. Dates are texts."""
 
     empty = ""
+
+    def __init__(self, name: str, strings: SharedStrings, dates: Dates) -> None:
+        super().__init__(name, strings)
+        self._dates = dates
 
     @override
     def converted(self, kind: str, value: str) -> Cell:
         match kind:
             case "n":
-                return _number(value)
+                return self._number(value)
             case "b":
                 return value == "1"
             case "s":
@@ -91,12 +97,13 @@ class _ProductSheet(Sheet[Cell]):
             case _:
                 return value
 
-
-def _number(value: str) -> Cell:
-    try:
-        number = float(value)
-    except ValueError:
-        return value
-    if not math.isfinite(number):
-        return value
-    return int(number) if number.is_integer() and abs(number) < _EXACT else number
+    def _number(self, value: str) -> Cell:
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        if not math.isfinite(number):
+            return value
+        if self.style and (date := self._dates.text(self.style, number)) is not None:
+            return date
+        return int(number) if number.is_integer() and abs(number) < _EXACT else number

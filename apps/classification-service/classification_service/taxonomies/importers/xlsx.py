@@ -72,7 +72,7 @@ class SharedStrings:
 class Sheet[C](SafeParser):
     """Collects the `rows` of a sheet; millions of cells pass, so that no elements are built of them.
 
-    Subclasses convert the cells; `empty` is one that is left out.
+    Subclasses convert the cells; `empty` is one that is left out, `style` the number of the format of the one that is read.
     """
 
     empty: C
@@ -84,7 +84,7 @@ class Sheet[C](SafeParser):
         self._number = 0
         self._started: int | None = None
         self._cells: list[C] = []
-        self._reference = self._kind = ""
+        self._reference = self._kind = self.style = ""
         self._value: list[str] | None = None
         self._readings = False
 
@@ -94,6 +94,7 @@ class Sheet[C](SafeParser):
             case "c":
                 self._reference = attributes.get("r", "")
                 self._kind = attributes.get("t", "n")
+                self.style = attributes.get("s", "")
                 self._value = None
             case "v" | "is":
                 self._value = []
