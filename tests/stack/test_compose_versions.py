@@ -19,17 +19,24 @@ from nexusctl.workspace import COMPOSE_FILE, ROOT, load
 
 PROJECT = "nexus-test-compose"
 GPU_FILE = ROOT / "docker-compose.gpu.yml"
+LLM_FILE = ROOT / "docker-compose.openai.yml"
 TAG, TAG_OF_PACK = "compose-test", "latest"
 OWN_IMAGES = [f"{service.image}:{TAG}" for service in load().services]
 STORES = {f"NEXUS_{service.name.upper()}_IMAGE": f"{service.image}:{TAG}" for service in load().stores}
 HELD = ("Memory", "NanoCpus", "PidsLimit", "ReadonlyRootfs", "CapDrop", "SecurityOpt", "Init", "Tmpfs", "ShmSize")
-# The pool (NEXUS_POSTGRES_POOL_SIZE), the health check, and a migration.
-CONNECTIONS_OF_A_REPLICA = 10 + 1 + 1
+REPLICAS = 3
+# The pool (NEXUS_POSTGRES_POOL_SIZE), the health check, and what else a replica opens: docs/guides/run-in-production.md.
+CONNECTIONS = {
+    "nexus-gateway": 10 + 1 + 1,
+    "dataflow-service": 10 + 1 + 3,
+    "classification-service": 10 + 1 + 1,
+}
 CONNECTIONS_OF_THE_SUPERUSER = 3  # superuser_reserved_connections
+CONNECTIONS_OF_A_BACKUP = 1
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
 
-pytestmark = proof("compose versions", *STACK_INPUTS, "docker-compose.gpu.yml", "tests/harness/compose_v2.py")
+pytestmark = proof("compose versions", *STACK_INPUTS, GPU_FILE.name, LLM_FILE.name, "tests/harness/compose_v2.py")
 
 
 class Compose:
@@ -116,14 +123,26 @@ def test_every_service_has_time_to_drain_and_to_finish_its_work(compose: Compose
     assert min(graces) > max(drains) + 22
 
 
-def test_connections_of_four_replicas_fit_into_the_database(compose: Compose) -> None:
+def test_connections_of_three_replicas_fit_into_the_database(compose: Compose) -> None:
     document = compose("config").out
     (limit,) = (int(number) for number in re.findall(r"max_connections=(\d+)$", document, re.MULTILINE))
-    replicas = 4 * document.count("NEXUS_POSTGRES_URL: ")
-    assert replicas == 8
-    assert replicas * CONNECTIONS_OF_A_REPLICA + CONNECTIONS_OF_THE_SUPERUSER + 1 <= limit
+    assert document.count("NEXUS_POSTGRES_URL: ") == len(CONNECTIONS)
+    assert REPLICAS * sum(CONNECTIONS.values()) + CONNECTIONS_OF_THE_SUPERUSER + CONNECTIONS_OF_A_BACKUP <= limit
     processes = {int(number) for number in re.findall(r"pids_limit: (\d+)", document)}
     assert limit + 50 <= max(processes)
+
+
+def test_the_override_for_a_language_model_adds_its_key_and_a_network_that_leads_out(compose: Compose) -> None:
+    compose.add(LLM_FILE)
+    assert compose("config", "--quiet").status != 0  # without a model and its prices
+    prices = dict.fromkeys(("NEXUS_LLM_PRICE_INPUT", "NEXUS_LLM_PRICE_CACHED", "NEXUS_LLM_PRICE_OUTPUT"), "0")
+    compose.set(OPENAI_API_KEY_FILE="/keys/openai", NEXUS_LLM_MODEL="a-model", **prices)
+    assert compose("config", "--quiet") == Outcome(0, "", "")
+    document = compose("config").out
+    assert document.count("OPENAI_API_KEY_FILE: ") == document.count("NEXUS_LLM_MODEL: a-model") == 1
+    assert len(re.findall(r"^      outside: ", document, re.MULTILINE)) == 1
+    secrets = re.findall(r"source: (classification_\w+|openai_\w+)$", document, re.MULTILINE)
+    assert {"openai_api_key", "classification_db_password", "classification_redis_password"} <= set(secrets)
 
 
 @pytest.mark.usefixtures("bases")

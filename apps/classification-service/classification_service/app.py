@@ -8,16 +8,22 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from classification_service import __version__
+from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
+from classification_service.classify.refinement import Refinement
 from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
 from classification_service.jobs import endpoints as job_endpoints
-from classification_service.jobs.models import Classify, JobOptions, Product
+from classification_service.jobs.models import Classify, JobOptions, Product, Purpose
 from classification_service.jobs.opening import open_jobs
 from classification_service.jobs.service import JobService
+from classification_service.llm import endpoints as llm_endpoints
+from classification_service.llm.models import Origin
+from classification_service.llm.opening import Opened, open_language_model
+from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
 from classification_service.settings import MIGRATIONS, Settings
@@ -52,7 +58,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan(settings, health, revocations),
         health=health,
-        routers=(classify_endpoints.router, taxonomy_endpoints.router, model_endpoints.router, job_endpoints.router),
+        routers=(
+            classify_endpoints.router,
+            taxonomy_endpoints.router,
+            model_endpoints.router,
+            llm_endpoints.router,
+            job_endpoints.router,
+        ),
         problems=PROBLEMS,
         limits=LIMITS,
         verifier=TokenVerifier(settings.issuer, settings.service_name, settings.jwks_url, revocations=revocations),
@@ -68,10 +80,16 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         async def check_model() -> None:
             await asyncio.to_thread(classifier.check)
 
+        def service() -> ClassificationService:
+            refinement = _refinement(settings, llm)
+            return ClassificationService(classifier, taxonomies, cache=cache, refinement=refinement)
+
         health.add("model", check_model, critical=True)
         async with (
             _database(settings) as database,
-            _jobs(settings, database, taxonomies, classifier) as jobs,
+            open_cache(settings, database, health) as cache,
+            open_language_model(settings, database, cache, health) as llm,
+            _jobs(settings, database, taxonomies, service()) as jobs,
             follow_revocations(settings.revocations_url, revocations),
         ):
             if database is not None:
@@ -81,8 +99,9 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 taxonomies=taxonomies,
                 catalogue=Catalogue(taxonomies, database, classifier.encoder.name),
                 classifier=classifier,
-                classification=ClassificationService(classifier, taxonomies),
+                classification=service(),
                 jobs=jobs,
+                usage=UsageService(database, settings.llm_limits, llm.language_model if llm else None, cache),
                 database=database,
             )
             async with _following(settings, database, taxonomies, classifier, health):
@@ -104,26 +123,25 @@ def _watch(database: Database, health: Health) -> None:
 
 
 def _jobs(
-    settings: Settings, database: Database | None, taxonomies: Taxonomies, classifier: Classifier
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, service: ClassificationService
 ) -> AbstractAsyncContextManager[JobService]:
-    """The jobs take no turns with requests, which would have to wait for batches of theirs."""
-    classify = row_classifier(ClassificationService(classifier, taxonomies))
+    """The jobs, whose `service` is not that of requests: these would have to take turns with batches of rows."""
 
     def loaded() -> list[tuple[str, str]]:
         return [(taxonomy.name, taxonomy.version) for taxonomy in taxonomies]
 
-    return open_jobs(database, settings.redis, classify, loaded, timedelta(days=settings.job_days))
+    return open_jobs(database, settings.redis, row_classifier(service), loaded, timedelta(days=settings.job_days))
 
 
 def row_classifier(service: ClassificationService) -> Classify:
     """Classifies rows of files as the items of a request."""
 
-    async def classify(options: JobOptions, _subject: str, products: Sequence[Product]) -> list[ItemResult]:
+    async def classify(options: JobOptions, purpose: Purpose, products: Sequence[Product]) -> list[ItemResult]:
         items = [{"text": product.text, "attributes": dict(product.attributes)} for product in products]
         request = ClassifyRequest(
             items=items, taxonomy=options.taxonomy, version=options.version, top_k=1, llm=options.llm
         )
-        return (await service.classify(request)).items
+        return (await service.classify(request, Origin(purpose.name, purpose.subject))).items
 
     return classify
 
@@ -145,6 +163,12 @@ async def _following(
             yield
         finally:
             embedder.close()
+
+
+def _refinement(settings: Settings, llm: Opened | None) -> Refinement | None:
+    if llm is None:
+        return None
+    return Refinement(llm.language_model, settings.llm_threshold, settings.llm_reliability)
 
 
 def _open(settings: Settings, taxonomies: Taxonomies) -> Classifier:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
     from classification_service.jobs.service import JobService
+    from classification_service.llm.usage import UsageService
     from classification_service.settings import Settings
     from classification_service.taxonomies.catalogue import Catalogue
     from classification_service.taxonomies.service import Taxonomies
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The taxonomies that are loaded, the classifier over them, and the service that answers requests.
+    """The taxonomies that are loaded, the classifier over them, the service that answers requests, and usage.
 
     `database` is None for a service without one.
     """
@@ -29,6 +30,7 @@ class Context:
     classifier: "Classifier"
     classification: "ClassificationService"
     jobs: "JobService"
+    usage: "UsageService"
     database: "Database | None"
 
 

@@ -12,7 +12,7 @@ from classification_service.errors import ClassificationServiceError
 from classification_service.jobs.local import classify_table, open_source
 from classification_service.jobs.models import ColumnMapping, Delimiter, JobOptions
 from classification_service.settings import MIGRATIONS, Settings
-from classification_service.taxonomies.following import Follower
+from classification_service.taxonomies.following import Follower, Wanted
 from classification_service.taxonomies.service import Taxonomies, load_starters
 from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
 from nexus_chassis.postgres import open_database
@@ -35,7 +35,7 @@ def classify_file(
     """
 
     async def run() -> None:
-        async with _opened(load(Settings)) as (taxonomies, classifier):
+        async with _opened(load(Settings), (taxonomy, version)) as (taxonomies, classifier):
             chosen = taxonomies.get(taxonomy, version).version
             options = JobOptions(
                 taxonomy=taxonomy, version=chosen, mapping=mapping, encoding=encoding, delimiter=delimiter
@@ -48,8 +48,8 @@ def classify_file(
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
-    """The taxonomies and their classifier; with a database, the imported ones as well."""
+async def _opened(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
+    """The taxonomies and their classifier; with a database, the wanted one even if it was imported."""
     taxonomies = load_starters()
     classifier = open_classifier(settings, taxonomies)
     if settings.postgres is None:
@@ -58,7 +58,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Taxonomies, Classif
     encoder = classifier.encoder
     try:
         async with open_database(settings.postgres, MIGRATIONS) as database:
-            await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow()
+            await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow(wanted)
             yield taxonomies, classifier
     except (ConfigurationError, DatabaseUnavailableError) as error:
         raise ClassificationServiceError(str(error)) from None

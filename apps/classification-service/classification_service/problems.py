@@ -8,7 +8,9 @@ from classification_service.jobs.errors import (
     TooManyJobsError,
     UnknownJobError,
 )
+from classification_service.llm.errors import NoLedgerError
 from classification_service.taxonomies.errors import (
+    DefaultVersionError,
     ImportRunningError,
     NoDatabaseError,
     NotEmbeddedError,
@@ -45,6 +47,10 @@ def _starter_version(error: StarterVersionError) -> Problem:
     return Problem(409, "starter-version", "The version is a starter taxonomy", str(error))
 
 
+def _default_version(error: DefaultVersionError) -> Problem:
+    return Problem(409, "default-version", "The version is the default", str(error))
+
+
 def _not_embedded(error: NotEmbeddedError) -> Problem:
     return Problem(409, "not-embedded", "The version is not ready", str(error), headers={"Retry-After": "10"})
 
@@ -77,6 +83,10 @@ def _invalid_table(error: TableFileError) -> Problem:
     return Problem(422, "invalid-job-file", "The file cannot be classified", text)
 
 
+def _no_ledger(error: NoLedgerError) -> Problem:
+    return Problem(409, "no-database", "The service has no database", str(error))
+
+
 PROBLEMS: ProblemMap = (
     (UnknownTaxonomyError, _unknown_taxonomy),
     (UnknownCodeError, _unknown_code),
@@ -84,6 +94,7 @@ PROBLEMS: ProblemMap = (
     (VersionExistsError, _version_exists),
     (ImportRunningError, _import_running),
     (StarterVersionError, _starter_version),
+    (DefaultVersionError, _default_version),
     (NotEmbeddedError, _not_embedded),
     (TaxonomyFileError, _invalid_file),
     (LlmNotConfiguredError, _llm_not_configured),
@@ -92,4 +103,5 @@ PROBLEMS: ProblemMap = (
     (NotFinishedError, _not_finished),
     (TooManyJobsError, _too_many_jobs),
     (TableFileError, _invalid_table),
+    (NoLedgerError, _no_ledger),
 )

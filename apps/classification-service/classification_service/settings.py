@@ -7,13 +7,14 @@ from pydantic import Field, model_validator
 
 from classification_service.cache.settings import CacheSettings
 from classification_service.encoder.device import Device
+from classification_service.llm.settings import LlmSettings
 from nexus_chassis.settings import PostgresSettings, SecretFile, ServiceSettings, TokenSettings
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 """The SQL files that make the service's schema."""
 
 
-class Settings(ServiceSettings, TokenSettings, CacheSettings):
+class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
     """What the service can be told."""
 
     service_name: ClassVar[str] = "classification-service"

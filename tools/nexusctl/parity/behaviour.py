@@ -22,10 +22,10 @@ _PROBE = Path(__file__).with_name("probe.py").read_text()
 # Named after this tree, so that comparisons of two trees on one engine do not conflict.
 PROJECT = f"nexus-parity-{sha256(bytes(ROOT)).hexdigest()[:8]}"
 _NO_DRAIN = {"NEXUS_DRAIN_SECONDS": "0"}  # there is no load balancer to wait for
-# As in docker-compose.production.yml, but with the image's own user.
+# As in docker-compose.production.yml, the largest of each, but with the image's own user.
 _HARDENED = {
     "read_only": True,
-    "tmpfs": ["/tmp:size=64m,mode=1777"],
+    "tmpfs": ["/tmp:size=384m,mode=1777"],
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "init": True,

@@ -1,12 +1,16 @@
 """POST /v1/classify."""
 
+from typing import Annotated
+
 from fastapi import Depends, Request, Response
 
 from classification_service.classify.dependencies import Classification, ClassifyBody
 from classification_service.classify.schemas import ClassifyRequest, ClassifyResponse
+from classification_service.llm.models import Origin
 from nexus_chassis.disconnect import cancel_on_disconnect
+from nexus_chassis.principal import Principal
 from nexus_chassis.routing import Router
-from nexus_chassis.tokens import require
+from nexus_chassis.tokens import authenticate, require
 
 router = Router(prefix="/v1", tags=["classify"], dependencies=[Depends(require("classify"))])
 
@@ -19,7 +23,13 @@ _BODY = {"content": {"application/json": {"schema": ClassifyRequest.model_json_s
     response_model=ClassifyResponse,
     openapi_extra={"requestBody": _BODY},
 )
-async def classify(request: Request, body: ClassifyBody, classification: Classification) -> Response:
+async def classify(
+    request: Request,
+    body: ClassifyBody,
+    classification: Classification,
+    principal: Annotated[Principal, Depends(authenticate)],
+) -> Response:
     """One result per item, in order: a code with its confidence and alternatives, or an error of its own."""
-    answer = await cancel_on_disconnect(request, classification.classify(body))
+    origin = Origin("request", principal.subject)
+    answer = await cancel_on_disconnect(request, classification.classify(body, origin))
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,6 +1,6 @@
 """What the classifier returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from classification_service.taxonomies.models import Node
 
@@ -27,12 +27,24 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Labelled:
+    """A text like the one that is classified, and its code, which people have checked."""
+
+    text: str
+    node: Node
+
+
+@dataclass(frozen=True)
 class Classification:
-    """The code of a text: `path` leads from the root to it, `confidence` is the probability of it and what is below."""
+    """The code of a text: `path` leads from the root to it, `confidence` is the probability of it and what is below.
+
+    `neighbours` are the nearest texts whose codes are known, nearest first.
+    """
 
     path: list[Node]
     confidence: float
     candidates: list[Candidate]
+    neighbours: list[Labelled] = field(default_factory=list)
 
     @property
     def node(self) -> Node:

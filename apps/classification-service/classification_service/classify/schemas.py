@@ -1,5 +1,6 @@
 """What POST /v1/classify takes and answers."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -66,7 +67,8 @@ class ItemError(BaseModel):
 class ItemResult(BaseModel):
     """The answer for the item at `index`: a code, or `error`.
 
-    `confidence` is the probability that the code or one below it is right; `source` tells where the answer came from.
+    `confidence` is the probability that the code or one below it is right; `source` tells where the answer came from:
+    the local model, the language model (`llm`), or either of them earlier (`cache`), as `model_version` says.
     """
 
     index: int
@@ -77,13 +79,22 @@ class ItemResult(BaseModel):
     path: list[CodeRef] = []
     confidence: float | None = None
     candidates: list[CandidateOut] = []
-    source: Literal["model"] | None = None
+    source: Literal["cache", "llm", "model"] | None = None
     model_version: str | None = None
     warnings: list[str] = []
     error: ItemError | None = None
 
     @classmethod
-    def of(cls, index: int, item: Item, found: Classification, model_version: str) -> "ItemResult":
+    def of(
+        cls,
+        index: int,
+        item: Item,
+        found: Classification,
+        model_version: str,
+        *,
+        source: Literal["llm", "model"] = "model",
+        warnings: Sequence[str] = (),
+    ) -> "ItemResult":
         """The answer for an item that has a code."""
         return cls(
             index=index,
@@ -97,9 +108,9 @@ class ItemResult(BaseModel):
                 CandidateOut(code=candidate.node.code, title=candidate.node.title, confidence=candidate.confidence)
                 for candidate in found.candidates
             ],
-            source="model",
+            source=source,
             model_version=model_version,
-            warnings=_warnings(item),
+            warnings=[*_warnings(item), *warnings],
         )
 
 

@@ -1,15 +1,17 @@
 """Classification of requests."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from classification_service.classify.caching import AnswerCache, Shelf, open_shelf
 from classification_service.classify.classifier import Classifier
 from classification_service.classify.errors import LlmNotConfiguredError
 from classification_service.classify.models import Classification
+from classification_service.classify.refinement import CANDIDATES, Entry, Refined, Refinement
 from classification_service.classify.schemas import (
     MAX_ID,
     ClassifyRequest,
@@ -18,11 +20,13 @@ from classification_service.classify.schemas import (
     ItemError,
     ItemResult,
 )
+from classification_service.llm.models import Origin, Outcome
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
 from nexus_chassis.limits import MAX_FAULTS
 
 _MAX_NAME = 100
+_DECIDED = {None, Outcome.ANSWERED, Outcome.NONE_FITS}
 
 
 @dataclass(frozen=True)
@@ -32,41 +36,119 @@ class _Valid:
     text: str
 
 
-class ClassificationService:
-    """Classifies requests, one batch of texts at a time: batches of several requests take turns."""
+@dataclass(frozen=True)
+class _Task:
+    """What the items of one request have in common."""
 
-    def __init__(self, classifier: Classifier, taxonomies: Taxonomies) -> None:
+    request: ClassifyRequest
+    taxonomy: Taxonomy
+    refinement: Refinement | None
+    shelf: Shelf | None
+    model_version: str
+    origin: Origin
+
+
+class ClassificationService:
+    """Classifies requests, one batch of texts at a time: batches of several requests take turns.
+
+    Answers that `cache` has are not computed again; `refinement` has a language model look at uncertain ones.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        taxonomies: Taxonomies,
+        *,
+        cache: AnswerCache | None = None,
+        refinement: Refinement | None = None,
+    ) -> None:
         self._classifier = classifier
         self._taxonomies = taxonomies
+        self._cache = cache
+        self._refinement = refinement
         self._turn = asyncio.Lock()  # it is handed on in the order of asking
 
-    async def classify(self, request: ClassifyRequest) -> ClassifyResponse:
+    async def classify(self, request: ClassifyRequest, origin: Origin = Origin()) -> ClassifyResponse:  # noqa: B008  frozen
         """A result per item; raises LlmNotConfiguredError, UnknownTaxonomyError.
 
-        When it is cancelled, the batch that is being computed is the last one.
+        When it is cancelled, the batch that is being computed is the last one. `origin` is who asks, for the ledger.
         """
-        _refuse_llm(request)
-        taxonomy = self._taxonomies.get(request.taxonomy, request.version)
+        task = await self._prepare(request, origin)
         results, valid = _sort_out(request.items)
-        version = self._classifier.model_version(taxonomy)
-        valid.sort(key=lambda entry: len(entry.text))
-        size = self._classifier.encoder.backend.batch
-        for start in range(0, len(valid), size):
-            batch = valid[start : start + size]
-            answers = await self._compute(taxonomy, [entry.text for entry in batch], request.top_k)
-            for entry, answer in zip(batch, answers, strict=True):
-                results[entry.index] = ItemResult.of(entry.index, entry.item, answer, version)
+        found = await _find(task.shelf, valid)
+        results.update(found)
+        fresh = await self._answer(task, [entry for entry in valid if entry.index not in found])
+        results.update(fresh)
         ordered = [results[index] for index in range(len(request.items))]
-        return ClassifyResponse(taxonomy=taxonomy.name, version=taxonomy.version, items=ordered)
+        return ClassifyResponse(taxonomy=task.taxonomy.name, version=task.taxonomy.version, items=ordered)
 
-    async def _compute(self, taxonomy: Taxonomy, texts: list[str], top_k: int) -> list[Classification]:
-        async with self._turn:
-            return await asyncio.to_thread(self._classifier.classify, taxonomy, texts, top_k)
+    async def _prepare(self, request: ClassifyRequest, origin: Origin) -> _Task:
+        if request.llm == "always" and self._refinement is None:
+            raise LlmNotConfiguredError
+        taxonomy = self._taxonomies.get(request.taxonomy, request.version)
+        refinement = None if request.llm == "never" else self._refinement
+        version = self._classifier.model_version(taxonomy)
+        whole_version = f"{version}+{refinement.version}" if refinement else version
+        shelf = await open_shelf(self._cache, taxonomy, request, whole_version)
+        return _Task(request, taxonomy, refinement, shelf, version, origin)
+
+    async def _answer(self, task: _Task, valid: list[_Valid]) -> dict[int, ItemResult]:
+        """Results of items that no answer is kept for; those that would be the same again are kept."""
+        valid.sort(key=lambda entry: len(entry.text))
+        refined = await self._refine(task, valid, await self._compute(task, valid))
+        results = {entry.index: _result(task, entry, found) for entry, found in zip(valid, refined, strict=True)}
+        if task.shelf is not None:
+            decided = [entry for entry, found in zip(valid, refined, strict=True) if found.outcome in _DECIDED]
+            await task.shelf.keep((entry.item, results[entry.index]) for entry in decided)
+        return results
+
+    async def _compute(self, task: _Task, valid: list[_Valid]) -> list[Classification]:
+        """The local answers."""
+        size = self._classifier.encoder.backend.batch
+        candidates = CANDIDATES if task.refinement else task.request.top_k
+        answers: list[Classification] = []
+        for start in range(0, len(valid), size):
+            texts = [entry.text for entry in valid[start : start + size]]
+            async with self._turn:
+                answers += await asyncio.to_thread(self._classifier.classify, task.taxonomy, texts, candidates)
+        return answers
+
+    async def _refine(self, task: _Task, valid: list[_Valid], answers: list[Classification]) -> list[Refined]:
+        if task.refinement is None:
+            return [Refined(answer) for answer in answers]
+        entries = [Entry(entry.text, answer) for entry, answer in zip(valid, answers, strict=True)]
+        scope = task.shelf.labels if task.shelf else ""
+        everything = task.request.llm == "always"
+        return await task.refinement.refine(task.taxonomy, entries, task.origin, scope=scope, everything=everything)
 
 
-def _refuse_llm(request: ClassifyRequest) -> None:
-    if request.llm == "always":
-        raise LlmNotConfiguredError
+async def _find(shelf: Shelf | None, valid: list[_Valid]) -> dict[int, ItemResult]:
+    """Results of items that answers are kept for."""
+    if shelf is None or not valid:
+        return {}
+    kept = zip(valid, await shelf.find([entry.item for entry in valid]), strict=True)
+    found = {
+        entry.index: result.model_copy(update={"index": entry.index, "id": entry.item.id})
+        for entry, result in kept
+        if result is not None
+    }
+    await shelf.count(len(found), len(valid) - len(found))
+    return found
+
+
+def _result(task: _Task, entry: _Valid, refined: Refined) -> ItemResult:
+    answer = refined.answer
+    answer = replace(answer, candidates=answer.candidates[: task.request.top_k])
+    if refined.outcome == Outcome.ANSWERED and task.refinement is not None:
+        version = f"{task.model_version}+{task.refinement.model_version}"
+        return ItemResult.of(entry.index, entry.item, answer, version, source="llm")
+    return ItemResult.of(entry.index, entry.item, answer, task.model_version, warnings=_warnings(refined.outcome))
+
+
+def _warnings(outcome: Outcome | None) -> list[str]:
+    if outcome is None:
+        return []
+    return [f"The language model did not decide ({outcome}); this is the local model's answer."]
 
 
 def _sort_out(items: list[Any]) -> tuple[dict[int, ItemResult], list[_Valid]]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from classification_service.jobs.models import (
     Layout,
     Outcome,
     Product,
+    Purpose,
     Row,
 )
 from classification_service.jobs.tables.header import resolve
@@ -149,16 +150,14 @@ def _digest(product: Product) -> Digest:
 
 
 async def ask(
-    classify: Classify, options: JobOptions, subject: str, products: Mapping[Digest, Product]
-) -> dict[Digest, Outcome]:
-    """The outcome of each product, asked for in portions of about the same length."""
-    found: dict[Digest, Outcome] = {}
+    classify: Classify, options: JobOptions, purpose: Purpose, products: Mapping[Digest, Product]
+) -> AsyncGenerator[dict[Digest, Outcome]]:
+    """The outcomes of products, in portions of about the same length."""
     ordered = sorted(products, key=lambda digest: len(products[digest].text))
     for start in range(0, len(ordered), REQUEST_PRODUCTS):
         digests = ordered[start : start + REQUEST_PRODUCTS]
-        answers = await classify(options, subject, [products[digest] for digest in digests])
-        found.update({digest: _outcome(answer) for digest, answer in zip(digests, answers, strict=True)})
-    return found
+        answers = await classify(options, purpose, [products[digest] for digest in digests])
+        yield {digest: _outcome(answer) for digest, answer in zip(digests, answers, strict=True)}
 
 
 def _outcome(answer: Answer) -> Outcome:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from classification_service.errors import ClassificationServiceError
 from classification_service.jobs import chunks
 from classification_service.jobs.errors import TableFileError
-from classification_service.jobs.models import Classify, Format, JobOptions, Layout, Outcome, Row
+from classification_service.jobs.models import Classify, Format, JobOptions, Layout, Outcome, Purpose, Row
 from classification_service.jobs.tables.reading import Table, open_table
 from classification_service.jobs.tables.writing import MEDIA_TYPES, open_writer
 from classification_service.progress import Progress
@@ -74,7 +74,9 @@ class _Work:
         """What is found for each row."""
         questions = chunks.questions(rows, self._table.layout, self._options.mapping)
         known = {digest: self._known[digest] for digest in questions.products if digest in self._known}
-        fresh = await chunks.ask(self._classify, self._options, "command line", questions.without(known))
+        fresh: dict[bytes, Outcome] = {}
+        async for portion in chunks.ask(self._classify, self._options, Purpose("command"), questions.without(known)):
+            fresh |= portion
         if len(self._known) < _MAX_KNOWN:
             self._known.update(fresh)
         found = questions.answered(known | fresh)

@@ -155,8 +155,16 @@ class Reason(Protocol):
         """The reason in words."""
 
 
-type Classify = Callable[["JobOptions", str, Sequence[Product]], Awaitable[Sequence[Answer]]]
-"""Classifies products for a subject; an answer for each."""
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What products are classified for, such as `job:ID`, and for whom."""
+
+    name: str
+    subject: str | None = None
+
+
+type Classify = Callable[[JobOptions, Purpose, Sequence[Product]], Awaitable[Sequence[Answer]]]
+"""Classifies products; an answer for each."""
 
 
 @dataclass(frozen=True, slots=True)

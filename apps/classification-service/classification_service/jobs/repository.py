@@ -1,7 +1,7 @@
 """Jobs in PostgreSQL."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from classification_service.jobs.models import (
     RowError,
     Standing,
 )
+from classification_service.taxonomies.starters import STARTER_VERSION
 
 MAX_ERRORS = 100
 """Errors of rows that are kept for each chunk, and shown of a job."""
@@ -198,7 +199,13 @@ SELECT id, concat_ws(' ', 'read job', current_schema(), id) AS key FROM jobs
 
 
 async def lock_reading(connection: asyncpg.Connection, key: str) -> bool:
-    """Become the only reader, for as long as the connection lives; returns whether there is no other one."""
+    """Become the only reader, for as long as the connection lives; returns whether there is no other one.
+
+    PostgreSQL notices within half a minute when the machine of a reader is gone.
+    """
+    await connection.execute(
+        "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+    )
     return bool(await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", key))
 
 
@@ -237,10 +244,14 @@ async def claim(connection: asyncpg.Connection, loaded: Sequence[tuple[str, str]
 
     The first chunks of all jobs come first, so that a short job does not wait for a long one.
     """
-    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '15min'")  # a language model may be slow
     names, versions = [name for name, _ in loaded], [version for _, version in loaded]
     row = await connection.fetchrow(_CLAIM, names, versions)
     return None if row is None else ClaimedChunk(_job(row), row["number"], row["content"])
+
+
+async def hold(connection: asyncpg.Connection) -> None:
+    """Show PostgreSQL that the transaction goes on; after a minute without that, others get what it has claimed."""
+    await connection.execute("SELECT 1")
 
 
 _CLAIM = f"""
@@ -318,15 +329,23 @@ SELECT number, content, results FROM job_chunks WHERE job_id = $1 AND number > $
 """
 
 
-async def sweep(connection: asyncpg.Connection, kept: timedelta) -> AsyncGenerator[str]:
-    """Delete what nobody needs any more, a statement at a time."""
+async def sweep(connection: asyncpg.Connection, kept: timedelta) -> None:
+    """End jobs whose taxonomy is deleted, and delete what nobody needs any more, each by a statement."""
+    await connection.execute(_END_ORPHANS, STARTER_VERSION)
+    await connection.execute("DELETE FROM jobs WHERE ended_at < now() - $1::interval", kept)
     for statement in _SWEEP:
-        yield await connection.execute(statement, *([kept] if "$1" in statement else []))
+        await connection.execute(statement)
+
+
+_END_ORPHANS = """
+UPDATE jobs SET state = 'failed', error = 'The version of the taxonomy was deleted.', ended_at = now()
+ WHERE state = 'running' AND version <> $1
+   AND NOT EXISTS (SELECT FROM taxonomies t WHERE t.name = jobs.taxonomy AND t.version = jobs.version)
+"""
 
 
 _SWEEP = (
     "DELETE FROM jobs WHERE state = 'receiving' AND created_at < now() - interval '1 day'",
-    "DELETE FROM jobs WHERE ended_at < now() - $1::interval",
     "DELETE FROM job_parts USING jobs WHERE job_id = jobs.id AND NOT swept AND (read OR ended_at IS NOT NULL)",
     "DELETE FROM job_answers USING jobs WHERE job_id = jobs.id AND NOT swept AND ended_at IS NOT NULL",
     """DELETE FROM job_chunks WHERE (job_id, number) IN (

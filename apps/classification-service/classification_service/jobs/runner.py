@@ -16,7 +16,7 @@ import asyncpg
 
 from classification_service.jobs import chunks, repository
 from classification_service.jobs.errors import TableFileError
-from classification_service.jobs.models import ClaimedChunk, Classify, Job, Outcome, Row, RowError
+from classification_service.jobs.models import ClaimedChunk, Classify, Job, Outcome, Purpose, Row, RowError
 from classification_service.jobs.parts import open_parts
 from classification_service.jobs.reports import JobReports
 from classification_service.jobs.tables.reading import Table, open_table
@@ -82,8 +82,7 @@ class JobRunner:
 
     async def _sweep(self) -> bool:
         async with self._database.read() as connection:
-            async for _ in repository.sweep(connection, self._kept):
-                pass
+            await repository.sweep(connection, self._kept)
         return False
 
     async def _read_next(self) -> bool:
@@ -143,10 +142,14 @@ class JobRunner:
 
     async def _compute(self, connection: asyncpg.Connection, chunk: ClaimedChunk) -> tuple[bytes, list[RowError]]:
         job = chunk.job
+        purpose = Purpose(f"job:{job.id}", job.owner.subject)
         rows = await asyncio.to_thread(chunks.unpack_rows, chunk.content)
         questions = await asyncio.to_thread(chunks.questions, rows, job.layout, job.options.mapping)
         answers = await repository.answers(connection, job.id, list(questions.products))
-        fresh = await chunks.ask(self._classify, job.options, job.owner.subject, questions.without(answers))
+        fresh: dict[bytes, Outcome] = {}
+        async for portion in chunks.ask(self._classify, job.options, purpose, questions.without(answers)):
+            fresh |= portion
+            await repository.hold(connection)
         await repository.add_answers(connection, job.id, fresh)
         outcomes = questions.answered(answers | fresh)
         return await asyncio.to_thread(chunks.pack_outcomes, outcomes), _failures(rows, outcomes)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from classification_service.taxonomies import repository
 from classification_service.taxonomies.errors import (
+    DefaultVersionError,
     NoDatabaseError,
     NotEmbeddedError,
     StarterVersionError,
@@ -75,10 +76,12 @@ class Catalogue:
             async with self._database.read() as connection:
                 found_version = await repository.version(connection, self._encoder, name, version)
         if found_version is None:
-            there = [(one.name, one.version) for one in self.starters]
-            there += [(one.name, one.version) for one in await self.versions()]
-            raise UnknownTaxonomyError(name, version, there)
+            raise UnknownTaxonomyError(name, version, await self._there())
         return found_version
+
+    async def _there(self) -> list[tuple[str, str]]:
+        starters = [(one.name, one.version) for one in self.starters]
+        return starters + [(one.name, one.version) for one in await self.versions()]
 
     def database_for(self, new: NewVersion) -> Database:
         """The database to import a version into; raises NoDatabaseError, VersionExistsError for that of a starter."""
@@ -89,12 +92,25 @@ class Catalogue:
     async def set_default(self, name: str, version: str, switched_by: str) -> None:
         """Choose the version of requests that name none; raises NoDatabaseError, NotEmbeddedError."""
         database = self.database
-        if self.starter(name, version) is None:
-            stored = await self._stored(name, version)
-            if left := stored.codes - stored.embedded:
-                raise NotEmbeddedError(name, version, left)
+        stored = None if self.starter(name, version) is not None else await self._stored(name, version)
+        if stored is not None and (left := stored.codes - stored.embedded):
+            raise NotEmbeddedError(name, version, left)
         async with database.unit_of_work() as work:
+            if stored is not None and not await repository.lock_version(work.connection, stored.id):
+                raise UnknownTaxonomyError(name, version, await self._there())
             await repository.set_default(work.connection, name, version, switched_by)
+
+    async def delete(self, name: str, version: str) -> None:
+        """Delete an imported version; processes forget it within a second or two, requests that run keep it.
+
+        Raises StarterVersionError, DefaultVersionError.
+        """
+        stored = await self.stored(name, version)
+        async with self.database.unit_of_work() as work:
+            await repository.delete(work.connection, stored)
+            defaults = await repository.defaults(work.connection)
+            if defaults.get(name) == version:
+                raise DefaultVersionError(name, version)
 
     async def code(self, version: StoredVersion, code: str) -> CodeDetails:
         """A code of an imported version; raises UnknownCodeError."""

@@ -70,6 +70,8 @@ class Embedder:
             if first is None:
                 return 0
             texts = await repository.texts(work.connection, version.id, first, CHUNK)
+            if not texts:
+                return 0  # the version was deleted
             loop = asyncio.get_running_loop()
             chunk = await loop.run_in_executor(self._pool, self._compute, first, texts)
             await repository.store_chunk(work.connection, version.id, self._encoder.name, chunk)

@@ -96,6 +96,12 @@ async def get_taxonomy(
     return _of_stored(loaded, await catalogue.stored(name, version))
 
 
+@router.delete("/{name}/{version}", status_code=204, summary="Delete an imported version")
+async def delete_taxonomy(_: Administrator, name: NamePart, version: VersionPart, catalogue: CatalogueOfApp) -> None:
+    """Delete the version with its codes and vectors; each worker process forgets it within a second or two."""
+    await catalogue.delete(name, version)
+
+
 @router.get("/{name}/{version}/codes", summary="The codes right below one")
 async def list_codes(
     name: NamePart,

@@ -57,4 +57,21 @@ class StarterVersionError(Exception):
     """The version is a starter taxonomy, and what is asked for is there for imported ones alone."""
 
     def __init__(self, name: str, version: str) -> None:
-        super().__init__(f"{name} {version} is a starter taxonomy. Only imported versions are compared.")
+        super().__init__(f"{name} {version} is a starter taxonomy. Only imported versions are compared and deleted.")
+
+
+class DefaultVersionError(Exception):
+    """The version is that of requests which name none, and cannot be deleted."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(
+            f"{name} {version} is the default: requests that name no version get it. Choose another default first, by "
+            f"PUT /v1/taxonomies/{name}/default."
+        )
+
+
+class DeletedVersionError(Exception):
+    """The version was deleted while its vectors were read."""
+
+    def __init__(self, name: str, version: str) -> None:
+        super().__init__(f"{name} {version} was deleted while it was loaded.")

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from classification_service.taxonomies import repository
+from classification_service.taxonomies.errors import DeletedVersionError
 from classification_service.taxonomies.models import StoredVersion
 from classification_service.taxonomies.packed import PackedTaxonomy, PackedVectors, open_folder
-from classification_service.taxonomies.packing import pack
+from classification_service.taxonomies.packing import pack, remove
 from classification_service.taxonomies.service import Taxonomies
 from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 from nexus_chassis.unit_of_work import Database
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 
 type OnLoaded = Callable[[PackedTaxonomy, PackedVectors], None]
 """Called in a thread for each version, before requests can name it."""
+
+type Wanted = tuple[str, str | None]
+"""The name of a taxonomy and its version; None for the default."""
 
 
 class Follower:
@@ -45,7 +49,7 @@ class Follower:
             try:
                 await self.follow()
                 self.followed = True
-            except (DatabaseUnavailableError, PoolExhaustedError) as error:
+            except (DatabaseUnavailableError, PoolExhaustedError, DeletedVersionError) as error:
                 fault = str(error)
             except OSError as error:
                 fault = f"the files of a taxonomy cannot be written under /tmp: {error.strerror}. Give it more room"
@@ -53,16 +57,19 @@ class Follower:
                 _log.warning("the taxonomies stay as they are, and are looked up again: %s", fault)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def follow(self) -> None:
-        """Load what is new, drop what is gone, and take over the defaults."""
+    async def follow(self, only: Wanted | None = None) -> None:
+        """Load what is new, drop what is gone, and take over the defaults; `only` is the one version that is loaded."""
         async with self._database.read() as connection:
             versions = await repository.versions(connection, self._encoder)
         async with self._database.read() as connection:
             defaults = await repository.defaults(connection)
-        ready = {version.key: version for version in versions if version.embedded == version.codes}
+        ready = {version.key: version for version in versions if _is_ready(version, defaults, only)}
         loaded = {key: self._loaded.get(key) or await self._load(version) for key, version in ready.items()}
+        gone = self._loaded.keys() - loaded.keys()
         self._loaded = loaded
         self._taxonomies.publish(loaded.values(), defaults)
+        for key in gone:
+            await asyncio.to_thread(remove, key, self._encoder)
 
     async def _load(self, version: StoredVersion) -> PackedTaxonomy:
         folder = await pack(self._database, version, self._encoder, self._dimension)
@@ -71,3 +78,12 @@ class Follower:
         await asyncio.to_thread(self._on_loaded, taxonomy, PackedVectors(arrays))
         _log.info("loaded the taxonomy %s %s", version.name, version.version, extra={"codes": version.codes})
         return taxonomy
+
+
+def _is_ready(version: StoredVersion, defaults: Mapping[str, str], only: Wanted | None) -> bool:
+    if version.embedded < version.codes:
+        return False
+    if only is None:
+        return True
+    name, wanted = only
+    return version.name == name and version.version == (wanted or defaults.get(name))

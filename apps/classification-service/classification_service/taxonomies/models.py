@@ -174,8 +174,10 @@ class Taxonomy:
     """The codes of one version of a classification system.
 
     `parents` has the position of each code's parent in `nodes`, NO_PARENT for a root; `text_starts` the number of the
-    first text of each code among `Node.texts` of all codes.
+    first text of each code among `Node.texts` of all codes. `key` differs between two imports under one name and version.
     """
+
+    key = ""
 
     def __init__(
         self,

@@ -76,6 +76,7 @@ class PackedTaxonomy(Taxonomy):
             text_starts=np.asarray(arrays["starts"], np.int32),
             position=position,
         )
+        self.key = str(version.key)
         self._counts = dict(version.levels)
 
     @override

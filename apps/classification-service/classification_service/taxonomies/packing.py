@@ -8,10 +8,12 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 
 from classification_service.taxonomies import repository
+from classification_service.taxonomies.errors import DeletedVersionError
 from classification_service.taxonomies.importers.tree import LEVELS
 from classification_service.taxonomies.models import NO_PARENT, PackedRow, StoredVersion
 from classification_service.taxonomies.packed import CODE_BYTES
@@ -27,12 +29,21 @@ def files_folder() -> Path:
     return folder
 
 
+def remove(key: UUID, encoder: str) -> None:
+    """Delete a version's files; those who have them mapped keep what they have."""
+    shutil.rmtree(_folder_of(key, encoder), ignore_errors=True)
+
+
+def _folder_of(key: UUID, encoder: str) -> Path:
+    return files_folder() / f"{key}-{encoder}"
+
+
 async def pack(database: Database, version: StoredVersion, encoder: str, dimension: int) -> Path:
     """The folder with a version's files, which are written unless they are there.
 
-    Raises OSError where there is no room, DatabaseUnavailableError.
+    Raises OSError where there is no room, DatabaseUnavailableError, DeletedVersionError.
     """
-    target = files_folder() / f"{version.key}-{encoder}"
+    target = _folder_of(version.key, encoder)
     async with _alone(target):
         if not target.exists():
             with _unfinished(target) as folder:
@@ -73,6 +84,8 @@ async def _write(database: Database, version: StoredVersion, encoder: str, dimen
     while first < version.codes:
         async with database.read() as connection:
             chunk = await repository.read_chunk(connection, version.id, encoder, first)
+        if chunk is None:
+            raise DeletedVersionError(version.name, version.version)
         values = np.frombuffer(chunk.vectors, np.int8).reshape(-1, dimension)
         place = slice(int(rows.starts[first]), int(rows.starts[first]) + len(values))
         vectors[place], scales[place] = values, np.frombuffer(chunk.scales, np.float32)

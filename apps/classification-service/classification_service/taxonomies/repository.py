@@ -105,6 +105,21 @@ def _version(row: asyncpg.Record) -> StoredVersion:
     return StoredVersion(**(dict(row) | {"levels": json.loads(row["levels"])}))
 
 
+async def lock_version(connection: asyncpg.Connection, taxonomy: int) -> bool:
+    """Keep a version from being deleted until the transaction ends; returns whether it is still there."""
+    return bool(await connection.fetchval("SELECT true FROM taxonomies WHERE id = $1 FOR KEY SHARE", taxonomy))
+
+
+async def delete(connection: asyncpg.Connection, of: StoredVersion) -> None:
+    """Delete a version with all that belongs to it; waits for those who keep it."""
+    await connection.execute("DELETE FROM taxonomies WHERE id = $1", of.id)
+    for table in _TABLES_OF_A_VERSION:
+        await connection.execute(f"DELETE FROM {table} WHERE taxonomy_id = $1", of.id, timeout=_COPY_SECONDS)  # noqa: S608  names of this file
+
+
+_TABLES_OF_A_VERSION = ("taxonomy_nodes", "taxonomy_vectors", "etim_terms", "etim_class_features")
+
+
 async def defaults(connection: asyncpg.Connection) -> dict[str, str]:
     """The version that a request means which names none, by taxonomy, where one was chosen."""
     rows = await connection.fetch("SELECT name, version FROM taxonomy_defaults")
@@ -343,20 +358,21 @@ SELECT title, synonyms FROM taxonomy_nodes WHERE taxonomy_id = $1 AND position >
 
 
 async def store_chunk(connection: asyncpg.Connection, taxonomy: int, encoder: str, chunk: Chunk) -> None:
-    """Write vectors; those of a chunk that somebody else has written stay."""
+    """Write vectors, unless the version was deleted; those of a chunk that somebody else has written stay."""
     await connection.execute(_STORE_CHUNK, taxonomy, encoder, chunk.first, chunk.codes, chunk.scales, chunk.vectors)
 
 
 _STORE_CHUNK = """
-INSERT INTO taxonomy_vectors (taxonomy_id, encoder, first, codes, scales, vectors) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO taxonomy_vectors (taxonomy_id, encoder, first, codes, scales, vectors)
+SELECT id, $2, $3, $4, $5, $6 FROM taxonomies WHERE id = $1 FOR KEY SHARE
 ON CONFLICT DO NOTHING
 """
 
 
-async def read_chunk(connection: asyncpg.Connection, taxonomy: int, encoder: str, first: int) -> Chunk:
-    """The vectors of a chunk."""
-    (row,) = await connection.fetch(_READ_CHUNK, taxonomy, encoder, first)
-    return Chunk(**dict(row))
+async def read_chunk(connection: asyncpg.Connection, taxonomy: int, encoder: str, first: int) -> Chunk | None:
+    """The vectors of a chunk; None where the version was deleted."""
+    row = await connection.fetchrow(_READ_CHUNK, taxonomy, encoder, first)
+    return None if row is None else Chunk(**dict(row))
 
 
 _READ_CHUNK = """

@@ -350,3 +350,18 @@ async def test_what_nobody_needs_any_more_is_deleted(
                 await asyncio.sleep(0.05)
         await connection.close()
         assert (await results(client, job["id"]))[0] == 404
+
+
+async def test_a_job_whose_taxonomy_is_deleted_fails(
+    issuer: Issuer, database_settings: dict[str, object], postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classification_service.jobs.runner.SWEEP_SECONDS", 0.1)
+    async with client_of(issuer, "classify", **database_settings) as client:
+        job = await done(client, b"text\nclaw hammer\n")
+        connection = await asyncpg.connect(postgres_url)
+        await connection.execute(
+            "UPDATE jobs SET state = 'running', version = '26.0801'; UPDATE job_chunks SET done_at = NULL"
+        )
+        await connection.close()
+        ended = await finished(client, job["id"])
+    assert (ended["state"], ended["error"]) == ("failed", "The version of the taxonomy was deleted.")

@@ -191,6 +191,11 @@ def test_delimiters_are_found(delimiter: str) -> None:
     assert (table.layout.delimiter, [row.cells for row in table.rows()]) == (delimiter, lines[1:])
 
 
+def test_commas_in_the_texts_of_a_single_column_are_no_delimiters() -> None:
+    content = b"text\ndrill, 18 V\nball bearing, steel, 6204\nhammer, 16 oz\n"
+    assert rows_of(content) == [(2, ["drill, 18 V"]), (3, ["ball bearing, steel, 6204"]), (4, ["hammer, 16 oz"])]
+
+
 def test_the_header_is_found_below_other_rows_and_in_any_case() -> None:
     table = table_of(file_of(JOBS / "preamble"))
     assert (table.layout.header_row, table.layout.columns, table.layout.preamble) == (

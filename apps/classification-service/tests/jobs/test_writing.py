@@ -133,6 +133,7 @@ def test_a_workbook_is_read_again_as_it_was_written() -> None:
     source = b'sku,text\n=1+1,claw "hammer" <&> \x01 _x0041_\n2, \n'
     table = open_table(io.BytesIO(written(source, "xlsx")), ["text"], Reading())
     assert table.layout.columns[:3] == ["sku", "text", "unspsc_code"]
+    assert [row.cells[:2] for row in table.rows()] == [["=1+1", 'claw "hammer" <&> \x01 _x0041_'], ["2", " "]]
     content = zipfile.ZipFile(io.BytesIO(written(source, "xlsx")))
     sheet = content.read("xl/worksheets/sheet1.xml").decode()
     assert 'claw "hammer" &lt;&amp;&gt; _x0001_ _x005F_x0041_' in sheet

@@ -250,3 +250,53 @@ def test_probabilities_add_up_along_the_tree(encoder: SentenceEncoder) -> None:
         below = sum(total[:, child] for child in taxonomy.children[position])
         assert np.allclose(total[:, position], own[:, position] + below, atol=1e-6)
     assert np.allclose(total[:, taxonomy.roots].sum(axis=1), 1, atol=1e-5)
+
+
+async def test_every_process_forgets_a_deleted_version_and_its_files(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession], tmp_path: Path
+) -> None:
+    await import_(two_workers[0], XLSX, "unspsc", "26.0801")
+    await until_ready(two_workers, "unspsc", "26.0801")
+    folder = tmp_path / f"nexus-taxonomies-{os.getuid()}"
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
+    async with two_workers[0].delete("/v1/taxonomies/unspsc/26.0801") as response:
+        assert response.status == 204
+    for client in two_workers:
+
+        async def has_forgotten(client: aiohttp.ClientSession = client) -> bool:
+            body = {"items": [{"text": "drill"}], "taxonomy": "unspsc", "version": "26.0801"}
+            async with client.post("/v1/classify", json=body) as response:
+                return response.status == 404
+
+        await until(has_forgotten)
+
+    async def is_empty() -> bool:
+        return [path for path in folder.iterdir() if path.is_dir()] == []
+
+    await until(is_empty)
+
+
+async def test_the_command_classifies_against_an_imported_version(
+    issuer: Issuer, database_settings: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("text\nelectric drill\npump for the garden\n")
+    variables = {
+        "NEXUS_POSTGRES_URL": str(database_settings["postgres_url"]),
+        "NEXUS_POSTGRES_PASSWORD_FILE": str(database_settings["postgres_password_file"]),
+        "TMPDIR": str(tmp_path),
+    }
+    async with client_of(issuer, "classify", "admin", **database_settings) as client:
+        await import_(client, XLSX, "unspsc", "26.0801")
+        await until_ready([client], "unspsc", "26.0801")
+        named = await asyncio.to_thread(
+            command, "classify", path, "--taxonomy=unspsc", "--version=26.0801", **variables
+        )
+        assert await choose(client, "unspsc", "26.0801") == 200
+        default = await asyncio.to_thread(command, "classify", path, "--taxonomy=unspsc", **variables)
+    codes = [line.split(",")[1] for line in named.stdout.splitlines()[1:]]
+    assert (named.returncode, codes) == (0, ["27112703", "40151510"])
+    assert default.stdout == named.stdout
+    absent = await asyncio.to_thread(command, "classify", path, "--taxonomy=unspsc", "--version=27", **variables)
+    assert (absent.returncode, absent.stdout) == (1, "")
+    assert absent.stderr.startswith("classification-service: The taxonomy 'unspsc' in version '27' is not loaded.")

@@ -367,3 +367,74 @@ async def test_health_names_postgresql(admin: aiohttp.ClientSession) -> None:
     async with admin.get("/health") as response:
         checks = (await response.json())["checks"]
     assert {name: check["status"] for name, check in checks.items()} == {"model": "ok", "postgres": "ok"}
+
+
+async def delete(client: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
+    async with client.delete(f"/v1/taxonomies{path}") as response:
+        return response.status, await response.json() if response.status != 204 else None
+
+
+async def test_a_version_is_deleted_with_all_that_belongs_to_it(
+    admin: aiohttp.ClientSession, postgres_url: str
+) -> None:
+    await post_file(admin, files.etim_zip(), taxonomy="etim", version="10.0")
+    await post_file(admin, files.etim_zip(), taxonomy="etim", version="11.0")
+    assert await delete(admin, "/etim/10.0") == (204, None)
+    assert await names(admin) == [*STARTERS, "etim 11.0"]
+    connection = await asyncpg.connect(postgres_url)
+    for table in ("taxonomy_nodes", "etim_terms", "etim_class_features"):
+        rows = await connection.fetch(
+            f"SELECT version FROM {table} LEFT JOIN taxonomies ON id = taxonomy_id GROUP BY 1"  # noqa: S608  names above
+        )
+        assert [row["version"] for row in rows] == ["11.0"]
+    await connection.close()
+    assert (await delete(admin, "/etim/10.0"))[0] == 404
+    assert (await post_file(admin, files.etim_zip(), taxonomy="etim", version="10.0"))[0] == 201
+
+
+async def test_a_starter_and_the_default_are_not_deleted(admin: aiohttp.ClientSession, postgres_url: str) -> None:
+    assert await delete(admin, "/unspsc/starter-1") == (
+        409,
+        {
+            "type": "urn:nexus:problem:starter-version",
+            "title": "The version is a starter taxonomy",
+            "status": 409,
+            "detail": "unspsc starter-1 is a starter taxonomy. Only imported versions are compared and deleted.",
+        },
+    )
+    await post_file(admin, XLSX)
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(
+        "INSERT INTO taxonomy_defaults (name, version, switched_by) VALUES ('unspsc', '26.0801', 'me')"
+    )
+    await connection.close()
+    assert await delete(admin, "/unspsc/26.0801") == (
+        409,
+        {
+            "type": "urn:nexus:problem:default-version",
+            "title": "The version is the default",
+            "status": 409,
+            "detail": "unspsc 26.0801 is the default: requests that name no version get it. Choose another default first, "
+            "by PUT /v1/taxonomies/unspsc/default.",
+        },
+    )
+    assert (await get(admin, "/unspsc/26.0801/codes/27112703"))["title"] == "Power drills"
+
+
+async def test_vectors_of_a_deleted_version_are_not_stored(admin: aiohttp.ClientSession, postgres_url: str) -> None:
+    rows = [[f"27{number:06}", f"Tool number {number}"] for number in range(10_101, 12_100) if number % 100]
+    above = {f"{code[:4]}0000" for code, _ in rows} | {f"{code[:6]}00" for code, _ in rows} | {"27000000"}
+    content = files.csv_bytes([["code", "title"], *([code, f"Tools {code}"] for code in sorted(above)), *rows])
+    assert (await post_file(admin, content, "text/csv"))[0] == 201
+    assert (await delete(admin, "/unspsc/26.0801"))[0] == 204
+    await asyncio.sleep(3)  # a chunk that was being computed is done
+    connection = await asyncpg.connect(postgres_url)
+    assert await connection.fetchval("SELECT count(*) FROM taxonomy_vectors") == 0
+    await connection.close()
+    async with admin.get("/health") as response:
+        assert (await response.json())["status"] == "ok"
+
+
+async def test_only_administrators_delete(issuer: Issuer, database_settings: dict[str, object]) -> None:
+    async with client_of(issuer, "classify", **database_settings) as client:
+        assert (await delete(client, "/unspsc/26.0801"))[0] == 403

@@ -8,7 +8,13 @@ from typing import BinaryIO
 
 from classification_service.jobs.models import Delimiter, Layout, Reading, Row
 from classification_service.jobs.tables import text
-from classification_service.jobs.tables.header import MAX_PREAMBLE, check_columns, column_names, find_header
+from classification_service.jobs.tables.header import (
+    MAX_PREAMBLE,
+    check_columns,
+    column_names,
+    find_header,
+    has_columns,
+)
 
 _DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
 _UNCLOSED = "a quote is opened and not closed"
@@ -60,10 +66,14 @@ def _sample(file: BinaryIO) -> bytes:
     return file.read(text.SAMPLE_BYTES)
 
 
-def _score(rows: Sequence[Row], wanted: Sequence[str]) -> tuple[bool, int]:
-    has_wanted = bool(wanted) and any(set(wanted) <= set(column_names(row.cells)) for row in rows)
+def _score(rows: Sequence[Row], wanted: Sequence[str]) -> tuple[bool, int, int]:
+    """The better the rows fit: a header with the wanted columns, as many as possible, and rows of its length."""
+    header = next((row for row in rows if has_columns(row, wanted)), None)
+    if header is not None:
+        length = len(header.cells)
+        return True, length, sum(1 for row in rows if len(row.cells) == length)
     lengths = Counter(len(row.cells) for row in rows if len(row.cells) > 1 and not row.fault)
-    return has_wanted, max((count * (length - 1) for length, count in lengths.items()), default=0)
+    return False, max((count * (length - 1) for length, count in lengths.items()), default=0), 0
 
 
 def records(numbered: Iterable[tuple[int, str]], delimiter: Delimiter) -> Iterator[Row]:

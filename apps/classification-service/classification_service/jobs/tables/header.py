@@ -23,10 +23,16 @@ def find_header(rows: Sequence[Row], wanted: Sequence[str]) -> Row:
             "The file has no header: its first rows are empty. Give each column a name in the first row."
         )
     for row in filled:
-        if wanted and all(_place(column_names(row.cells), name) is not None for name in wanted):
+        if has_columns(row, wanted):
             return row
     ((usual, _),) = Counter(len(row.cells) for row in filled).most_common(1)
     return max((row for row in filled if len(row.cells) == usual), key=_texts)
+
+
+def has_columns(row: Row, wanted: Sequence[str]) -> bool:
+    """Whether a row is a header with the columns `wanted`; none is where nothing is wanted."""
+    columns = column_names(row.cells)
+    return bool(wanted) and all(_place(columns, name) is not None for name in wanted)
 
 
 def _texts(row: Row) -> int:

@@ -1,6 +1,7 @@
 """The first visible sheet of an XLSX workbook."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO, override
@@ -17,6 +18,7 @@ from classification_service.taxonomies.importers.xlsx import WORKBOOK, SharedStr
 MAX_ROWS = 1_048_576
 """Rows of one sheet, by Excel's own limit."""
 
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _EXACT = 2**53  # whole numbers below it are exact in a cell
 
 
@@ -89,15 +91,15 @@ class _ProductSheet(Sheet[Cell]):
     def converted(self, kind: str, value: str) -> Cell:
         match kind:
             case "n":
-                return self._number(value)
+                return self._value_of(value)
             case "b":
                 return value == "1"
             case "s":
-                return self.shared(value)
+                return _plain(self.shared(value))
             case _:
-                return value
+                return _plain(value)
 
-    def _number(self, value: str) -> Cell:
+    def _value_of(self, value: str) -> Cell:
         try:
             number = float(value)
         except ValueError:
@@ -107,3 +109,8 @@ class _ProductSheet(Sheet[Cell]):
         if self.style and (date := self._dates.text(self.style, number)) is not None:
             return date
         return int(number) if number.is_integer() and abs(number) < _EXACT else number
+
+
+def _plain(text: str) -> str:
+    """The text, with the characters that XML lacks (22.9.2.19 ST_Xstring)."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
