@@ -28,7 +28,8 @@ MAX_ERRORS = 100
 
 _COLUMNS = "id, tenant, subject, name, state, options, layout, created_at, ended_at, error"
 _OWNED = "tenant = $1 AND subject = $2"
-_UNFINISHED = "state IN ('receiving', 'running')"
+# One that has been received for an hour is what a process left behind that was killed.
+_UNFINISHED = "(state = 'running' OR state = 'receiving' AND created_at > now() - interval '1 hour')"
 
 
 def _job(row: Any) -> Job:  # noqa: ANN401  asyncpg's record
