@@ -5,6 +5,7 @@ PostgreSQL holds all that a job needs: a process that is killed loses the chunk 
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import timedelta
@@ -201,14 +202,17 @@ def _failures(rows: Sequence[Row], outcomes: Sequence[Outcome]) -> list[RowError
 
 
 async def _in_thread(parts: Iterator[list[Row]]) -> AsyncGenerator[tuple[int, bytes]]:
-    """The chunks, read and packed in a thread, each with its number of rows."""
+    """The chunks, read and packed in a thread, each with its number of rows; half of the time is left to others."""
 
     def read() -> tuple[int, bytes] | None:
         rows = next(parts, None)
         return None if rows is None else (len(rows), chunks.pack_rows(rows))
 
+    started = time.perf_counter()
     while (part := await asyncio.to_thread(read)) is not None:
+        await asyncio.sleep(time.perf_counter() - started)
         yield part
+        started = time.perf_counter()
 
 
 async def _numbered[T](items: AsyncGenerator[T], first: int) -> AsyncGenerator[tuple[int, T]]:
