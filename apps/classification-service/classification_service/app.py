@@ -16,6 +16,9 @@ from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
+from classification_service.feedback import endpoints as feedback_endpoints
+from classification_service.feedback.labels import StoredLabels
+from classification_service.feedback.service import FeedbackService
 from classification_service.jobs import endpoints as job_endpoints
 from classification_service.jobs.models import Classify, JobOptions, Product, Purpose
 from classification_service.jobs.opening import open_jobs
@@ -26,6 +29,10 @@ from classification_service.llm.opening import Opened, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
 from classification_service.problems import PROBLEMS
+from classification_service.reclassify import endpoints as reclassify_endpoints
+from classification_service.reclassify.service import ReclassificationService
+from classification_service.review import endpoints as review_endpoints
+from classification_service.review.service import Rescorer, ReviewQueue
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies import endpoints as taxonomy_endpoints
 from classification_service.taxonomies.catalogue import Catalogue
@@ -60,6 +67,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health=health,
         routers=(
             classify_endpoints.router,
+            reclassify_endpoints.router,
+            feedback_endpoints.router,
+            review_endpoints.router,
             taxonomy_endpoints.router,
             model_endpoints.router,
             llm_endpoints.router,
@@ -81,8 +91,14 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             await asyncio.to_thread(classifier.check)
 
         def service() -> ClassificationService:
-            refinement = _refinement(settings, llm)
-            return ClassificationService(classifier, taxonomies, cache=cache, refinement=refinement)
+            return ClassificationService(
+                classifier,
+                taxonomies,
+                cache=cache,
+                refinement=_refinement(settings, llm),
+                labels=StoredLabels(database, classifier.encoder) if database else None,
+                queue=ReviewQueue(database, settings.review_threshold) if database else None,
+            )
 
         health.add("model", check_model, critical=True)
         async with (
@@ -94,17 +110,26 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         ):
             if database is not None:
                 _watch(database, health)
+            review = ReviewQueue(database, settings.review_threshold) if database else None
+            classification = service()
+            catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
             app.state.context = Context(
                 settings=settings,
                 taxonomies=taxonomies,
-                catalogue=Catalogue(taxonomies, database, classifier.encoder.name),
+                catalogue=catalogue,
                 classifier=classifier,
-                classification=service(),
+                classification=classification,
                 jobs=jobs,
+                reclassification=ReclassificationService(catalogue, taxonomies, classification),
                 usage=UsageService(database, settings.llm_limits, llm.language_model if llm else None, cache),
                 database=database,
+                feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
+                review=review,
             )
-            async with _following(settings, database, taxonomies, classifier, health):
+            async with (
+                _following(settings, database, taxonomies, classifier, health),
+                _rescoring(settings, database, taxonomies, classification),
+            ):
                 yield
 
     return lifespan
@@ -139,9 +164,15 @@ def row_classifier(service: ClassificationService) -> Classify:
     async def classify(options: JobOptions, purpose: Purpose, products: Sequence[Product]) -> list[ItemResult]:
         items = [{"text": product.text, "attributes": dict(product.attributes)} for product in products]
         request = ClassifyRequest(
-            items=items, taxonomy=options.taxonomy, version=options.version, top_k=1, llm=options.llm
+            items=items,
+            taxonomy=options.taxonomy,
+            version=options.version,
+            top_k=1,
+            llm=options.llm,
+            review=options.review,
         )
-        return (await service.classify(request, Origin(purpose.name, purpose.subject))).items
+        origin = Origin(purpose.name, purpose.subject)
+        return (await service.classify(request, origin, purpose.tenant)).items
 
     return classify
 
@@ -163,6 +194,28 @@ async def _following(
             yield
         finally:
             embedder.close()
+
+
+def _feedback(
+    database: Database | None,
+    taxonomies: Taxonomies,
+    classification: ClassificationService,
+    catalogue: Catalogue,
+    classifier: Classifier,
+) -> FeedbackService | None:
+    if database is None:
+        return None
+    encoder = classifier.encoder.name
+    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoder=encoder)
+
+
+def _rescoring(
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, classification: ClassificationService
+) -> AbstractAsyncContextManager[None]:
+    """Context manager of the work that keeps the review queue as of the latest correction."""
+    if database is None:
+        return nullcontext()
+    return in_background(Rescorer(database, taxonomies, classification, settings.review_threshold).run())
 
 
 def _refinement(settings: Settings, llm: Opened | None) -> Refinement | None:

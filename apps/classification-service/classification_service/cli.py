@@ -101,10 +101,14 @@ def _classify(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
+    from classification_service.settings import MIGRATIONS, Settings
     from classification_service.taxonomies.commands import import_taxonomy
     from classification_service.taxonomies.models import NewVersion
+    from nexus_chassis.settings import load
 
-    import_taxonomy(options.input, NewVersion(options.taxonomy, options.version, options.language))
+    import_taxonomy(
+        load(Settings), MIGRATIONS, options.input, NewVersion(options.taxonomy, options.version, options.language)
+    )
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -9,8 +9,11 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
+    from classification_service.feedback.service import FeedbackService
     from classification_service.jobs.service import JobService
     from classification_service.llm.usage import UsageService
+    from classification_service.reclassify.service import ReclassificationService
+    from classification_service.review.service import ReviewQueue
     from classification_service.settings import Settings
     from classification_service.taxonomies.catalogue import Catalogue
     from classification_service.taxonomies.service import Taxonomies
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 class Context:
     """The taxonomies that are loaded, the classifier over them, the service that answers requests, and usage.
 
-    `database` is None for a service without one.
+    `database`, `feedback` and `review` are None for a service without a database.
     """
 
     settings: "Settings"
@@ -30,8 +33,11 @@ class Context:
     classifier: "Classifier"
     classification: "ClassificationService"
     jobs: "JobService"
+    reclassification: "ReclassificationService"
     usage: "UsageService"
     database: "Database | None"
+    feedback: "FeedbackService | None"
+    review: "ReviewQueue | None"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

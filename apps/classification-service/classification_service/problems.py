@@ -1,6 +1,7 @@
 """The service's errors as problem details."""
 
-from classification_service.classify.errors import LlmNotConfiguredError
+from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
+from classification_service.feedback.errors import UnknownLabelsError
 from classification_service.jobs.errors import (
     JobsNeedDatabaseError,
     NotFinishedError,
@@ -60,6 +61,18 @@ def _invalid_file(error: TaxonomyFileError) -> Problem:
     return Problem(422, "invalid-taxonomy-file", "The file cannot be imported", str(error), errors=faults)
 
 
+def _no_queue(error: NoQueueError) -> Problem:
+    return Problem(409, "no-review-queue", "The service has no review queue", str(error))
+
+
+def _unknown_labels(error: UnknownLabelsError) -> Problem:
+    faults = [
+        {"pointer": f"/body/items/{label.index}/code", "detail": f"there is no code {label.code!r}"}
+        for label in error.labels
+    ]
+    return Problem(422, "unknown-codes", "The taxonomy does not have all the codes", str(error), errors=faults)
+
+
 def _llm_not_configured(error: LlmNotConfiguredError) -> Problem:
     return Problem(409, "llm-not-configured", "No language model is configured", str(error))
 
@@ -97,6 +110,8 @@ PROBLEMS: ProblemMap = (
     (DefaultVersionError, _default_version),
     (NotEmbeddedError, _not_embedded),
     (TaxonomyFileError, _invalid_file),
+    (UnknownLabelsError, _unknown_labels),
+    (NoQueueError, _no_queue),
     (LlmNotConfiguredError, _llm_not_configured),
     (JobsNeedDatabaseError, _no_database),
     (UnknownJobError, _unknown_job),

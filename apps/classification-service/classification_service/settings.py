@@ -85,6 +85,14 @@ class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
         le=3650,
         description="days that a job which has ended is kept with its results",
     )
+    review_threshold: float = Field(
+        0.8,
+        validation_alias="CLASSIFICATION_REVIEW_THRESHOLD",
+        ge=0,
+        le=1,
+        description="items whose likeliest code has a lower confidence than this are put into the review queue, "
+        "where a request asks for that",
+    )
 
     @model_validator(mode="after")
     def _postgres_is_whole(self) -> Self:

@@ -198,3 +198,12 @@ IXF = """<?xml version="1.0" encoding="UTF-8"?>
     </Features></Class></Classes>
 </IXF>
 """
+
+# A version after that of WIDE and COMMODITIES.
+NEWER = [
+    ["v27", 1, *TOOLS, "27112703", "Power drills and drivers", "", "", ""],
+    ["v27", 2, *TOOLS, "27112799", "Garden pumps", "", "", ""],
+    ["v27", 3, *TOOLS, "27112800", "Lasers", "", "", ""],
+]
+NEWER[2][8:11] = ["27112800", "Laser tools", ""]
+NEWER[2][11:13] = ["27112801", "Lasers"]

@@ -23,4 +23,4 @@ async def open_cache(
         raise ConfigurationError("NEXUS_REDIS_URL needs NEXUS_POSTGRES_URL: answers are kept until a correction there.")
     async with redis.create_redis(settings.redis) as client:
         health.add("redis", lambda: redis.check(client), critical=False)
-        yield AnswerCache(client, database)
+        yield AnswerCache(client)

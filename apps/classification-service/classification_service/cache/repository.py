@@ -12,12 +12,15 @@ async def read_generation(connection: asyncpg.Connection, taxonomy: str, version
 _READ = "SELECT generation FROM label_generations WHERE taxonomy = $1 AND version = $2"
 
 
-async def start_generation(connection: asyncpg.Connection, taxonomy: str, version: str) -> None:
-    """Have no answers found any more that were made before this transaction; call it in that of each correction."""
-    await connection.execute(_START, taxonomy, version)
+async def start_generation(connection: asyncpg.Connection, taxonomy: str, version: str) -> int:
+    """Have no answers found any more that were made before this transaction; call it in that of each correction.
+
+    Returns the new generation. Corrections of a version wait for each other from here on until their transactions end.
+    """
+    return int(await connection.fetchval(_START, taxonomy, version))
 
 
 _START = """
 INSERT INTO label_generations (taxonomy, version, generation) VALUES ($1, $2, 1)
-ON CONFLICT (taxonomy, version) DO UPDATE SET generation = label_generations.generation + 1
+ON CONFLICT (taxonomy, version) DO UPDATE SET generation = label_generations.generation + 1 RETURNING generation
 """

@@ -7,15 +7,13 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from classification_service.cache.service import digest
+from classification_service.classify.labelled import Known
 from classification_service.classify.schemas import ClassifyRequest, Item, ItemResult
 from classification_service.taxonomies.models import Taxonomy
 
 
 class AnswerCache(Protocol):
     """Keeps texts by their keys. It answers at once, also where its store is away."""
-
-    async def generation(self, taxonomy: str, version: str) -> int | None:
-        """The generation of a taxonomy's labels; None while nothing can be kept."""
 
     async def find(self, keys: Sequence[str]) -> list[str | None]:
         """What is kept by each key."""
@@ -31,7 +29,7 @@ class AnswerCache(Protocol):
 class Shelf:
     """The answers of one model to requests of one kind.
 
-    `labels` names the import of the taxonomy and the generation of its labels, `scope` that, the model and the options:
+    `labels` names the import of the taxonomy and the state of its labels, `scope` that, the model and the options:
     all that an answer depends on, apart from the item.
     """
 
@@ -69,17 +67,14 @@ def _stored(result: ItemResult) -> str:
     return kept.model_dump_json(exclude={"id"}, exclude_none=True)
 
 
-async def open_shelf(
-    cache: AnswerCache | None, taxonomy: Taxonomy, request: ClassifyRequest, model_version: str
+def open_shelf(
+    cache: AnswerCache | None, taxonomy: Taxonomy, known: Known, request: ClassifyRequest, model_version: str
 ) -> Shelf | None:
     """The answers of that model (which names the language model too, where one has a part) to requests like this one.
 
     None where nothing can be kept.
     """
-    if cache is None:
+    if cache is None or known.generation is None:
         return None
-    generation = await cache.generation(taxonomy.name, taxonomy.version)
-    if generation is None:
-        return None
-    labels = digest(taxonomy.name, taxonomy.version, taxonomy.key, generation)
+    labels = digest(taxonomy.name, taxonomy.version, taxonomy.key, known.scope, known.generation)
     return Shelf(cache, labels, digest(labels, model_version, request.llm, request.top_k))

@@ -1,13 +1,15 @@
 """Codes for texts, with confidence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classification_service.classify.index import FullVectors, Probabilities, TextVectors, TitleIndex, load_vectors
-from classification_service.classify.models import Candidate, Classification, MlModel
+from classification_service.classify.labelled import LabelledExamples
+from classification_service.classify.models import Candidate, Classification, Labelled, MlModel
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.settings import Settings
 from classification_service.taxonomies.models import Taxonomy
@@ -56,12 +58,22 @@ class Classifier:
         """Compute one vector, for a health check."""
         self.encoder.encode([_PROBE])
 
-    def classify(self, taxonomy: Taxonomy, texts: Sequence[str], top_k: int) -> list[Classification]:
+    def classify(
+        self, taxonomy: Taxonomy, texts: Sequence[str], top_k: int, examples: LabelledExamples | None = None
+    ) -> list[Classification]:
         """One answer per text, in the order of `texts`, with up to `top_k` candidates each."""
         index = self._indexes[taxonomy]
-        own = index.own(self.encoder.encode(texts))
+        vectors = self.encoder.encode(texts)
+        if examples is None:
+            own = index.own(vectors)
+            neighbours: list[list[Labelled]] = [[] for _ in texts]
+        else:
+            labelled = examples.nearness(vectors)
+            own = index.own(vectors, lambda codes: examples.lift(codes, labelled))
+            neighbours = [_labelled(taxonomy, examples.neighbours(row)) for row in labelled]
         total = index.subtree(own)
-        return [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(texts))]
+        answers = [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(texts))]
+        return [replace(answer, neighbours=near) for answer, near in zip(answers, neighbours, strict=True)]
 
 
 def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
@@ -71,6 +83,10 @@ def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
     )
     classifier.check()
     return classifier
+
+
+def _labelled(taxonomy: Taxonomy, neighbours: Sequence[tuple[str, int]]) -> list[Labelled]:
+    return [Labelled(text, taxonomy.nodes[position]) for text, position in neighbours]
 
 
 def _answer(taxonomy: Taxonomy, own: Probabilities, total: Probabilities, top_k: int) -> Classification:

@@ -31,5 +31,5 @@ async def classify(
 ) -> Response:
     """One result per item, in order: a code with its confidence and alternatives, or an error of its own."""
     origin = Origin("request", principal.subject)
-    answer = await cancel_on_disconnect(request, classification.classify(body, origin))
+    answer = await cancel_on_disconnect(request, classification.classify(body, origin, principal.tenant))
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,5 +1,6 @@
 """The title index: nearness of texts to the titles and examples of a taxonomy's codes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,11 +64,15 @@ class TitleIndex:
         self._starts = taxonomy.text_starts
         self._levels = _levels_upwards(taxonomy.parents)
 
-    def own(self, vectors: Vectors) -> Probabilities:
-        """[text, code] the probability that a text belongs to exactly this code, to none below it."""
+    def own(self, vectors: Vectors, lift: Callable[[Vectors], None] = lambda _: None) -> Probabilities:
+        """[text, code] the probability that a text belongs to exactly this code, to none below it.
+
+        `lift` may raise the nearness of codes [text, code] that more is known about than titles and examples.
+        """
         nearness = self._vectors.nearness(vectors)
         if nearness.shape[1] > len(self._starts):
             nearness = np.maximum.reduceat(nearness, self._starts, axis=1)
+        lift(nearness)
         nearness -= nearness.max(axis=1, keepdims=True)
         nearness /= np.float32(TEMPERATURE)
         weights = np.exp(nearness, out=nearness)

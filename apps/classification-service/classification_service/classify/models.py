@@ -1,6 +1,8 @@
 """What the classifier returns."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from classification_service.taxonomies.models import Node
 
@@ -32,6 +34,18 @@ class Labelled:
 
     text: str
     node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered to an item of a request: its text as it was classified, and all that the item has."""
+
+    text: str
+    item: Mapping[str, Any]
+    code: str
+    confidence: float
+    candidates: Sequence[Candidate]
+    model_version: str
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class ClassifyRequest(RequestModel):
     version: str | None = None
     top_k: Annotated[int, Field(ge=1, le=20)] = 5
     llm: Literal["auto", "never", "always"] = "auto"
+    review: bool = Field(default=False, description="put the uncertain items into the review queue")
 
 
 class CandidateOut(BaseModel):
@@ -68,7 +69,8 @@ class ItemResult(BaseModel):
     """The answer for the item at `index`: a code, or `error`.
 
     `confidence` is the probability that the code or one below it is right; `source` tells where the answer came from:
-    the local model, the language model (`llm`), or either of them earlier (`cache`), as `model_version` says.
+    a person who chose the code for this text (`human`), the local model, the language model (`llm`), or either of these two
+    earlier (`cache`), as `model_version` says.
     """
 
     index: int
@@ -79,7 +81,7 @@ class ItemResult(BaseModel):
     path: list[CodeRef] = []
     confidence: float | None = None
     candidates: list[CandidateOut] = []
-    source: Literal["cache", "llm", "model"] | None = None
+    source: Literal["cache", "human", "llm", "model"] | None = None
     model_version: str | None = None
     warnings: list[str] = []
     error: ItemError | None = None
@@ -92,7 +94,7 @@ class ItemResult(BaseModel):
         found: Classification,
         model_version: str,
         *,
-        source: Literal["llm", "model"] = "model",
+        source: Literal["human", "llm", "model"] = "model",
         warnings: Sequence[str] = (),
     ) -> "ItemResult":
         """The answer for an item that has a code."""
@@ -110,7 +112,7 @@ class ItemResult(BaseModel):
             ],
             source=source,
             model_version=model_version,
-            warnings=[*_warnings(item), *warnings],
+            warnings=[*_warnings(item, source), *warnings],
         )
 
 
@@ -120,9 +122,29 @@ class ClassifyResponse(BaseModel):
     taxonomy: str
     version: str
     items: list[ItemResult]
+    queued: int | None = Field(
+        default=None, description="items that were put into the review queue, where that was asked for"
+    )
 
 
-def _warnings(item: Item) -> list[str]:
-    if item.language.split("-")[0].lower() == "en":
+def _warnings(item: Item, source: str) -> list[str]:
+    if source == "human" or item.language.split("-")[0].lower() == "en":
         return []
     return [f"The model was trained on English; the text was classified as it stands, in {item.language!r}."]
+
+
+def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a body without references, which would lead nowhere in the OpenAPI document."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def inlined(part: Any) -> Any:  # noqa: ANN401  JSON
+        if isinstance(part, list):
+            return [inlined(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return inlined(parts[part["$ref"].rpartition("/")[2]])
+        return {name: inlined(value) for name, value in part.items()}
+
+    return {name: inlined(value) for name, value in schema.items()}

@@ -1,5 +1,6 @@
 """Texts as they are classified."""
 
+import hashlib
 import unicodedata
 
 MAX_TEXT = 10_000
@@ -16,6 +17,16 @@ def normalise(text: str) -> str:
 
 def _is_visible(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) not in _INVISIBLE
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL can keep it: without NUL."""
+    return text.replace("\0", "")
+
+
+def text_key(text: str) -> bytes:
+    """A digest that normalised texts have in common which differ in upper and lower case alone."""
+    return hashlib.sha256(storable(text).casefold().encode()).digest()
 
 
 def has_content(text: str) -> bool:

@@ -16,12 +16,12 @@ from classification_service.jobs.schemas import (
     DelimiterParameter,
     EncodingParameter,
     LlmParameter,
+    ReviewParameter,
     TaxonomyParameter,
     TextColumns,
     VersionParameter,
 )
 from classification_service.jobs.service import JobService
-from nexus_chassis.channels import DEFAULT_TENANT
 from nexus_chassis.limits import MIB
 from nexus_chassis.principal import Principal
 from nexus_chassis.request_body import require_media_type, stream_body
@@ -38,7 +38,7 @@ async def get_jobs(context: ContextOfApp) -> JobService:
 
 async def get_owner(principal: Annotated[Principal, Depends(authenticate)]) -> Owner:
     """Who asks."""
-    return Owner(principal.tenant or DEFAULT_TENANT, principal.subject)
+    return Owner(principal.tenant or "", principal.subject)
 
 
 async def get_options(
@@ -51,6 +51,7 @@ async def get_options(
     encoding: EncodingParameter = None,
     delimiter: DelimiterParameter = None,
     llm: LlmParameter = "auto",
+    review: ReviewParameter = False,
 ) -> JobOptions:
     """What is asked for; the version is fixed for the whole job. Raises UnknownTaxonomyError."""
     return JobOptions(
@@ -60,6 +61,7 @@ async def get_options(
         encoding=encoding,
         delimiter=delimiter,
         llm=llm,
+        review=review,
     )
 
 

@@ -112,6 +112,7 @@ class JobOptions:
     encoding: str | None = None
     delimiter: Delimiter | None = None
     llm: Literal["auto", "never"] = "auto"
+    review: bool = False
 
     @property
     def reading(self) -> Reading:
@@ -157,10 +158,11 @@ class Reason(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What products are classified for, such as `job:ID`, and for whom."""
+    """What products are classified for, such as `job:ID`, and for whom: a subject of a tenant."""
 
     name: str
     subject: str | None = None
+    tenant: str | None = None
 
 
 type Classify = Callable[[JobOptions, Purpose, Sequence[Product]], Awaitable[Sequence[Answer]]]
@@ -169,7 +171,7 @@ type Classify = Callable[[JobOptions, Purpose, Sequence[Product]], Awaitable[Seq
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose jobs they are: a subject of a tenant."""
+    """Whose jobs they are: a subject of a tenant, whose name is empty where there are none."""
 
     tenant: str
     subject: str

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from classification_service.jobs.models import JobState, Owner, Standing
 from nexus_chassis import channels
-from nexus_chassis.channels import Channel
+from nexus_chassis.channels import DEFAULT_TENANT, Channel
 from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
 from nexus_chassis.redis_errors import translate_redis_errors
 
@@ -51,7 +51,7 @@ class JobReports:
         if len(self._published) >= _MAX_JOBS:
             self._published.clear()
         self._published[job_id] = time.monotonic()
-        channel = Channel(owner.tenant, "jobs", str(job_id))
+        channel = Channel(owner.tenant or DEFAULT_TENANT, "jobs", str(job_id))
         before, self._fault = self._fault, await _publish(self._redis, channel, job_event(job_id, state, standing))
         if self._fault not in {"", before}:
             _log.warning("the progress of jobs is not published: %s", self._fault)

@@ -143,7 +143,7 @@ class JobRunner:
 
     async def _compute(self, connection: asyncpg.Connection, chunk: ClaimedChunk) -> tuple[bytes, list[RowError]]:
         job = chunk.job
-        purpose = Purpose(f"job:{job.id}", job.owner.subject)
+        purpose = Purpose(f"job:{job.id}", job.owner.subject, job.owner.tenant or None)
         rows = await asyncio.to_thread(chunks.unpack_rows, chunk.content)
         questions = await asyncio.to_thread(chunks.questions, rows, job.layout, job.options.mapping)
         answers = await repository.answers(connection, job.id, list(questions.products))

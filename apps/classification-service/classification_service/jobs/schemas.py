@@ -71,6 +71,7 @@ EncodingParameter = Annotated[
 ]
 DelimiterParameter = Annotated[Delimiter | None, Query(description="of CSV; found where it is left out")]
 LlmParameter = Annotated[Literal["auto", "never"], Query(description="whether a language model may see uncertain rows")]
+ReviewParameter = Annotated[bool, Query(description="put the uncertain rows into the review queue")]
 FileName = Annotated[
     str | None, Query(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$", description="of the file, for its owner")
 ]

@@ -1,7 +1,6 @@
 """The taxonomies as people look things up in them: the starters, which are in memory, and the imported, in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from classification_service.taxonomies import repository
 from classification_service.taxonomies.errors import (
@@ -14,8 +13,9 @@ from classification_service.taxonomies.errors import (
     VersionExistsError,
 )
 from classification_service.taxonomies.models import (
-    CodeChange,
+    Changes,
     CodeDetails,
+    CodeFate,
     FoundCode,
     NewVersion,
     StoredVersion,
@@ -27,15 +27,6 @@ from nexus_chassis.unit_of_work import Database
 
 MAX_CHILDREN = 1000
 """Codes below a code that its own answer has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A page of what changed between two versions, how many codes did in each way, and where the next page begins."""
-
-    counts: Mapping[str, int]
-    items: Sequence[CodeChange]
-    following: str | None
 
 
 class Catalogue:
@@ -158,6 +149,18 @@ class Catalogue:
         async with self.database.read() as connection:
             rows = await repository.changes(connection, before.id, now.id, after, limit + 1)
         return Changes(counts, rows[:limit], rows[limit - 1].code if len(rows) > limit else None)
+
+    async def fates(self, name: str, version: str, since: str, codes: Sequence[str]) -> dict[str, CodeFate]:
+        """What became of codes of the imported version `since`, by code; raises StarterVersionError."""
+        before, now = await self.stored(name, since), await self.stored(name, version)
+        async with self.database.read() as connection:
+            return await repository.fates(connection, before.id, now.id, codes)
+
+    async def missing(self, name: str, version: str, codes: Sequence[str]) -> set[str]:
+        """Those of these codes that an imported version does not have; raises StarterVersionError."""
+        stored = await self.stored(name, version)
+        async with self.database.read() as connection:
+            return await repository.missing(connection, stored.id, codes)
 
 
 def _search_starter(

@@ -3,11 +3,11 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.errors import ClassificationServiceError
 from classification_service.progress import Progress
-from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies.embedding import Embedder
 from classification_service.taxonomies.errors import NoDatabaseError, VersionExistsError
 from classification_service.taxonomies.imports import import_file
@@ -15,33 +15,37 @@ from classification_service.taxonomies.models import ImportedVersion, NewVersion
 from classification_service.taxonomies.starters import STARTER_VERSION
 from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
 from nexus_chassis.postgres import open_database
-from nexus_chassis.settings import PostgresSettings, load
+from nexus_chassis.settings import PostgresSettings
 from nexus_chassis.unit_of_work import Database
 from nexus_chassis.worker_count import automatic_workers
+
+if TYPE_CHECKING:
+    from classification_service.settings import Settings
 
 
 class ImportCommandError(ClassificationServiceError):
     """The file cannot be read, or the database is not there."""
 
 
-def import_taxonomy(path: Path, new: NewVersion) -> None:
+def import_taxonomy(settings: "Settings", migrations: Path, path: Path, new: NewVersion) -> None:
     """Store the file as a version and compute its vectors, with all processors; running services then load it.
 
     Raises ImportCommandError, TaxonomyFileError, NoDatabaseError, VersionExistsError, ImportRunningError.
     """
-    settings = load(Settings)
     if settings.postgres is None:
         raise NoDatabaseError
     if new.version == STARTER_VERSION:
         raise VersionExistsError(new.name, new.version)
     try:
-        asyncio.run(_import(settings, settings.postgres, path, new))
+        asyncio.run(_import(settings, settings.postgres, migrations, path, new))
     except (ConfigurationError, DatabaseUnavailableError) as error:
         raise ImportCommandError(str(error)) from None
 
 
-async def _import(settings: Settings, postgres: PostgresSettings, path: Path, new: NewVersion) -> None:
-    async with open_database(postgres, MIGRATIONS) as database:
+async def _import(
+    settings: "Settings", postgres: PostgresSettings, migrations: Path, path: Path, new: NewVersion
+) -> None:
+    async with open_database(postgres, migrations) as database:
         if not database.opened:
             raise DatabaseUnavailableError(f"PostgreSQL at {postgres.postgres_url} does not answer.")
         imported = await _store(database, path, new)

@@ -154,6 +154,27 @@ class CodeChange:
     other: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A page of what changed between two versions, how many codes did in each way, and where the next page begins."""
+
+    counts: Mapping[str, int]
+    items: Sequence[CodeChange]
+    following: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFate:
+    """What became of a code in another version: the code that it has there, None where it was retired.
+
+    `near_added` says whether codes were added right below it or beside it, which may fit better.
+    """
+
+    code: str
+    new_code: str | None
+    near_added: bool
+
+
 class Children:
     """The positions of the codes right below each code, and those of the roots, from the positions of the parents."""
 

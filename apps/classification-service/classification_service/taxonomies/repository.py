@@ -11,6 +11,7 @@ from classification_service.taxonomies.models import (
     ClassFeature,
     CodeChange,
     CodeDetails,
+    CodeFate,
     FoundCode,
     NewVersion,
     PackedRow,
@@ -293,6 +294,35 @@ SELECT count(*) FILTER (WHERE before_code IS NULL AND NOT moved_here)::int AS ad
        count(*) FILTER (WHERE before_code = after_code AND before_title <> after_title)::int AS retitled
   FROM result
 """  # noqa: S608  text of this file
+
+
+async def fates(connection: asyncpg.Connection, before: int, after: int, codes: Sequence[str]) -> dict[str, CodeFate]:
+    """What became of codes from one version to another, by code; those that neither has are retired."""
+    rows = await connection.fetch(_FATES, before, after, list(codes))
+    return {row["code"]: CodeFate(**dict(row)) for row in rows}
+
+
+_FATES = f"""
+{_CHANGED},
+new AS (SELECT after_code AS code, after_parent AS parent FROM result WHERE before_code IS NULL AND NOT moved_here)
+SELECT wanted.code, coalesce(same.code, pairs.new) AS new_code,
+       EXISTS (SELECT FROM new WHERE new.parent IN (same.code, same.parent)) AS near_added
+  FROM unnest($3::text[]) AS wanted (code)
+  LEFT JOIN pairs ON pairs.old = wanted.code
+  LEFT JOIN taxonomy_nodes AS same ON same.taxonomy_id = $2 AND same.code = wanted.code
+"""  # noqa: S608  text of this file
+
+
+async def missing(connection: asyncpg.Connection, taxonomy: int, codes: Sequence[str]) -> set[str]:
+    """Those of these codes that a version does not have."""
+    rows = await connection.fetch(_MISSING, taxonomy, list(codes))
+    return {row["code"] for row in rows}
+
+
+_MISSING = """
+SELECT code FROM unnest($2::text[]) AS wanted (code)
+ WHERE NOT EXISTS (SELECT FROM taxonomy_nodes AS node WHERE node.taxonomy_id = $1 AND node.code = wanted.code)
+"""
 
 
 def _change(row: asyncpg.Record) -> CodeChange:

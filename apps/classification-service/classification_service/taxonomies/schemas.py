@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
-from classification_service.taxonomies.catalogue import Changes
 from classification_service.taxonomies.models import (
+    Changes,
     ClassFeature,
     CodeChange,
     CodeDetails,

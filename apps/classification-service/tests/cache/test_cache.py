@@ -8,19 +8,19 @@ import pytest
 from llm_setup import classify, client_with, database_at, settings_with_stores
 
 from classification_service.cache import repository
-from classification_service.cache.service import PAUSE_SECONDS, WAIT_SECONDS, AnswerCache
+from classification_service.cache.bounded import PAUSE_SECONDS, WAIT_SECONDS
+from classification_service.cache.service import AnswerCache
 from nexus_chassis import redis
 from nexus_chassis.settings import RedisSettings
-from nexus_chassis.unit_of_work import Database
 from nexus_testkit import Issuer
 
 
 @asynccontextmanager
-async def cache_at(redis_url: str, database: Database, folder: Path) -> AsyncIterator[AnswerCache]:
+async def cache_at(redis_url: str, folder: Path) -> AsyncIterator[AnswerCache]:
     password = folder / "password"
     password.write_text("unused")
     async with redis.create_redis(RedisSettings(redis_url=redis_url, redis_password_file=password)) as client:
-        yield AnswerCache(client, database)
+        yield AnswerCache(client)
 
 
 @asynccontextmanager
@@ -39,42 +39,44 @@ async def silent_server() -> AsyncIterator[str]:
     server.close_clients()
 
 
-async def test_what_is_kept_is_found_by_its_key(tmp_path: Path, postgres_url: str, redis_url: str) -> None:
-    async with database_at(postgres_url) as database, cache_at(redis_url, database, tmp_path) as cache:
+async def test_what_is_kept_is_found_by_its_key(tmp_path: Path, redis_url: str) -> None:
+    async with cache_at(redis_url, tmp_path) as cache:
         await cache.keep({"a": "1", "b": "2"})
         assert await cache.find(["b", "c", "a"]) == ["2", None, "1"]
         assert await cache.find([]) == []
 
 
-async def test_hits_are_counted(tmp_path: Path, postgres_url: str, redis_url: str) -> None:
-    async with database_at(postgres_url) as database, cache_at(redis_url, database, tmp_path) as cache:
+async def test_hits_are_counted(tmp_path: Path, redis_url: str) -> None:
+    async with cache_at(redis_url, tmp_path) as cache:
         assert await cache.counts(3) == {}
         await cache.count(3, 1)
         await cache.count(0, 1)
         assert list((await cache.counts(3) or {}).values()) == [(3, 2)]
 
 
-async def test_each_correction_starts_a_generation_when_it_commits(
-    tmp_path: Path, postgres_url: str, redis_url: str
-) -> None:
-    async with database_at(postgres_url) as database, cache_at(redis_url, database, tmp_path) as cache:
-        assert await cache.generation("unspsc", "1") == 0
+async def test_each_correction_starts_a_generation_when_it_commits(postgres_url: str) -> None:
+    async with database_at(postgres_url) as database:
+
+        async def generation(version: str) -> int:
+            async with database.read() as connection:
+                return await repository.read_generation(connection, "unspsc", version)
+
+        assert await generation("1") == 0
         async with database.unit_of_work() as work:
-            await repository.start_generation(work.connection, "unspsc", "1")
-            assert await cache.generation("unspsc", "1") == 0
-        assert await cache.generation("unspsc", "1") == 1
-        assert await cache.generation("unspsc", "2") == 0
+            assert await repository.start_generation(work.connection, "unspsc", "1") == 1
+            assert await generation("1") == 0
+        assert (await generation("1"), await generation("2")) == (1, 0)
         with suppress(KeyError):
             async with database.unit_of_work() as work:
-                await repository.start_generation(work.connection, "unspsc", "1")
+                assert await repository.start_generation(work.connection, "unspsc", "1") == 2
                 raise KeyError
-        assert await cache.generation("unspsc", "1") == 1
+        assert await generation("1") == 1
 
 
-async def test_redis_that_is_away_or_hangs_is_waited_for_once_and_briefly(tmp_path: Path, postgres_url: str) -> None:
-    async with database_at(postgres_url) as database, silent_server() as silent:
+async def test_redis_that_is_away_or_hangs_is_waited_for_once_and_briefly(tmp_path: Path) -> None:
+    async with silent_server() as silent:
         for url in (silent, "redis://127.0.0.1:9/0"):
-            async with cache_at(url, database, tmp_path) as cache:
+            async with cache_at(url, tmp_path) as cache:
                 started = time.monotonic()
                 assert await cache.find(["a"]) == [None]
                 assert time.monotonic() - started < WAIT_SECONDS + 0.3
@@ -83,7 +85,6 @@ async def test_redis_that_is_away_or_hangs_is_waited_for_once_and_briefly(tmp_pa
                     assert await cache.find(["a"]) == [None]
                     await cache.keep({"a": "1"})
                     await cache.count(1, 1)
-                assert await cache.generation("unspsc", "1") is None
                 assert await cache.counts(3) is None
                 assert time.monotonic() - started < 0.3 < PAUSE_SECONDS
 

@@ -262,7 +262,7 @@ async def test_one_sender_has_at_most_20_unfinished_jobs(jobs: aiohttp.ClientSes
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(
         "INSERT INTO jobs (id, tenant, subject, taxonomy, version, options) "
-        "SELECT gen_random_uuid(), 'default', 'alice', 'unspsc', '1', '{}' FROM generate_series(1, 20)"
+        "SELECT gen_random_uuid(), '', 'alice', 'unspsc', '1', '{}' FROM generate_series(1, 20)"
     )
     await connection.close()
     status, problem = await send(jobs, PRODUCTS, text_column="name")

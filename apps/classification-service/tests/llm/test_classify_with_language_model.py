@@ -75,6 +75,17 @@ async def test_the_language_model_gets_candidates_with_their_paths_and_no_more_t
     assert len(answer[0]["candidates"]) == 1
 
 
+async def test_what_people_decided_is_not_asked_and_helps_with_texts_like_it(service: Opened) -> None:
+    client, stub = service
+    body = {"items": [{"text": UNSURE, "code": "27111602"}], "taxonomy": "unspsc"}
+    async with client.post("/v1/feedback", json=body) as response:
+        assert response.status == 200
+    decided, _ = await classify(client, [UNSURE, f"{UNSURE} and more"], llm="always")
+    assert (decided["code"], decided["source"]) == ("27111602", "human")
+    ((document),) = stub.documents
+    assert document["labelled"] == [{"product": UNSURE, "title": "Hammers"}]
+
+
 async def test_always_asks_for_each_item(service: Opened) -> None:
     client, stub = service
     answers = await classify(client, [SURE, UNSURE], llm="always")

@@ -14,6 +14,8 @@ RULES = (
     Rule(422, "invalid-taxonomy-file"),
     Rule(422, "invalid-job-file"),
     Rule(429, "too-many-jobs"),
+    Rule(422, "unknown-codes"),
+    Rule(422, "invalid-request", "^/body/items/[0-9]+/text: Value error, has no letter and no digit"),
 )
 
 
@@ -24,4 +26,10 @@ async def test_each_operation_is_as_documented(issuer: Issuer, database_settings
         client = HostileClient(url, {"Authorization": f"Bearer {token}"}, RULES)
         await asyncio.to_thread(client.try_operations, EXAMPLES)
 
-    assert {"POST /v1/classify", "GET /v1/taxonomies", "GET /v1/models"} <= client.operations
+    assert {
+        "POST /v1/classify",
+        "POST /v1/feedback",
+        "GET /v1/review",
+        "GET /v1/taxonomies",
+        "GET /v1/models",
+    } <= client.operations

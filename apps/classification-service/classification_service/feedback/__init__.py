@@ -1,0 +1,1 @@
+"""Codes that people chose: each counts at once, and says how often the models are right."""

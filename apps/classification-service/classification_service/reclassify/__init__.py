@@ -1,0 +1,1 @@
+"""Items with codes of one version of a taxonomy, in another one."""

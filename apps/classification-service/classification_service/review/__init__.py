@@ -1,0 +1,1 @@
+"""The queue of answers that people should check."""
