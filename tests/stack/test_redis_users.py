@@ -157,7 +157,9 @@ def test_gateway_follows_what_dataflow_publishes(redis: Redis) -> None:
     assert not may(redis("gateway", f"DEL {key}"))
 
 
-@pytest.mark.parametrize(("user", "kind"), [("dataflow", "data"), ("gateway", "app"), ("gateway", "user")])
+@pytest.mark.parametrize(
+    ("user", "kind"), [("classification", "jobs"), ("dataflow", "data"), ("gateway", "app"), ("gateway", "user")]
+)
 def test_each_kind_of_channel_is_written_by_one_user(redis: Redis, user: str, kind: str) -> None:
     keys = f"nexus:channel:acme:{kind}:x", f"nexus:channels:acme:{kind}", f"nexus:channels:acme:{kind}:bytes"
     commands = [f"XADD {keys[0]} MAXLEN ~ 1000 * data x", *(f"EXPIRE {key} 60" for key in keys)]

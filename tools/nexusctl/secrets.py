@@ -21,7 +21,7 @@ _MODE = 0o444
 _REDIS_PASSWORD = "_redis_password"  # noqa: S105 # the end of a file's name
 # Each Redis user owns the keys `<user>:*`. Channels are written by the service whose events they carry, those of clients
 # by the gateway, which passes all of them on.
-_CHANNEL_KINDS = {"dataflow": ("data",), "gateway": ("app", "user")}
+_CHANNEL_KINDS = {"classification": ("jobs",), "dataflow": ("data",), "gateway": ("app", "user")}
 _CHANNEL_READERS = {"gateway": "%R~nexus:channel:*"}
 # Commands on keys, transactions and scripts (which obey the same key patterns), and what redis-py sends on its own.
 # SCAN, RANDOMKEY and DBSIZE ignore key patterns, as do CLIENT TRACKING and the commands that are dangerous or for

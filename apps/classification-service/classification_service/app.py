@@ -1,8 +1,9 @@
 """The application."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -11,13 +12,19 @@ from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
 from classification_service.classify.refinement import Refinement
+from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
 from classification_service.feedback import endpoints as feedback_endpoints
 from classification_service.feedback.labels import StoredLabels
 from classification_service.feedback.service import FeedbackService
+from classification_service.jobs import endpoints as job_endpoints
+from classification_service.jobs.models import Classify, JobOptions, Product, Purpose
+from classification_service.jobs.opening import open_jobs
+from classification_service.jobs.service import JobService
 from classification_service.llm import endpoints as llm_endpoints
+from classification_service.llm.models import Origin
 from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
@@ -66,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             taxonomy_endpoints.router,
             model_endpoints.router,
             llm_endpoints.router,
+            job_endpoints.router,
         ),
         problems=PROBLEMS,
         limits=LIMITS,
@@ -82,24 +90,28 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
         async def check_model() -> None:
             await asyncio.to_thread(classifier.check)
 
-        health.add("model", check_model, critical=True)
-        async with (
-            _database(settings) as database,
-            open_cache(settings, database, health) as cache,
-            open_language_model(settings, database, cache, health) as llm,
-            follow_revocations(settings.revocations_url, revocations),
-        ):
-            if database is not None:
-                _watch(database, health)
-            review = ReviewQueue(database, settings.review_threshold) if database else None
-            classification = ClassificationService(
+        def service() -> ClassificationService:
+            return ClassificationService(
                 classifier,
                 taxonomies,
                 cache=cache,
                 refinement=_refinement(settings, llm),
                 labels=StoredLabels(database, classifier.encoder) if database else None,
-                queue=review,
+                queue=ReviewQueue(database, settings.review_threshold) if database else None,
             )
+
+        health.add("model", check_model, critical=True)
+        async with (
+            _database(settings) as database,
+            open_cache(settings, database, health) as cache,
+            open_language_model(settings, database, cache, health) as llm,
+            _jobs(settings, database, taxonomies, service()) as jobs,
+            follow_revocations(settings.revocations_url, revocations),
+        ):
+            if database is not None:
+                _watch(database, health)
+            review = ReviewQueue(database, settings.review_threshold) if database else None
+            classification = service()
             catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
             app.state.context = Context(
                 settings=settings,
@@ -107,6 +119,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 catalogue=catalogue,
                 classifier=classifier,
                 classification=classification,
+                jobs=jobs,
                 reclassification=ReclassificationService(catalogue, taxonomies, classification),
                 usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
                 database=database,
@@ -132,6 +145,36 @@ def _watch(database: Database, health: Health) -> None:
     """A service that has its taxonomies goes on classifying while PostgreSQL is away; one that starts waits for it."""
     health.add("postgres", database.check, critical=False)
     health.wait_for(lambda: database.opened)
+
+
+def _jobs(
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, service: ClassificationService
+) -> AbstractAsyncContextManager[JobService]:
+    """The jobs, whose `service` is not that of requests: these would have to take turns with batches of rows."""
+
+    def loaded() -> list[tuple[str, str]]:
+        return [(taxonomy.name, taxonomy.version) for taxonomy in taxonomies]
+
+    return open_jobs(database, settings.redis, row_classifier(service), loaded, timedelta(days=settings.job_days))
+
+
+def row_classifier(service: ClassificationService) -> Classify:
+    """Classifies rows of files as the items of a request."""
+
+    async def classify(options: JobOptions, purpose: Purpose, products: Sequence[Product]) -> list[ItemResult]:
+        items = [{"text": product.text, "attributes": dict(product.attributes)} for product in products]
+        request = ClassifyRequest(
+            items=items,
+            taxonomy=options.taxonomy,
+            version=options.version,
+            top_k=1,
+            llm=options.llm,
+            review=options.review,
+        )
+        origin = Origin(purpose.name, purpose.subject)
+        return (await service.classify(request, origin, purpose.tenant)).items
+
+    return classify
 
 
 @asynccontextmanager

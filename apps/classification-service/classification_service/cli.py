@@ -31,18 +31,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve the API (the default)")
     serve.set_defaults(run=_serve)
-    _add_classify(commands.add_parser("classify", help="classify the rows of a CSV file"))
+    _add_classify(commands.add_parser("classify", help="classify the rows of a file"))
     _add_import(commands.add_parser("import", help="import an official file of UNSPSC or ETIM (needs PostgreSQL)"))
     _add_train(commands.add_parser("train", help="train a model on labelled names (needs torch)"))
     return parser
 
 
 def _add_classify(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="CSV file with a header line, in UTF-8")
+    parser.add_argument("input", type=Path, help="CSV, XLSX or JSON Lines")
     parser.add_argument("--taxonomy", required=True, help="unspsc or etim")
-    parser.add_argument("--version", help="version of the taxonomy (default: that of requests that name none)")
-    parser.add_argument("--text-column", default="text", help="column with the product names (default: text)")
-    parser.add_argument("--output", type=Path, help="CSV file to write (default: standard output)")
+    parser.add_argument("--version", help="version of the taxonomy (default: the chosen one)")
+    parser.add_argument(
+        "--text-column",
+        action="append",
+        help="column with the product names (default: text); those of several are joined",
+    )
+    parser.add_argument(
+        "--attribute-column", action="append", default=[], help="column that is classified with its name"
+    )
+    parser.add_argument("--encoding", help="of a text file (default: UTF-8 or UTF-16, which are found)")
+    parser.add_argument("--delimiter", choices=(",", ";", "\t", "|"), help="of CSV (default: what is found)")
+    parser.add_argument(
+        "--output", type=Path, help="file to write, as its name ends: .csv, .xlsx, .jsonl (default: standard output)"
+    )
     parser.set_defaults(run=_classify)
 
 
@@ -75,9 +86,18 @@ def _serve(_: argparse.Namespace) -> None:
 
 
 def _classify(options: argparse.Namespace) -> None:
-    from classification_service.classify.files import classify_file
+    from classification_service.file_classification import classify_file
+    from classification_service.jobs.models import ColumnMapping
 
-    classify_file(options.input, options.output, (options.taxonomy, options.version), options.text_column)
+    classify_file(
+        options.input,
+        options.output,
+        options.taxonomy,
+        version=options.version,
+        mapping=ColumnMapping(options.text_column or ["text"], options.attribute_column),
+        encoding=options.encoding,
+        delimiter=options.delimiter,
+    )
 
 
 def _import(options: argparse.Namespace) -> None:

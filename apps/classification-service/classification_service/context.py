@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
     from classification_service.feedback.service import FeedbackService
+    from classification_service.jobs.service import JobService
     from classification_service.llm.usage import UsageService
     from classification_service.reclassify.service import ReclassificationService
     from classification_service.review.service import ReviewQueue
@@ -31,6 +32,7 @@ class Context:
     catalogue: "Catalogue"
     classifier: "Classifier"
     classification: "ClassificationService"
+    jobs: "JobService"
     reclassification: "ReclassificationService"
     usage: "UsageService"
     database: "Database | None"

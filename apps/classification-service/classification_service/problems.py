@@ -2,6 +2,13 @@
 
 from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
 from classification_service.feedback.errors import UnknownLabelsError
+from classification_service.jobs.errors import (
+    JobsNeedDatabaseError,
+    NotFinishedError,
+    TableFileError,
+    TooManyJobsError,
+    UnknownJobError,
+)
 from classification_service.llm.errors import NoLedgerError
 from classification_service.taxonomies.errors import (
     DefaultVersionError,
@@ -25,7 +32,7 @@ def _unknown_code(error: UnknownCodeError) -> Problem:
     return Problem(404, "unknown-code", "The taxonomy has no such code", str(error))
 
 
-def _no_database(error: NoDatabaseError) -> Problem:
+def _no_database(error: NoDatabaseError | JobsNeedDatabaseError) -> Problem:
     return Problem(409, "no-database", "The service has no database", str(error))
 
 
@@ -70,6 +77,25 @@ def _llm_not_configured(error: LlmNotConfiguredError) -> Problem:
     return Problem(409, "llm-not-configured", "No language model is configured", str(error))
 
 
+def _unknown_job(error: UnknownJobError) -> Problem:
+    return Problem(404, "unknown-job", "There is no such job", str(error))
+
+
+def _not_finished(error: NotFinishedError) -> Problem:
+    return Problem(409, "job-not-done", "The job has no results", str(error))
+
+
+def _too_many_jobs(error: TooManyJobsError) -> Problem:
+    return Problem(
+        429, "too-many-jobs", "You have too many jobs", str(error), headers={"Retry-After": "30"}, limit=error.limit
+    )
+
+
+def _invalid_table(error: TableFileError) -> Problem:
+    text = str(error).encode(errors="replace").decode()
+    return Problem(422, "invalid-job-file", "The file cannot be classified", text)
+
+
 def _no_ledger(error: NoLedgerError) -> Problem:
     return Problem(409, "no-database", "The service has no database", str(error))
 
@@ -87,5 +113,10 @@ PROBLEMS: ProblemMap = (
     (UnknownLabelsError, _unknown_labels),
     (NoQueueError, _no_queue),
     (LlmNotConfiguredError, _llm_not_configured),
+    (JobsNeedDatabaseError, _no_database),
+    (UnknownJobError, _unknown_job),
+    (NotFinishedError, _not_finished),
+    (TooManyJobsError, _too_many_jobs),
+    (TableFileError, _invalid_table),
     (NoLedgerError, _no_ledger),
 )

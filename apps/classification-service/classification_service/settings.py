@@ -205,6 +205,19 @@ class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
         ge=1024,
         description="bytes of one file of a taxonomy that is imported by HTTP; it is kept under /tmp while it is read",
     )
+    job_bytes: int = Field(
+        1024**3,
+        validation_alias="CLASSIFICATION_JOB_BYTES",
+        ge=1024,
+        description="bytes of one file whose rows are classified by a job; it is kept in PostgreSQL until it is read",
+    )
+    job_days: float = Field(
+        7.0,
+        validation_alias="CLASSIFICATION_JOB_DAYS",
+        gt=0,
+        le=3650,
+        description="days that a job which has ended is kept with its results",
+    )
     review_threshold: float = Field(
         0.8,
         validation_alias="CLASSIFICATION_REVIEW_THRESHOLD",

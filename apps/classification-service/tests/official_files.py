@@ -120,10 +120,10 @@ def xlsx(rows: Iterable[Sequence[object]], *, shared: bool = True, prefix: str =
     return workbook(sheet, f'<sst xmlns="{namespace}">{items}</sst>')
 
 
-def workbook(sheet: str, strings: str) -> bytes:
+def workbook(sheet: str, strings: str, *, styles: str = "<styleSheet/>", properties: str = "") -> bytes:
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     sheets = (
-        f'<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{relations}"><sheets>'
+        f'<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" xmlns:r="{relations}">{properties}<sheets>'
         '<sheet name="Notes" sheetId="1" state="hidden" r:id="rId1"/><sheet name="UNSPSC" sheetId="2" r:id="rId2"/>'
         "</sheets></workbook>"
     )
@@ -140,6 +140,7 @@ def workbook(sheet: str, strings: str) -> bytes:
             "xl/worksheets/sheet1.xml": b"<worksheet/>",
             "xl/worksheets/sheet2.xml": sheet.encode(),
             "xl/sharedStrings.xml": strings.encode(),
+            "xl/styles.xml": styles.encode(),
         }
     )
 

@@ -16,81 +16,120 @@ needs_torch = pytest.mark.skipif(
 
 def test_a_file_is_classified_to_standard_output() -> None:
     done = command("classify", CSV / "good" / "products.csv", "--taxonomy", "unspsc", "--text-column", "name")
-    rows = list(csv.reader(io.StringIO(done.stdout)))
+    rows = list(csv.reader(io.StringIO(done.stdout.removeprefix("\ufeff"))))
     for row in rows[1:]:
         assert float(row.pop(5)) > 0.5
+    names = ["code", "level", "title", "confidence", "source", "error"]
     assert rows == [
-        ["sku", "name", "unspsc_code", "unspsc_level", "unspsc_title", "unspsc_confidence", "unspsc_error"],
-        ["1", "cordless drill 18V", "27112703", "commodity", "Power drills", ""],
-        ["2", "A4 copy paper, 80 g", "14111507", "commodity", "Copy and printer paper", ""],
+        ["sku", "name", *(f"unspsc_{name}" for name in names)],
+        ["1", "cordless drill 18V", "27112703", "commodity", "Power drills", "model", ""],
+        ["2", "A4 copy paper, 80 g", "14111507", "commodity", "Copy and printer paper", "model", ""],
     ]
     assert re.fullmatch(r"\[#{30}\] 2/2 rows, \d+/s, \d+\.\d s\n", done.stderr)
     assert done.returncode == 0
 
 
-def test_a_file_is_classified_to_a_file(tmp_path: Path) -> None:
-    target = tmp_path / "coded.csv"
+@pytest.mark.parametrize(
+    ("ending", "start"), [("csv", "\ufeffsku,name,etim_code"), ("jsonl", '{"sku": "1", "name"'), ("xlsx", "PK")]
+)
+def test_a_file_is_classified_to_a_file_of_each_form(ending: str, start: str, tmp_path: Path) -> None:
+    target = tmp_path / f"coded.{ending}"
     done = command(
         "classify", CSV / "good" / "products.csv", "--taxonomy=etim", "--text-column=name", f"--output={target}"
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert target.read_text().splitlines()[0].endswith(",etim_code,etim_level,etim_title,etim_confidence,etim_error")
+    assert target.read_bytes().startswith(start.encode())
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_rows_without_text_are_kept_and_counted() -> None:
     done = command("classify", CSV / "empty-text" / "products.csv", "--taxonomy", "unspsc")
     assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["sku", "1", "2", "3"]
-    assert done.stdout.splitlines()[2:] == ["2,,,,,,the text is empty", "3,  ,,,,,the text is empty"]
+    assert done.stdout.splitlines()[2:] == ["2,,,,,,,the text is empty", "3,  ,,,,,,the text is empty"]
     assert done.stderr.splitlines()[1] == "2 of 3 rows have no code; the column unspsc_error says why."
     assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("failure", "message"),
+    ("file", "message"),
     [
+        ("csv/no-text-column/products.csv", "{path}: The file has no column 'text'. It has: 'sku', 'name'."),
+        ("jobs/empty-file/products.csv", "{path}: The file is empty. Send CSV, JSON Lines or XLSX."),
         (
-            "no-text-column",
-            "{path} has no column 'text'. It has: sku, name. Name the column with the product names by --text-column.",
+            "csv/not-utf8/products.csv",
+            (
+                "{path}: The file is not in UTF-8: line 2 has the byte 0xe4. It may be in windows-1252: say so by `encoding`, "
+                "or save it as UTF-8."
+            ),
         ),
         (
-            "no-header",
-            "{path} has no column 'text'. It has: no columns at all. Name the column with the product names by --text-column.",
+            "csv/results-already-there/products.csv",
+            "{path}: The file has the columns 'unspsc_code' already. Rename or remove them first.",
         ),
-        ("not-utf8", "{path} is not in UTF-8: byte 6 is 0xe4. Save it as UTF-8."),
-        ("too-many-cells", "{path}, line 3: the row has more cells than the header. Quote cells that have delimiters."),
-        ("results-already-there", "{path} has the columns unspsc_code already. Rename or remove them first."),
         (
-            "repeated-column",
-            "{path} has more than one column named 'note'. Give each column its own name.",
+            "csv/repeated-column/products.csv",
+            "{path}: The file has more than one column named 'note'. Give each its own name.",
         ),
-        ("absent", "{path} cannot be read: No such file or directory."),
+        ("csv/absent/products.csv", "{path} cannot be read: No such file or directory."),
     ],
 )
-def test_a_file_that_cannot_be_classified_is_refused(failure: str, message: str, tmp_path: Path) -> None:
-    path = CSV / failure / "products.csv"
+def test_a_file_that_cannot_be_classified_is_refused(file: str, message: str, tmp_path: Path) -> None:
+    path = FIXTURES / file
     done = command("classify", path, "--taxonomy", "unspsc", "--output", tmp_path / "coded.csv")
     expected = f"classification-service: {message.format(path=path)}\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_gigabytes_that_are_no_text_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    with path.open("wb") as file:
+        file.truncate(2 * 1024**3)
+    done = command("classify", path, "--taxonomy", "unspsc")
+    assert (done.returncode, done.stderr) == (
+        1,
+        (
+            f"classification-service: {path}: The file is no text: byte 0 is 0x00. Send CSV, JSON Lines, or XLSX (not XLS) "
+            "without a password.\n"
+        ),
+    )
+
+
 @pytest.mark.parametrize(
-    ("kind", "coded"),
+    ("kind", "coded", "options"),
     [
-        ("semicolons", ['1;"Claw hammer; 16 oz";27111602;commodity', "2;Ball bearing 6204;31171504;commodity"]),
-        ("tabs", ["1\tClaw hammer, 16 oz\t27111602\tcommodity"]),
-        ("utf-16", ["1,Claw hammer 16 oz,27111602,commodity"]),
-        ("quoted-newline", ["1,Claw hammer 16 oz,27111602,commodity"]),
+        ("semicolons", ['1;"Claw hammer; 16 oz";27111602;commodity', "2;Ball bearing 6204;31171504;commodity"], []),
+        ("tabs", ["1\tClaw hammer, 16 oz\t27111602\tcommodity"], ["--delimiter", "\t"]),
+        ("utf-16", ["1,Claw hammer 16 oz,27111602,commodity"], ["--encoding", "utf-16"]),
+        ("quoted-newline", ["1,Claw hammer 16 oz,27111602,commodity"], ["--version", "starter-1"]),
     ],
 )
-def test_delimiter_and_encoding_are_found(kind: str, coded: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("stated", [False, True])
+def test_delimiter_and_encoding_are_found_or_stated(
+    kind: str, coded: list[str], options: list[str], tmp_path: Path, *, stated: bool
+) -> None:
     path, target = CSV / kind / "products.csv", tmp_path / "coded.csv"
-    done = command("classify", path, "--taxonomy", "unspsc", "--text-column", "name", "--output", target)
+    given = options if stated else []
+    done = command("classify", path, "--taxonomy", "unspsc", "--text-column", "name", "--output", target, *given)
 
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
     lines = target.read_text("utf-8").splitlines()[-len(coded) :]
-    assert done.returncode == 0
     assert [line.startswith(start) for line, start in zip(lines, coded, strict=True)] == [True] * len(coded), lines
+
+
+def test_several_columns_are_classified_together(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("kind,name,use\nhammer,claw,carpentry\n")
+    done = command(
+        *("classify", path, "--taxonomy=unspsc", "--text-column=name", "--text-column=kind", "--attribute-column=use")
+    )
+    assert done.stdout.splitlines()[1].startswith("hammer,claw,carpentry,27111602,commodity,")
+
+
+def test_an_encoding_that_is_not_known_is_refused() -> None:
+    done = command("classify", CSV / "good" / "products.csv", "--taxonomy=unspsc", "--encoding=klingon")
+    assert "The encoding 'klingon' is not known here. Known are: utf-8, utf-16, " in done.stderr
+    assert done.returncode == 1
 
 
 def test_a_target_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

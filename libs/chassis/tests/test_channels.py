@@ -187,7 +187,7 @@ def test_only_channels_of_known_kinds_exist(name: object) -> None:
         Channel.parse(name, "acme")
 
     assert str(unknown.value) == (
-        f"Found {name!r:.100}. Channels are app:NAME, classification:NAME, data:NAME, user:NAME; "
+        f"Found {name!r:.100}. Channels are app:NAME, classification:NAME, data:NAME, jobs:NAME, user:NAME; "
         "NAME has 1 to 64 of a-z, 0-9, '_', '.' and '-'."
     )
 

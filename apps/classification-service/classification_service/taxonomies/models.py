@@ -255,12 +255,3 @@ class Taxonomy:
     def levels(self) -> dict[str, int]:
         """Number of codes at each level."""
         return dict(Counter(node.level for node in self.nodes))
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """A page of what changed between two versions, how many codes did in each way, and where the next page begins."""
-
-    counts: Mapping[str, int]
-    items: Sequence[CodeChange]
-    following: str | None

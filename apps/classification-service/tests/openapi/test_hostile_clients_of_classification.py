@@ -12,6 +12,8 @@ EXAMPLES = 20
 RULES = (
     Rule(422, "invalid-request", "^/body/top_k: Input should be a valid integer"),  # 8.0 is one to JSON Schema
     Rule(422, "invalid-taxonomy-file"),
+    Rule(422, "invalid-job-file"),
+    Rule(429, "too-many-jobs"),
     Rule(422, "unknown-codes"),
     Rule(422, "invalid-request", "^/body/items/[0-9]+/text: Value error, has no letter and no digit"),
 )

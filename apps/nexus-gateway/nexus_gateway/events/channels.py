@@ -47,6 +47,7 @@ KINDS = {
     "app": Kind(_anyone, _with_scope(PUBLISH)),
     "classification": Kind(_with_scope("classify"), _nobody),
     "data": Kind(_with_scope("data:read"), _nobody),
+    "jobs": Kind(_with_scope("classify"), _nobody),
     "user": Kind(_own, _with_scope(ADMIN)),
 }
 

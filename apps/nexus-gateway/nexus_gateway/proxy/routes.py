@@ -52,6 +52,23 @@ BULK = Uploads(
 )
 """Streams of rows, which dataflow-service writes as they arrive."""
 
+JOBS = Uploads(
+    path=re.compile(r"/jobs"),
+    media_types=frozenset(
+        {
+            b"text/csv",
+            b"text/plain",
+            b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            b"application/jsonl",
+            b"application/x-ndjson",
+            b"application/octet-stream",
+        }
+    ),
+    body_limit=1024 * MIB,  # CLASSIFICATION_JOB_BYTES
+    seconds=630,
+)
+"""Files whose rows classification-service classifies, which stores them as they arrive."""
+
 MODELS = StartPage("/models", "Data models", "Their fields and relations, with examples and rows to look at")
 
 
@@ -96,7 +113,16 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     address = settings.classification_url
     api = (
         _api("data", "dataflow-service", settings.dataflow_url, data, uploads=BULK, page=MODELS),
-        _api("classification", "classification-service", address, "classify", timeout=120, mib=64, rate_class="heavy"),
+        _api(
+            "classification",
+            "classification-service",
+            address,
+            "classify",
+            timeout=120,
+            mib=64,
+            rate_class="heavy",
+            uploads=JOBS,
+        ),
         _api("agents", "mcp-server", settings.mcp_url, agents, timeout=60, mib=4, rate_class="heavy"),
         *(_api(name, name, upstream, name) for name, upstream in settings.more_services.items()),
     )

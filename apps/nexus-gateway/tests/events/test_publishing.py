@@ -104,7 +104,7 @@ REFUSALS = [
         400,
         "unknown-channel",
         (
-            "Found 'gateway:session'. Channels are app:NAME, classification:NAME, data:NAME, user:NAME; "
+            "Found 'gateway:session'. Channels are app:NAME, classification:NAME, data:NAME, jobs:NAME, user:NAME; "
             "NAME has 1 to 64 of a-z, 0-9, '_', '.' and '-'."
         ),
     ),

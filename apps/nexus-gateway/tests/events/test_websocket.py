@@ -373,7 +373,7 @@ BAD_FRAMES: list[tuple[str, dict[str, Any]]] = [
         {
             "channel": "gateway:session:x",
             "type": "urn:nexus:problem:unknown-channel",
-            "detail": "Found 'gateway:session:x'. Channels are app:NAME, classification:NAME, data:NAME, user:NAME; "
+            "detail": "Found 'gateway:session:x'. Channels are app:NAME, classification:NAME, data:NAME, jobs:NAME, user:NAME; "
             "NAME has 1 to 64 of a-z, 0-9, '_', '.' and '-'.",
         },
     ),

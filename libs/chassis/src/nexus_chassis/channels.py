@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 
 from nexus_chassis.redis import MAX_BLOCK_SECONDS
 
-CHANNEL_KINDS = frozenset({"app", "classification", "data", "user"})
+CHANNEL_KINDS = frozenset({"app", "classification", "data", "jobs", "user"})
 """The kinds of channels; a channel's name is `<kind>:<name>`."""
 
 DEFAULT_TENANT = "default"

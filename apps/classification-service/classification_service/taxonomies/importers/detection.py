@@ -46,7 +46,7 @@ def _of_archive(archive: Archive, taxonomy: str, language: str) -> TaxonomyReade
             raise fault(
                 "", "The file is an XLSX workbook, which is read for unspsc. Import ETIM from its CSV or IXF export."
             )
-        return UnspscReader(xlsx.sheet_rows(archive), "the sheet", "row", "UNSPSC XLSX")
+        return UnspscReader(xlsx.first_sheet_rows(archive), "the sheet", "row", "UNSPSC XLSX")
     if archive.find(CLASSES) is not None:
         return _etim(EtimCsvReader(archive), taxonomy)
     tables = [name for name in archive.names if name.lower().endswith((".xml", ".csv", ".txt"))]

@@ -6,7 +6,8 @@ in the last of 17 billion; openpyxl is not typed, and takes 28 s of CPU for UNSP
 
 import posixpath
 import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import override
 
@@ -32,27 +33,58 @@ _CELL = re.compile(r"([A-Z]{1,3})[0-9]+")
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
 
-def sheet_rows(archive: Archive) -> Iterator[Row]:
-    """The rows of the first sheet that is visible; raises TaxonomyFileError."""
-    path = _first_sheet(archive)
-    sheet = _Sheet(path, _shared_strings(archive))
+def first_sheet_rows(archive: Archive) -> Iterator[Row]:
+    """The rows of the first sheet that is visible, all cells as texts; raises TaxonomyFileError."""
+    path = first_sheet(archive)
+    return sheet_rows(archive, path, _TextSheet(path, SharedStrings.of(archive)))
+
+
+def sheet_rows[C](archive: Archive, path: str, sheet: "Sheet[C]") -> Iterator[tuple[int, list[C]]]:
+    """The rows of the sheet at a path, as `sheet` converts its cells; raises TaxonomyFileError."""
     for chunk in chunks(archive.open(path)):
         sheet.feed(chunk)
         yield from sheet.rows
         sheet.rows.clear()
 
 
-class _Sheet(SafeParser):
-    """Collects the `rows` of a sheet; millions of cells pass, so that no elements are built of them."""
+class SharedStrings:
+    """The texts that cells refer to, packed: a list of a million takes twice the memory."""
 
-    def __init__(self, name: str, strings: list[str]) -> None:
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._content = bytearray()
+        self._ends = array("Q", [0])
+        for text in texts:
+            self._content += text.encode(errors="surrogatepass")
+            self._ends.append(len(self._content))
+
+    @classmethod
+    def of(cls, archive: Archive) -> "SharedStrings":
+        """Those of a workbook; raises TaxonomyFileError."""
+        return cls(_shared_strings(archive))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, place: int) -> str:
+        return self._content[self._ends[place] : self._ends[place + 1]].decode(errors="surrogatepass")
+
+
+class Sheet[C](SafeParser):
+    """Collects the `rows` of a sheet; millions of cells pass, so that no elements are built of them.
+
+    Subclasses convert the cells; `empty` is one that is left out, `style` the number of the format of the one that is read.
+    """
+
+    empty: C
+
+    def __init__(self, name: str, strings: SharedStrings) -> None:
         super().__init__(name)
-        self.rows: list[Row] = []
+        self.rows: list[tuple[int, list[C]]] = []
         self._strings = strings
         self._number = 0
         self._started: int | None = None
-        self._cells: list[str] = []
-        self._reference = self._kind = ""
+        self._cells: list[C] = []
+        self._reference = self._kind = self.style = ""
         self._value: list[str] | None = None
         self._readings = False
 
@@ -62,6 +94,7 @@ class _Sheet(SafeParser):
             case "c":
                 self._reference = attributes.get("r", "")
                 self._kind = attributes.get("t", "n")
+                self.style = attributes.get("s", "")
                 self._value = None
             case "v" | "is":
                 self._value = []
@@ -111,21 +144,36 @@ class _Sheet(SafeParser):
         if column >= MAX_COLUMNS:
             raise fault(self.place(), f"there is a cell in column {column + 1}; at most {MAX_COLUMNS} columns are read")
         if column > len(self._cells):
-            self._cells.extend([""] * (column - len(self._cells)))
-        self._cells[column:] = [self._converted(value)]
+            self._cells.extend([self.empty] * (column - len(self._cells)))
+        self._cells[column:] = [self.converted(self._kind, value)]
 
-    def _converted(self, value: str) -> str:
-        if self._kind == "s":
-            if not (value.isascii() and value.isdigit()) or int(value) >= len(self._strings):
-                raise fault(
-                    self.place(), f"it refers to the text {value[:20]!r}, which the file does not have: it is damaged"
-                )
-            return self._strings[int(value)]
-        if self._kind == "e":
+    def shared(self, value: str) -> str:
+        """The shared text with that number."""
+        if not (value.isascii() and value.isdigit()) or int(value) >= len(self._strings):
+            raise fault(
+                self.place(), f"it refers to the text {value[:20]!r}, which the file does not have: it is damaged"
+            )
+        return self._strings[int(value)]
+
+    def converted(self, kind: str, value: str) -> C:
+        """A cell of a type (18.18.11 ST_CellType) from the text of its value."""
+        raise NotImplementedError
+
+
+class _TextSheet(Sheet[str]):
+    """Cells as texts; an error in one is refused."""
+
+    empty = ""
+
+    @override
+    def converted(self, kind: str, value: str) -> str:
+        if kind == "s":
+            return self.shared(value)
+        if kind == "e":
             raise fault(
                 self.place(), f"a cell holds the error {value[:20]}. Correct the formula, or save the values alone"
             )
-        if self._kind == "n" and (match := _WHOLE.fullmatch(value)) is not None:
+        if kind == "n" and (match := _WHOLE.fullmatch(value)) is not None:
             return match[1]
         return value
 
@@ -152,20 +200,18 @@ def _rich_text(item: Element) -> str:
     )
 
 
-def _shared_strings(archive: Archive) -> list[str]:
+def _shared_strings(archive: Archive) -> Iterator[str]:
     if _STRINGS not in archive.names:
-        return []
-    strings: list[str] = []
+        return
     left = _MAX_SHARED_CHARACTERS
     for _, item in elements(archive.open(_STRINGS), _STRINGS, 1):
-        strings.append(_rich_text(item))
-        left -= len(strings[-1])
+        yield (text := _rich_text(item))
+        left -= len(text)
         if left < 0:
             raise fault(_STRINGS, f"it has more than {_MAX_SHARED_CHARACTERS // 1024**2} million characters of text")
-    return strings
 
 
-def _first_sheet(archive: Archive) -> str:
+def first_sheet(archive: Archive) -> str:
     """Path of the first sheet that is not hidden."""
     sheets = [
         sheet

@@ -1,0 +1,64 @@
+"""The command `classify`: the work of a job by one process, against the taxonomies that the service would have."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from classification_service.app import row_classifier
+from classification_service.classify.classifier import Classifier, open_classifier
+from classification_service.classify.service import ClassificationService
+from classification_service.errors import ClassificationServiceError
+from classification_service.jobs.local import classify_table, open_source
+from classification_service.jobs.models import ColumnMapping, Delimiter, JobOptions
+from classification_service.settings import MIGRATIONS, Settings
+from classification_service.taxonomies.following import Follower, Wanted
+from classification_service.taxonomies.service import Taxonomies, load_starters
+from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
+from nexus_chassis.postgres import open_database
+from nexus_chassis.settings import load
+
+
+def classify_file(
+    source: Path,
+    target: Path | None,
+    taxonomy: str,
+    *,
+    version: str | None,
+    mapping: ColumnMapping,
+    encoding: str | None,
+    delimiter: Delimiter | None,
+) -> None:
+    """Write the rows of `source` with the columns of their results; None for `target` is standard output.
+
+    Raises ClassificationServiceError, UnknownTaxonomyError.
+    """
+
+    async def run() -> None:
+        async with _opened(load(Settings), (taxonomy, version)) as (taxonomies, classifier):
+            chosen = taxonomies.get(taxonomy, version).version
+            options = JobOptions(
+                taxonomy=taxonomy, version=chosen, mapping=mapping, encoding=encoding, delimiter=delimiter
+            )
+            classify = row_classifier(ClassificationService(classifier, taxonomies))
+            with open_source(source, options) as table:
+                await classify_table(table, target, options, classify)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
+    """The taxonomies and their classifier; with a database, the wanted one even if it was imported."""
+    taxonomies = load_starters()
+    classifier = open_classifier(settings, taxonomies)
+    if settings.postgres is None:
+        yield taxonomies, classifier
+        return
+    encoder = classifier.encoder
+    try:
+        async with open_database(settings.postgres, MIGRATIONS) as database:
+            await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow(wanted)
+            yield taxonomies, classifier
+    except (ConfigurationError, DatabaseUnavailableError) as error:
+        raise ClassificationServiceError(str(error)) from None

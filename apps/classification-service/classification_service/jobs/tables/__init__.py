@@ -1,0 +1,1 @@
+"""Tables as files: CSV, XLSX and JSON Lines, read and written row by row."""
