@@ -15,6 +15,7 @@ import pytest
 from conftest import FIXTURES, client_of
 from redis.asyncio import Redis
 
+from classification_service.classify.classifier import Classifier
 from nexus_testkit.issuer import Issuer
 
 JOBS = FIXTURES / "jobs"
@@ -281,22 +282,30 @@ async def test_equal_texts_are_classified_once(
     issuer: Issuer, database_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+    original: Any = Classifier.classify
 
-    def counting(classify: Any) -> Any:  # noqa: ANN401  a method
-        def counted(self: object, taxonomy: object, texts: list[str], top_k: int) -> object:
-            asked.extend(texts)
-            return classify(self, taxonomy, texts, top_k)
+    def counted(self: object, taxonomy: object, texts: list[str], *others: object) -> object:
+        asked.extend(texts)
+        return original(self, taxonomy, texts, *others)
 
-        return counted
-
-    from classification_service.classify.classifier import Classifier  # noqa: PLC0415  it is replaced here
-
-    monkeypatch.setattr(Classifier, "classify", counting(Classifier.classify))
+    monkeypatch.setattr(Classifier, "classify", counted)
     async with client_of(issuer, "classify", **database_settings) as client:
         texts = "".join(f"tool number {number % 7}\n" for number in range(5_000))
         job = await done(client, f"text\n{texts}".encode())
     assert job["rows"] == {"total": 5_000, "done": 5_000, "failed": 0}
     assert sorted(asked) == [f"tool number {number}" for number in range(7)]
+
+
+async def test_a_job_that_meets_an_error_again_and_again_fails(
+    issuer: Issuer, database_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with client_of(issuer, "classify", **database_settings) as client:
+        monkeypatch.setattr(Classifier, "classify", None)
+        job = await done(client, b"text\nclaw hammer\n")
+    assert (job["state"], job["error"]) == (
+        "failed",
+        "An internal error came up in part 0 of the file, again and again.",
+    )
 
 
 async def test_progress_is_published_on_the_channel_of_the_job(
