@@ -1,5 +1,6 @@
 """The promised number of generated filters that mean the same to the service as to an oracle in Python."""
 
+import faulthandler
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ TESTS = {
 
 @pytest.mark.parametrize("what", TESTS)
 def test_generated_filters_mean_what_the_oracle_says(what: str) -> None:
+    faulthandler.cancel_dump_traceback_later()  # it takes longer than pytest lets other tests
     folder = Path(__file__).parent.parent
     test = f"{folder}/tests/records/{TESTS[what]}"
     options = ["-p", "no:cacheprovider", "--rootdir", str(folder), "-c", str(folder / "pyproject.toml"), "--capture=no"]

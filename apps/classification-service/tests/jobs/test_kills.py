@@ -9,7 +9,6 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
-import pytest
 from conftest import APP
 from test_jobs import finished, results, send
 
@@ -17,12 +16,6 @@ from nexus_testkit.issuer import Issuer
 from nexus_testkit.process import ServiceProcess
 
 ROWS = 12_000
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several services start at once, beside the tests of others."""
-    monkeypatch.setattr("nexus_testkit.process.START_SECONDS", 60)
 
 
 @contextmanager

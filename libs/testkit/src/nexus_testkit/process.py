@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 def free_port() -> int:
