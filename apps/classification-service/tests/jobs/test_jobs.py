@@ -318,7 +318,7 @@ async def test_progress_is_published_on_the_channel_of_the_job(
         job = await done(client, b"text\nclaw hammer\n,\n")
     async with Redis.from_url(redis_url, decode_responses=True) as redis:
         async with asyncio.timeout(SECONDS):
-            while (last := await _last_event(redis, job["id"])).get("state") != "done":
+            while (last := await _last_event(redis, job["id"])).get("state") != "done":  # noqa: ASYNC110  others publish
                 await asyncio.sleep(0.02)
     assert last.pop("rate") > 0
     assert last == {
