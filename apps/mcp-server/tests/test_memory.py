@@ -29,10 +29,14 @@ async def process(environment: dict[str, str], stack: Stack) -> AsyncIterator[Se
 
 
 def _peak(process: ServiceProcess) -> int:
-    """Peak of resident memory in MiB, of the supervisor and its worker together."""
-    pids = [process.process.pid, *map(int, _children(process.process.pid).split())]
-    peaks = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmHWM" in line]
-    return sum(int(line.split()[1]) for line in peaks) // 1024
+    """Peak of resident memory in MiB of the worker, and what its supervisor has beside the files that both map."""
+    (worker,) = _children(process.process.pid).split()
+    return (_kibibytes(int(worker), "VmHWM") + _kibibytes(process.process.pid, "RssAnon")) // 1024
+
+
+def _kibibytes(pid: int, name: str) -> int:
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1])
 
 
 def _children(pid: int) -> str:
