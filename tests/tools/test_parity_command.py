@@ -192,7 +192,7 @@ BAD_INPUT = {
     ("nowhere",): (
         "no such app\n"
         "  found: nowhere\n"
-        "  to do: use one of: nexus-gateway, mcp-server, dataflow-service, classification-service\n"
+        "  to do: use one of: nexus-gateway, mcp-server, dataflow-service, classification-service, workflow-runner\n"
     ),
     ("--images", "nexus/redis", "no such:image:at all"): (
         "there is no such image\n"

@@ -107,7 +107,7 @@ def test_each_service_has_a_redis_user_for_its_own_keys(folder: Path) -> None:
         "gateway": (digests["gateway"], {"~gateway:*", "%R~nexus:channel:*", *written("app", "user")}),
         "dataflow": (digests["dataflow"], {"~dataflow:*", *written("data")}),
         "mcp": (digests["mcp"], {"~mcp:*"}),
-        "classification": (digests["classification"], {"~classification:*"}),
+        "classification": (digests["classification"], {"~classification:*", *written("jobs")}),
     }
 
 
