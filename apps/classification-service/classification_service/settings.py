@@ -24,7 +24,8 @@ class CacheSettings(BaseSettings):
     redis_url: str | None = Field(
         None,
         validation_alias="NEXUS_REDIS_URL",
-        description="Redis address with the service's user, without password; `None` means that no answers are kept",
+        description="Redis address with the service's user, without password; "
+        "`None` means that no answers are kept and no progress of jobs is published",
     )
     redis_password_file: SecretFile | None = Field(
         None,
