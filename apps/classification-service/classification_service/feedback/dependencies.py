@@ -3,8 +3,6 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from classification_service.classify.schemas import MAX_BODY_BYTES
 from classification_service.context import ContextOfApp
@@ -13,8 +11,7 @@ from classification_service.feedback.service import FeedbackService
 from classification_service.review.models import Scope
 from classification_service.taxonomies.errors import NoDatabaseError
 from nexus_chassis.principal import Principal
-from nexus_chassis.request_body import read_json_bytes
-from nexus_chassis.routing import body_faults
+from nexus_chassis.routing import read_model
 from nexus_chassis.tokens import authenticate
 
 
@@ -27,11 +24,7 @@ async def get_feedback(context: ContextOfApp) -> FeedbackService:
 
 async def read_feedback_request(request: Request) -> FeedbackRequest:
     """The body, read once the token was accepted: it is larger than what strangers may send."""
-    body = await read_json_bytes(request, MAX_BODY_BYTES)
-    try:
-        return FeedbackRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestValidationError(body_faults(error)) from None
+    return await read_model(request, FeedbackRequest, MAX_BODY_BYTES)
 
 
 async def get_scope(

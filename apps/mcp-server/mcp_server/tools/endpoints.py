@@ -3,8 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
 
 from mcp_server.limits import MAX_MESSAGE_BYTES
 from mcp_server.tools.definitions import ToolDefinition
@@ -22,8 +20,7 @@ from mcp_server.tools.schemas import (
     VersionNumber,
 )
 from nexus_chassis.admission import ticket_of
-from nexus_chassis.request_body import read_json
-from nexus_chassis.routing import Router, body_faults
+from nexus_chassis.routing import Router, read_model
 from nexus_chassis.tokens import Principal, require
 
 router = Router(prefix="/v1/tools", tags=["tools"])
@@ -55,11 +52,7 @@ async def create_tool(
 @router.post("/import", openapi_extra=IMPORT_BODY)
 async def import_tools(request: Request, principal: Deployer, management: ToolManagementOfApp) -> ImportOutcome:
     """Register the operations of an OpenAPI document as tools; those of the import before that it lacks are deleted."""
-    body = await read_json(request, MAX_MESSAGE_BYTES)
-    try:
-        wanted = ImportRequest.model_validate(body)
-    except ValidationError as error:
-        raise RequestValidationError(body_faults(error)) from None
+    wanted = await read_model(request, ImportRequest, MAX_MESSAGE_BYTES)
 
     async def reserve(size: int) -> None:
         if (ticket := ticket_of(request)) is not None:

@@ -26,9 +26,8 @@ from mcp_server.workflows.schemas import (
     WorkflowVersion,
     WorkflowVersions,
 )
-from mcp_server.workflows.sent import read_model
 from nexus_chassis.disconnect import cancel_on_disconnect
-from nexus_chassis.routing import Router
+from nexus_chassis.routing import Router, read_model
 from nexus_chassis.tokens import Principal, require
 
 router = Router(prefix="/v1/workflows", tags=["workflows"])

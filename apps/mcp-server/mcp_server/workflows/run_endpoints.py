@@ -18,8 +18,7 @@ from mcp_server.workflows.run_schemas import (
 )
 from mcp_server.workflows.run_service import Wanted
 from mcp_server.workflows.schemas import MAX_VERSION, WorkflowName
-from mcp_server.workflows.sent import read_model
-from nexus_chassis.routing import Router
+from nexus_chassis.routing import Router, read_model
 
 router = Router(prefix="/v1/workflows/{name}/runs", tags=["workflows"])
 

@@ -85,7 +85,7 @@ class StrictRoute(APIRoute):
         async def handle_strict(request: Request) -> Response:
             query.check(request.scope["query_string"])
             if model is not None:
-                request = _ParsedRequest(request, await _read_model(request, model))
+                request = _ParsedRequest(request, await read_model(request, model, SMALL_BODY_BYTES))
             return await handle(request)
 
         return handle_strict
@@ -192,15 +192,19 @@ class _ParsedRequest(Request):
         return self._model
 
 
-async def _read_model(request: Request, model: type[BaseModel]) -> BaseModel:
-    body = await read_json_bytes(request, SMALL_BODY_BYTES)
+async def read_model[M: BaseModel](request: Request, model: type[M], limit: int) -> M:
+    """The body as a model, for bodies of more than SMALL_BODY_BYTES, which endpoints read once the token was accepted.
+
+    Raises RequestValidationError, and Problem as `read_json_bytes` does.
+    """
+    body = await read_json_bytes(request, limit)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise RequestValidationError(body_faults(error)) from None
+        raise RequestValidationError(_body_faults(error)) from None
 
 
-def body_faults(error: ValidationError) -> list[dict[str, Any]]:
+def _body_faults(error: ValidationError) -> list[dict[str, Any]]:
     """The first faults of a body, in the form that RequestValidationError takes, and how many more there are."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     faults = [{"loc": ("body", *fault["loc"]), "msg": fault["msg"]} for fault in found[:MAX_FAULTS]]
