@@ -5,23 +5,19 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
-from secrets import token_bytes
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic_core import to_json
 
 from mcp_server.protocol.errors import INVALID_PARAMS, RpcError
 from mcp_server.protocol.messages import Params
+from mcp_server.protocol.sealing import NONCE_BYTES, Sealer
 
 LIFETIME_SECONDS = 600
 MAX_LENGTH = 65_536
 """Characters of a sealed state."""
 
-_NONCE_BYTES = 12
 _PER_ROUND = frozenset({"_meta", "inputResponses", "requestState"})
 
 
@@ -35,11 +31,10 @@ class RoundState:
 
 
 class StateSealer:
-    """Seals with a key made from a secret that all replicas share (AES-256-GCM, RFC 5116; HKDF, RFC 5869)."""
+    """Seals with a secret that all replicas share."""
 
     def __init__(self, secret: str) -> None:
-        derive = HKDF(SHA256(), 32, salt=None, info=b"nexus mcp-server requestState")
-        self._cipher = AESGCM(derive.derive(secret.encode()))
+        self._sealer = Sealer(secret, b"nexus mcp-server requestState")
 
     def seal(self, value: Any, bound_to: bytes) -> str:  # noqa: ANN401  any JSON value
         """Return `value` for the client, of use for LIFETIME_SECONDS in requests with the same `bound_to`.
@@ -47,9 +42,8 @@ class StateSealer:
         Raises:
             ValueError: It is longer than MAX_LENGTH.
         """
-        nonce = token_bytes(_NONCE_BYTES)
         text = to_json({"value": value, "expires": time.time() + LIFETIME_SECONDS})
-        sealed = urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, text, bound_to)).decode()
+        sealed = urlsafe_b64encode(self._sealer.seal(text, bound_to)).decode()
         if len(sealed) > MAX_LENGTH:
             raise ValueError(f"The state has {len(sealed)} characters; at most {MAX_LENGTH} are allowed")
         return sealed
@@ -62,14 +56,14 @@ class StateSealer:
         """
         try:
             raw = _decode(sealed)
-            text = json.loads(self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound_to))
+            text = json.loads(self._sealer.open(raw, bound_to))
         except (ValueError, InvalidTag):
             raise RpcError(
                 INVALID_PARAMS, "params.requestState is not what this server sent for this request"
             ) from None
         if text["expires"] < time.time():
             raise RpcError(INVALID_PARAMS, "params.requestState has expired; send the request without it")
-        return RoundState(raw[:_NONCE_BYTES].hex(), text["expires"], text["value"])
+        return RoundState(raw[:NONCE_BYTES].hex(), text["expires"], text["value"])
 
 
 def _decode(sealed: str) -> bytes:
