@@ -6,14 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
-from classification_service.jobs.models import Delimiter, Layout, Reading, Row
+from classification_service.jobs.models import Delimiter, Reading, Row
 from classification_service.jobs.tables import text
 from classification_service.jobs.tables.header import (
     MAX_PREAMBLE,
-    check_columns,
-    column_names,
-    find_header,
     has_columns,
+    layout_of,
 )
 
 _DELIMITERS: tuple[Delimiter, ...] = (",", ";", "\t", "|")
@@ -29,19 +27,8 @@ class DelimitedTable:
         encoding = text.encoding_of(sample, reading.encoding)
         self._encoding = encoding
         delimiter = self._delimiter = reading.delimiter or self._find_delimiter(wanted)
-        first = list(islice(self._records(delimiter), MAX_PREAMBLE))
-        header = find_header(first, wanted)
-        columns = column_names(header.cells)
-        check_columns(columns, wanted, reading.reserved)
-        self.layout = Layout(
-            format="csv",
-            columns=columns,
-            header=header.cells,
-            header_row=header.number,
-            preamble=[row.cells for row in first[: first.index(header)]],
-            encoding=encoding,
-            delimiter=delimiter,
-        )
+        rows = self._records(delimiter)
+        self.layout = layout_of("csv", rows, wanted, reading.reserved, encoding=encoding, delimiter=delimiter)
 
     def rows(self) -> Iterator[Row]:
         """The rows below the header, blank ones between others included."""

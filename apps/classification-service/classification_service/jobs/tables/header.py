@@ -1,15 +1,41 @@
-"""Which of the first rows is the header, and the names of the columns."""
+"""Which of the first rows is the header, the names of the columns, and so the layout of a table."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from classification_service.jobs.errors import TableFileError
-from classification_service.jobs.models import Cell, Row
+from classification_service.jobs.models import Cell, Delimiter, Format, Layout, Row
 
 MAX_PREAMBLE = 20
 """Rows at the beginning that the header is looked for in."""
 
 _SHOWN = 30
+
+
+def layout_of(
+    form: Format,
+    rows: Iterable[Row],
+    wanted: Sequence[str],
+    reserved: Sequence[str],
+    *,
+    encoding: str | None = None,
+    delimiter: Delimiter | None = None,
+) -> Layout:
+    """The layout of a table by its first rows; raises TableFileError as `find_header` and `check_columns` do."""
+    first = list(islice(rows, MAX_PREAMBLE))
+    header = find_header(first, wanted)
+    columns = column_names(header.cells)
+    check_columns(columns, wanted, reserved)
+    return Layout(
+        format=form,
+        columns=columns,
+        header=header.cells,
+        header_row=header.number,
+        preamble=[row.cells for row in first[: first.index(header)]],
+        encoding=encoding,
+        delimiter=delimiter,
+    )
 
 
 def find_header(rows: Sequence[Row], wanted: Sequence[str]) -> Row:

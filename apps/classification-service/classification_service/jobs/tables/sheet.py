@@ -3,14 +3,13 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import BinaryIO, override
 
 from classification_service.jobs.errors import TableFileError
-from classification_service.jobs.models import Cell, Layout, Reading, Row
+from classification_service.jobs.models import Cell, Reading, Row
 from classification_service.jobs.tables.dates import Dates
 from classification_service.jobs.tables.delimited import checked, without_blank_end
-from classification_service.jobs.tables.header import MAX_PREAMBLE, check_columns, column_names, find_header
+from classification_service.jobs.tables.header import layout_of
 from classification_service.taxonomies.importers.archives import Archive
 from classification_service.taxonomies.importers.errors import TaxonomyFileError
 from classification_service.taxonomies.importers.xlsx import WORKBOOK, SharedStrings, Sheet, first_sheet, sheet_rows
@@ -37,17 +36,7 @@ class SheetTable:
             self._dates = Dates(self._archive)
         except TaxonomyFileError as error:
             raise _refused(error) from None
-        first = list(islice(self._all(), MAX_PREAMBLE))
-        header = find_header(first, wanted)
-        columns = column_names(header.cells)
-        check_columns(columns, wanted, reading.reserved)
-        self.layout = Layout(
-            format="xlsx",
-            columns=columns,
-            header=header.cells,
-            header_row=header.number,
-            preamble=[row.cells for row in first[: first.index(header)]],
-        )
+        self.layout = layout_of("xlsx", self._all(), wanted, reading.reserved)
 
     def rows(self) -> Iterator[Row]:
         """The rows below the header, blank ones between others included."""
