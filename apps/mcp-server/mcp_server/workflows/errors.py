@@ -12,6 +12,10 @@ class Fault(NamedTuple):
     reason: str
 
 
+class RunRefusedError(Exception):
+    """A run cannot be started or seen; the text tells the caller why."""
+
+
 class InvalidDefinitionError(Exception):
     """A definition, or the inputs for it, cannot be accepted; `faults` are the first ones."""
 
@@ -38,11 +42,11 @@ class DataNodeRefusedError(Exception):
     """dataflow-service did not run a node; the text says why."""
 
 
-class SandboxUnavailableError(Exception):
+class SandboxUnavailableError(RunRefusedError):
     """Runs cannot be confined where workflow-runner is; the text says what is missing."""
 
 
-class WorkflowNotFoundError(Exception):
+class WorkflowNotFoundError(RunRefusedError):
     """There is no such workflow, or not this version or alias of it; `what` says which, as in "version 3"."""
 
     def __init__(self, name: str, what: str | None = None) -> None:
@@ -51,7 +55,7 @@ class WorkflowNotFoundError(Exception):
         self.what = what
 
 
-class RunNotFoundError(Exception):
+class RunNotFoundError(RunRefusedError):
     """There is no such run that the caller may see."""
 
     def __init__(self, run_id: str) -> None:
@@ -59,7 +63,7 @@ class RunNotFoundError(Exception):
         self.run_id = run_id
 
 
-class StepMissingError(Exception):
+class StepMissingError(RunRefusedError):
     """A version is not as far as it must be: `state` is what it is, `needed` what it lacks."""
 
     def __init__(self, name: str, version: int, state: str, needed: str) -> None:
@@ -78,7 +82,7 @@ class TooManyError(Exception):
         self.limit = limit
 
 
-class TooManyRunsError(Exception):
+class TooManyRunsError(RunRefusedError):
     """The user has `limit` runs that have not ended."""
 
     def __init__(self, limit: int) -> None:
@@ -86,7 +90,7 @@ class TooManyRunsError(Exception):
         self.limit = limit
 
 
-class ArgumentsRefusedError(Exception):
+class ArgumentsRefusedError(RunRefusedError):
     """The arguments of a run do not agree with the version's input schema; `faults` says how."""
 
     def __init__(self, faults: str) -> None:
@@ -94,7 +98,7 @@ class ArgumentsRefusedError(Exception):
         self.faults = faults
 
 
-class ScopesMissingError(Exception):
+class ScopesMissingError(RunRefusedError):
     """The caller's token lacks scopes that the nodes of the workflow need."""
 
     def __init__(self, missing: frozenset[str]) -> None:

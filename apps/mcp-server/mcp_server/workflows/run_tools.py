@@ -13,15 +13,7 @@ from mcp_server.tools.definitions import ToolDefinition, WorkflowCall
 from mcp_server.tools.registry import Arguments, Backend
 from mcp_server.tools.request import Request
 from mcp_server.workflows.caller import NodeRequest
-from mcp_server.workflows.errors import (
-    ArgumentsRefusedError,
-    RunNotFoundError,
-    SandboxUnavailableError,
-    ScopesMissingError,
-    StepMissingError,
-    TooManyRunsError,
-    WorkflowNotFoundError,
-)
+from mcp_server.workflows.errors import RunRefusedError, WorkflowNotFoundError
 from mcp_server.workflows.outcomes import as_object
 from mcp_server.workflows.run_models import OPEN, Run
 from mcp_server.workflows.run_service import RunService, Wanted
@@ -30,15 +22,6 @@ from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 from nexus_chassis.principal import Principal
 
 _LOOK_SECONDS = 1.0
-_REFUSALS = (
-    ArgumentsRefusedError,
-    RunNotFoundError,
-    SandboxUnavailableError,
-    ScopesMissingError,
-    StepMissingError,
-    TooManyRunsError,
-    WorkflowNotFoundError,
-)
 
 
 class RunFailedError(AgentFacingError):
@@ -80,7 +63,7 @@ class WorkflowTools:
             raise RunFailedError("A workflow cannot run another one.")
         try:
             return await self.runs.start(request.principal, wanted)
-        except _REFUSALS as error:
+        except RunRefusedError as error:
             raise RunFailedError(str(error)) from None
         except (DatabaseUnavailableError, PoolExhaustedError):
             raise RunFailedError("Runs cannot be started now. Try again later.") from None
