@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import asyncpg
 from redis.asyncio import Redis
 
@@ -29,3 +30,10 @@ async def shown(database: asyncpg.Connection) -> None:
 
 
 _SHOWN = "SELECT coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) FROM changes"
+
+
+async def latest(client: aiohttp.ClientSession, database: asyncpg.Connection) -> str:
+    """Where the feed ends, once it shows all changes."""
+    await shown(database)
+    found: str = (await (await client.get("/v1/changes?after=latest")).json())["next"]
+    return found

@@ -32,13 +32,6 @@ async def ids(client: aiohttp.ClientSession, path: str, *, deleted: bool = False
     return [row["id"] for row in items]
 
 
-async def latest(client: aiohttp.ClientSession, database: asyncpg.Connection) -> str:
-    """Where the feed ends, once it shows all changes."""
-    await shown(database)
-    found: str = (await (await client.get("/v1/changes?after=latest")).json())["next"]
-    return found
-
-
 async def changes(client: aiohttp.ClientSession, database: asyncpg.Connection, after: str) -> list[Any]:
     """What the feed has since, once it shows all changes."""
     await shown(database)

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 from answers import problem
-from channel import shown
+from channel import latest, shown
 
 from dataflow_service.records.cascades import MAX_RELATED_ROWS
 
@@ -30,12 +30,6 @@ async def _changes(client: aiohttp.ClientSession, database: asyncpg.Connection, 
     await shown(database)
     items = (await (await client.get(f"/v1/changes?after={after}")).json())["items"]
     return [(change["op"], change["model"], change["id"]) for change in items]
-
-
-async def _latest(client: aiohttp.ClientSession, database: asyncpg.Connection) -> str:
-    await shown(database)
-    latest: str = (await (await client.get("/v1/changes?after=latest")).json())["next"]
-    return latest
 
 
 async def test_a_row_that_refers_to_none_is_refused_and_names_the_field(shop: aiohttp.ClientSession) -> None:
@@ -94,7 +88,7 @@ async def test_rows_go_with_the_one_that_they_refer_to_and_the_changes_have_all_
     order, other = [await _create(shop, "salesorder", customer_id="c") for _ in range(2)]
     lines = [await _create(shop, "salesline", order_id=order) for _ in range(2)]
     kept = await _create(shop, "salesline", order_id=other)
-    before = await _latest(shop, database)
+    before = await latest(shop, database)
     assert (await shop.delete(f"/v1/salesorder/{order}")).status == 204
     assert await _ids(shop, "salesline") == [kept]
     assert sorted(await _changes(shop, database, before)) == [
@@ -110,7 +104,7 @@ async def test_a_restriction_behind_rows_that_would_go_keeps_all_of_them(
     order = await _create(shop, "salesorder", customer_id="c")
     line = await _create(shop, "salesline", order_id=order)
     remark = await _create(shop, "remark", line_id=line)
-    before = await _latest(shop, database)
+    before = await latest(shop, database)
     refused = await problem(await shop.delete(f"/v1/salesorder/{order}"))
     assert (refused["type"], refused["model"], refused["fields"]) == (
         "urn:nexus:problem:row-referenced",
@@ -130,7 +124,7 @@ async def test_a_field_is_set_to_null_in_a_logged_change_with_a_new_version(
     order = await _create(shop, "salesorder", customer_id="c")
     article = await _create(shop, "article", title="A")
     line = await _create(shop, "salesline", order_id=order, article_id=article)
-    before = await _latest(shop, database)
+    before = await latest(shop, database)
     assert (await shop.delete(f"/v1/article/{article}")).status == 204
     response = await shop.get(f"/v1/salesline/{line}")
     assert ((await response.json())["article_id"], response.headers["ETag"]) == (None, '"2"')
@@ -156,7 +150,7 @@ async def test_rows_that_refer_to_each_other_are_deleted_together(
     await _create(shop, "hen", id="h")
     await _create(shop, "egg", id="e", hen_id="h")
     assert (await shop.patch("/v1/hen/h", json={"egg_id": "e"})).status == 200
-    before = await _latest(shop, database)
+    before = await latest(shop, database)
     assert (await shop.delete("/v1/hen/h")).status == 204
     assert await _changes(shop, database, before) == [("delete", "hen", "h"), ("delete", "egg", "e")]
 

@@ -5,7 +5,8 @@ from collections import Counter
 
 import aiohttp
 import asyncpg
-from kept import changes, create, delete, ids, latest, restore
+from channel import latest
+from kept import changes, create, delete, ids, restore
 
 
 async def _status(request: "aiohttp.client._RequestContextManager") -> int:

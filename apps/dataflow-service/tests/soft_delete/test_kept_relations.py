@@ -6,7 +6,8 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import problem
-from kept import changes, create, delete, ids, latest, restore
+from channel import latest
+from kept import changes, create, delete, ids, restore
 
 from dataflow_service.registry import loader
 from nexus_chassis.errors import ConfigurationError

@@ -7,8 +7,8 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import invalid, problem
-from channel import shown
-from kept import changes, create, delete, ids, latest, restore
+from channel import latest, shown
+from kept import changes, create, delete, ids, restore
 
 from nexus_testkit import Issuer
 
