@@ -26,9 +26,9 @@ class Resource:
     name: str
     title: str
     description: str
-    mime_type: str
     read: Callable[[Request], Awaitable[Body]]
     scopes: frozenset[str] = frozenset()
+    mime_type: str = "application/json"
 
     def definition(self) -> dict[str, Any]:
         """Return the resource as resources/list shows it."""
@@ -43,9 +43,9 @@ class Template:
     name: str
     title: str
     description: str
-    mime_type: str
     read: Callable[[Mapping[str, str], Request], Awaitable[Body]]
     scopes: frozenset[str] = frozenset()
+    mime_type: str = "application/json"
     complete: Mapping[str, Complete] = field(default_factory=dict)
 
     @cached_property

@@ -10,8 +10,6 @@ from mcp_server.protocol.errors import ResourceNotFoundError
 from mcp_server.resources.registry import Resource, Template
 from mcp_server.tools.request import Request
 
-_JSON = "application/json"
-
 
 class Upstream(Protocol):
     """A service of the stack."""
@@ -41,7 +39,6 @@ class StackResources:
                 name="models",
                 title="Data models",
                 description="The models of the stored data, each with its name and fields.",
-                mime_type=_JSON,
                 read=self._models,
                 scopes=self._of_data,
             ),
@@ -50,7 +47,6 @@ class StackResources:
                 name="taxonomies",
                 title="Taxonomies",
                 description="The taxonomies that products are classified by, with versions and numbers of codes.",
-                mime_type=_JSON,
                 read=self._taxonomies,
                 scopes=self._of_codes,
             ),
@@ -64,7 +60,6 @@ class StackResources:
                 name="model",
                 title="Data model",
                 description="One model: fields, types, indexes, nodes and JSON Schema.",
-                mime_type=_JSON,
                 read=self._model,
                 scopes=self._of_data,
                 complete={"name": self._model_names},
@@ -74,7 +69,6 @@ class StackResources:
                 name="code",
                 title="Code of a taxonomy",
                 description="One code: its title, the path from the root to it, and the codes right below it.",
-                mime_type=_JSON,
                 read=self._code,
                 scopes=self._of_codes,
                 complete={"name": self._taxonomy_names, "version": self._taxonomy_versions},

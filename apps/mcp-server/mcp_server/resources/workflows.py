@@ -10,8 +10,6 @@ from mcp_server.resources.registry import Resource, Template
 from mcp_server.tools.request import Request
 from nexus_chassis.principal import Principal
 
-_JSON = "application/json"
-
 
 class Workflows(Protocol):
     """Who knows the workflows of a tenant. Methods raise AgentFacingError where they cannot be read now."""
@@ -37,7 +35,6 @@ class WorkflowResources:
                 name="workflows",
                 title="Workflows",
                 description="The workflows of this tenant, each with its aliases and the versions that they name.",
-                mime_type=_JSON,
                 read=self._all,
             )
         ]
@@ -50,7 +47,6 @@ class WorkflowResources:
                 name="workflow",
                 title="Workflow",
                 description="One workflow: what each alias names, with definition, schemas, and the scopes of a run.",
-                mime_type=_JSON,
                 read=self._one,
                 complete={"name": self._names},
             )
