@@ -96,6 +96,20 @@ class Settings(ServiceSettings, PostgresSettings, RedisSettings, TokenSettings):
         "`standard=600/60 heavy=30/60`, which are the defaults: COUNT/SECONDS",
     )
 
+    redis_pool_size: int = Field(
+        64,
+        validation_alias="NEXUS_REDIS_POOL_SIZE",
+        ge=1,
+        description="maximum number of Redis connections of one worker process, apart from those of its health check and of "
+        "notices",
+    )
+    http_pool_size: int = Field(
+        256,
+        validation_alias="NEXUS_HTTP_POOL_SIZE",
+        ge=1,
+        description="maximum number of connections of one worker process to one other service, or to one host of tools",
+    )
+
     runner_url: str = Field(
         "tcp://workflow-runner:3100",
         validation_alias="NEXUS_RUNNER_URL",

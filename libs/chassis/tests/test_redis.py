@@ -57,8 +57,7 @@ async def test_a_pool_in_use_is_not_a_redis_that_is_away(
     redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_module, "ACQUIRE_SECONDS", 0.05)
-    monkeypatch.setattr(redis_module, "_CONNECTIONS", 2)
-    client = create_redis(redis_settings)
+    client = create_redis(redis_settings, connections=2)
     blocked = [asyncio.create_task(client.blpop(["nothing"], timeout=1.5)) for _ in range(2)]  # type: ignore[arg-type]
     await asyncio.sleep(0.1)
 
@@ -77,8 +76,7 @@ async def test_cancelled_commands_cost_no_connection(
     redis_settings: RedisSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_module, "ACQUIRE_SECONDS", 1.0)
-    monkeypatch.setattr(redis_module, "_CONNECTIONS", 2)
-    client = create_redis(redis_settings)
+    client = create_redis(redis_settings, connections=2)
     for step in range(40):
         commands = [asyncio.create_task(client.incr("count")) for _ in range(6)]
         for _ in range(step):

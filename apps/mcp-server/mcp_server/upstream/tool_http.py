@@ -215,7 +215,9 @@ def _accepted(target: Target, answer: _Answer) -> Any:  # noqa: ANN401  any JSON
     return answer.content
 
 
-def create_outside_session(allowlist: Allowlist, resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
+def create_outside_session(
+    allowlist: Allowlist, connections: int, resolver: AbstractResolver | None = None
+) -> aiohttp.ClientSession:
     """Return a session for hosts outside the stack; names are resolved by `resolver`, if it is given."""
-    connector = Connector(resolver=PinningResolver(allowlist, resolver), use_dns_cache=False)
+    connector = Connector(connections=connections, resolver=PinningResolver(allowlist, resolver), use_dns_cache=False)
     return create_http_session(connector=connector, auto_decompress=False)

@@ -14,7 +14,7 @@ import asyncpg
 
 from nexus_chassis.database_errors import translate_database_errors
 from nexus_chassis.errors import DatabaseUnavailableError
-from nexus_chassis.pool_turn import take_turn
+from nexus_chassis.pool_turn import Turns
 
 ACQUIRE_SECONDS = 5.0
 """How long to wait for a connection that another request uses."""
@@ -36,10 +36,9 @@ class ConnectionPool:
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int, *, row_security: bool = False
     ) -> None:
         self.connect = connect
-        self._size = size
         self._row_security = row_security
         self._tenants: WeakKeyDictionary[asyncpg.Connection, str] = WeakKeyDictionary()
-        self._free = asyncio.Semaphore(size)
+        self._turns = Turns("PostgreSQL", size)
         self._idle: deque[tuple[asyncpg.Connection, float]] = deque()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -57,7 +56,7 @@ class ConnectionPool:
     async def _acquire(self) -> asyncpg.Connection:
         if self._closed:
             raise DatabaseUnavailableError("The service is stopping.")
-        await take_turn(self._free, "PostgreSQL", self._size, ACQUIRE_SECONDS)
+        await self._turns.take(ACQUIRE_SECONDS)
         while self._idle:
             connection, _ = self._idle.pop()
             if not connection.is_closed():
@@ -66,7 +65,7 @@ class ConnectionPool:
             with translate_database_errors():
                 return await self.connect()
         except BaseException:
-            self._free.release()
+            self._turns.give_back()
             raise
 
     async def _set_tenant(self, connection: asyncpg.Connection, tenant: str) -> None:
@@ -86,12 +85,12 @@ class ConnectionPool:
             return
         now = time.monotonic()
         self._idle.append((connection, now))
-        self._free.release()
+        self._turns.give_back()
         while self._idle[0][1] < now - IDLE_SECONDS:
             self._close(self._idle.popleft()[0])
 
     def _discard(self, connection: asyncpg.Connection) -> None:
-        self._close(connection).add_done_callback(lambda _: self._free.release())
+        self._close(connection).add_done_callback(lambda _: self._turns.give_back())
 
     def _close(self, connection: asyncpg.Connection) -> asyncio.Task[None]:
         """Close in the background: a statement that still runs is cancelled on the server first."""

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
+from nexus_chassis.pool_metrics import CONNECTIONS_USED
 from nexus_chassis.telemetry import current_traceparent
 
 if TYPE_CHECKING:
@@ -29,16 +30,19 @@ _RECONNECT_SECONDS = 0.1
 def create_http_session(
     *,
     connector: "Connector | None" = None,
+    connections: int = _CONNECTIONS,
     middlewares: "Sequence[aiohttp.ClientMiddlewareType]" = (),
     **options: Any,  # noqa: ANN401  aiohttp's own options
 ) -> aiohttp.ClientSession:
     """A session that carries the trace on, with limits on time and connections; `options` go to aiohttp.
 
+    `connections` is how many there may be to one service, without a `connector`.
+
     To be made inside a running event loop, and closed by the caller.
     """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
-        connector=connector or _ReconnectingConnector(),
+        connector=connector or _ReconnectingConnector(connections=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=[_carry_trace, *middlewares],
         **options,
@@ -74,8 +78,9 @@ class Connector(aiohttp.TCPConnector):
     `options` go to aiohttp's own connector.
     """
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401  aiohttp's own options
-        super().__init__(limit=0, limit_per_host=_CONNECTIONS, **options)
+    def __init__(self, *, connections: int = _CONNECTIONS, **options: Any) -> None:  # noqa: ANN401  aiohttp's own options
+        super().__init__(limit=0, limit_per_host=connections, **options)
+        self._used = CONNECTIONS_USED.labels("http")
         self._opened: WeakKeyDictionary[ResponseHandler, float] = WeakKeyDictionary()
 
     @override
@@ -84,15 +89,20 @@ class Connector(aiohttp.TCPConnector):
     ) -> "Connection":
         while True:
             connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is None:
-                return connection
-            if protocol not in self._opened:
-                self._opened[protocol] = time.monotonic()
-                return connection
-            if self.is_usable(protocol):
+            if self._may_use(connection):
+                self._used.inc()
+                connection.add_callback(self._used.dec)
                 return connection
             connection.close()
+
+    def _may_use(self, connection: "Connection") -> bool:
+        protocol = connection.protocol
+        if protocol is None:
+            return True
+        if protocol not in self._opened:
+            self._opened[protocol] = time.monotonic()
+            return True
+        return self.is_usable(protocol)
 
     def is_usable(self, protocol: "ResponseHandler") -> bool:
         """Whether a pooled connection may carry another request."""

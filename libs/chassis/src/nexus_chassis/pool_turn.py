@@ -3,17 +3,36 @@
 import asyncio
 
 from nexus_chassis.errors import PoolExhaustedError
+from nexus_chassis.pool_metrics import CONNECTIONS_USED
 from nexus_chassis.store_errors import STORE_ERRORS
 
 
-async def take_turn(free: asyncio.Semaphore, store: str, size: int, seconds: float) -> None:
-    """Take one of the `size` places of `free`; raises PoolExhaustedError when none becomes free in `seconds`."""
-    if not free.locked():
-        await free.acquire()  # does not wait
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            await free.acquire()
-    except TimeoutError:
-        STORE_ERRORS.labels(store.lower(), "exhausted").inc()
-        raise PoolExhaustedError(store, size, seconds) from None
+class Turns:
+    """The places of a pool of connections to `store`, of which `size` are in use at most."""
+
+    def __init__(self, store: str, size: int) -> None:
+        self._store = store
+        self._size = size
+        self._free = asyncio.Semaphore(size)
+        self._used = CONNECTIONS_USED.labels(store.lower())
+
+    async def take(self, seconds: float) -> None:
+        """Take a place; raises PoolExhaustedError when none becomes free in `seconds`."""
+        if self._free.locked():
+            await self._wait(seconds)
+        else:
+            await self._free.acquire()  # does not wait
+        self._used.inc()
+
+    def give_back(self) -> None:
+        """Let another one take the place."""
+        self._used.dec()
+        self._free.release()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            STORE_ERRORS.labels(self._store.lower(), "exhausted").inc()
+            raise PoolExhaustedError(self._store, self._size, seconds) from None

@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from nexus_chassis.pool_turn import take_turn
+from nexus_chassis.pool_turn import Turns
 from nexus_chassis.settings import RedisSettings, read_secret
 
 ACQUIRE_SECONDS = 5.0
@@ -31,13 +31,13 @@ class _Pool(ConnectionPool):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  redis-py's own options
         super().__init__(**options)
-        self._free = asyncio.Semaphore(self.max_connections)
+        self._turns = Turns("Redis", self.max_connections)
         self._probe: AbstractConnection | None = None
         self._probing = asyncio.Lock()
 
     @override
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
-        await take_turn(self._free, "Redis", self.max_connections, ACQUIRE_SECONDS)
+        await self._turns.take(ACQUIRE_SECONDS)
         connection = self.get_available_connection()  # type: ignore[no-untyped-call]
         try:
             await self.ensure_connection(connection)
@@ -52,7 +52,7 @@ class _Pool(ConnectionPool):
             await super().release(connection)
         finally:
             self._in_use_connections.discard(connection)
-            self._free.release()
+            self._turns.give_back()
 
     async def probe(self) -> None:
         """One round trip on a connection of its own, which a busy pool does not delay."""
@@ -79,12 +79,12 @@ class _Pool(ConnectionPool):
             await self._probe.disconnect()
 
 
-def create_redis(settings: RedisSettings) -> Redis:
+def create_redis(settings: RedisSettings, connections: int = _CONNECTIONS) -> Redis:
     """A client that connects on first use and again after Redis was away; answers are `str`.
 
     Its commands raise PoolExhaustedError when all connections stay in use.
     """
-    return _client(settings, _CONNECTIONS, _TIMEOUT_SECONDS)
+    return _client(settings, connections, _TIMEOUT_SECONDS)
 
 
 def create_follower(settings: RedisSettings) -> Redis:
