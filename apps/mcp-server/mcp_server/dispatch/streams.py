@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mcp_server.metrics import CONNECTIONS
 from mcp_server.protocol.errors import OVERLOADED, RpcError
 
 MAX_STREAMS = 2000
@@ -33,9 +34,11 @@ class Streams:
             text = f"You have {self._by_user[user]} streams of notifications open. End some first."
             raise TooManyStreamsError(OVERLOADED, text)
         self._by_user[user] += 1
+        CONNECTIONS.labels("stream").inc()
         try:
             yield
         finally:
+            CONNECTIONS.labels("stream").dec()
             self._by_user[user] -= 1
             if not self._by_user[user]:
                 del self._by_user[user]

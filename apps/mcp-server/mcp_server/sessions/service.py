@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from cachetools import TTLCache
 
+from mcp_server.metrics import SESSIONS
 from mcp_server.protocol.errors import INVALID_PARAMS, RpcError
 from mcp_server.protocol.session import Session
 from mcp_server.sessions.errors import SessionNotFoundError, TooManySessionsError
@@ -54,9 +55,11 @@ class SessionService:
             RpcError: What the client said about itself is too long.
         """
         if await self._repository.count(owner) >= MAX_SESSIONS:
+            SESSIONS.labels("refused").inc()
             raise TooManySessionsError(MAX_SESSIONS)
         session.session_id = token_urlsafe(24)
         await self._write(owner, session, time.time() + LIFETIME_SECONDS)
+        SESSIONS.labels("began").inc()
 
     async def find(self, owner: str, session_id: str) -> Session:
         """Return a session of `owner`.
@@ -92,6 +95,7 @@ class SessionService:
         """
         if not await self._repository.delete(owner, session_id):
             raise SessionNotFoundError
+        SESSIONS.labels("ended").inc()
         self._cache.pop(topic_key(owner, session_id), None)
         await self._notices.publish(ENDED, key=topic_key(owner, session_id), change="ended")
 

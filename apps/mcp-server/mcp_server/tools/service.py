@@ -1,11 +1,14 @@
 """Calls of tools: scopes, arguments, results."""
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pydantic_core import to_json
 
 from mcp_server.errors import AgentFacingError
+from mcp_server.metrics import CALLS_REFUSED, REGISTERED, tool_seconds
 from mcp_server.protocol.capabilities import TASKS, has_tasks
 from mcp_server.protocol.errors import (
     INVALID_PARAMS,
@@ -86,18 +89,20 @@ class ToolService:
         """
         tool = await self._find(name, request.principal)
         if missing := tool.scopes - request.principal.scopes:
+            CALLS_REFUSED.labels("scope").inc()
             raise InsufficientScopeError(tool.name, tool.scopes, missing)
         if faults := _faults(tool, arguments):
+            CALLS_REFUSED.labels("arguments").inc()
             return _failed(f"The arguments of {name} are not valid: {faults}")
         if request.round_id is not None and not tool.read_only:
             await self._use_once(request.round_id)
         if tool.task != "forbidden":
             return await self._call_as_task(tool, arguments, request, tasks)
-        return await _run(tool, arguments, request)
+        return await self._run(tool, arguments, request)
 
     async def run(self, name: str, arguments: Arguments, request: Request) -> Result | InputRequired:
         """Run a tool on arguments that were checked."""
-        return await _run(await self._find(name, request.principal), arguments, request)
+        return await self._run(await self._find(name, request.principal), arguments, request)
 
     async def is_read_only(self, name: str, principal: Principal) -> bool:
         """Return whether a tool changes nothing; raises RpcError where there is none."""
@@ -124,12 +129,26 @@ class ToolService:
         if tasks is None or not has_tasks(request.capabilities):
             if tool.task == "required":
                 raise MissingCapabilityError({"extensions": {TASKS: {}}})
-            return await _run(tool, arguments, request)
+            return await self._run(tool, arguments, request)
         if tool.begin is not None:
             return await _begin(tool.begin, arguments, request)
         if tool.prepare is not None and (needed := await tool.prepare(arguments, request)) is not None:
             return needed
         return await tasks.start(request.principal, tool.name, arguments, request.capabilities, request.responses)
+
+    async def _run(self, tool: Tool, arguments: Arguments, request: Request) -> Result | InputRequired:
+        """Run a tool, and measure it."""
+        label = tool.name if self._catalogues.builtin.get(tool.name) is tool else REGISTERED
+        outcome, began = "failed", time.perf_counter()
+        try:
+            result = await _run(tool, arguments, request)
+            outcome = _outcome(result)
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            tool_seconds(label, outcome).observe(time.perf_counter() - began)
+        return result
 
     async def _use_once(self, round_id: str) -> None:
         if not await self._rounds.use(round_id):
@@ -153,6 +172,12 @@ async def _run(tool: Tool, arguments: Arguments, request: Request) -> Result | I
         return _succeeded(tool, content)
     except AgentFacingError as error:
         return _failed(str(error))
+
+
+def _outcome(result: Result | InputRequired) -> str:
+    if isinstance(result, InputRequired):
+        return "input_required"
+    return "error" if not isinstance(result, Encoded) and result.get("isError") else "success"
 
 
 def _faults(tool: Tool, arguments: Arguments) -> str:

@@ -3,6 +3,7 @@
 from fastapi import WebSocket
 
 from mcp_server.context import get_context
+from mcp_server.metrics import CONNECTIONS
 from mcp_server.transports.connection import Connection
 from mcp_server.transports.errors import HostNotAllowedError, SubprotocolMissingError
 from nexus_chassis.problems import Problem, problem_of
@@ -32,7 +33,8 @@ async def connect(socket: WebSocket) -> None:
     direct_writer(socket).forget_handshake()
     session = WebSocketSession(socket, principal, context.revocations)
     connection = Connection(session, principal, context, runtime_of(socket).admission)
-    await session.run(connection.serve())
+    with CONNECTIONS.labels("websocket").track_inprogress():
+        await session.run(connection.serve())
 
 
 def _require_subprotocol(socket: WebSocket) -> None:

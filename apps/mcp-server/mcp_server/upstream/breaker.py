@@ -3,6 +3,7 @@
 import math
 import time
 
+from mcp_server.metrics import CALLS_REFUSED
 from mcp_server.upstream.errors import CircuitOpenError
 
 MAX_FAILURES = 5
@@ -27,6 +28,7 @@ class Breaker:
             return
         now = time.monotonic()
         if now < self._next_try:
+            CALLS_REFUSED.labels("circuit").inc()
             raise CircuitOpenError(service, math.ceil(self._next_try - now))
         self._next_try = now + OPEN_SECONDS
 

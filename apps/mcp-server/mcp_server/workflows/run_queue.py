@@ -28,6 +28,18 @@ UPDATE workflow_queue AS queue SET holder = $1, available_at = now() + make_inte
 """
 
 
+async def waiting(connection: asyncpg.Connection) -> tuple[int, float]:
+    """Return how many runs wait that nobody holds, and how many seconds the oldest has."""
+    ((count, seconds),) = await connection.fetch(_WAITING)
+    return count, seconds
+
+
+_WAITING = """
+SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(queued_at)), 0)::float8 AS seconds
+  FROM workflow_queue WHERE available_at <= now()
+"""
+
+
 async def renew(connection: asyncpg.Connection, holder: str, run_ids: list[str]) -> set[str]:
     """Hold runs for longer; returns those that the process still holds."""
     rows = await connection.fetch(_RENEW, holder, run_ids, LEASE_SECONDS)

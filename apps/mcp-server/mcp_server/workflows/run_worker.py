@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from mcp_server.metrics import RUN_SECONDS, RUN_WAIT_SECONDS, RUNS_HELD, RUNS_WAITING
 from mcp_server.notices import topics
 from mcp_server.notices.service import Fields, Notices
 from mcp_server.workflows import run_queue, run_repository
@@ -89,6 +90,7 @@ class RunWorker:
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             await self._renew(list(self._held), time.monotonic())
+            await self._measure()
 
     async def close(self) -> None:
         """End all runs: those that changed nothing go back into the queue, the others may take a little longer."""
@@ -141,21 +143,39 @@ class RunWorker:
             if now > held.until - _RENEW_SECONDS - _SPARE_SECONDS:
                 held.stop()
 
+    async def _measure(self) -> None:
+        with suppress(*_AWAY):
+            async with self._database.read() as connection:
+                waiting, seconds = await run_queue.waiting(connection)
+            RUNS_WAITING.set(waiting)
+            RUN_WAIT_SECONDS.set(seconds)
+
     async def _run(self, held: _Held) -> None:
-        """Run a run that this process holds. Where it is stopped, another process may have it."""
+        """Run a run that this process holds, and measure the attempt."""
+        began = time.monotonic()
+        with RUNS_HELD.track_inprogress():
+            outcome = "cancelled"
+            try:
+                outcome = await self._attempt(held)
+            finally:
+                RUN_SECONDS.labels(outcome).observe(time.monotonic() - began)
+
+    async def _attempt(self, held: _Held) -> str:
+        """Run a run and return how that ended. Where it is stopped, another process may have it."""
         run = None
         try:
             with self._notices.listening(held.on_notice, topics.task(held.run_id)):
                 if (run := await self._begin(held)) is None:
-                    return
+                    return "cancelled"
                 outcome = await self._outcome(run, held.progress)
         except NoLongerHeldError:
-            return
+            return "cancelled"
         except asyncio.CancelledError:
             if self._is_closing and run is not None:
                 await self._write(held, self._at_close(run, held.progress))
             raise
         await self._write(held, outcome)
+        return _name(outcome)
 
     async def _begin(self, held: _Held) -> HeldRun | None:
         try:
@@ -177,7 +197,7 @@ class RunWorker:
         except (Problem, *_AWAY) as error:
             _log.warning("a run cannot go on for now: %s", error)
             if progress.has_changed:
-                return after_loss(run, progress, "PostgreSQL was away while it ran.")
+                return after_loss(run, progress, "A service that it needs was away while it ran.")
             return Again(_RETRY_SECONDS, counts=False)
         except Exception:  # noqa: BLE001 - a fault in one run is reported to its owner
             _log.exception("a run of %s failed", run.name)
@@ -225,3 +245,7 @@ class RunWorker:
         except (RedisUnavailableError, PoolExhaustedError) as error:
             _log.warning("news of a run were not announced: %s", error)
             self._notices.deliver(topics.task(run_id), {"status": status})
+
+
+def _name(outcome: End | Again) -> str:
+    return "queued" if isinstance(outcome, Again) else outcome.reason or "finished"
