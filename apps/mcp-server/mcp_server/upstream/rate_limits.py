@@ -1,8 +1,4 @@
-"""How often one user may call one tool: counted in Redis, for all processes together.
-
-GCRA, as in nexus-gateway: Redis keeps one time for each key, at which all that was used has come back. `count` calls may
-come at once, they come back one by one, and a key that nobody uses any more is gone within the window.
-"""
+"""How often one user may call one tool: counted in Redis, for all processes together."""
 
 import logging
 import math
@@ -10,23 +6,20 @@ import time
 
 from redis.asyncio import Redis
 
+from mcp_server.metrics import CALLS_REFUSED
 from mcp_server.upstream.errors import TooManyCallsError
 from mcp_server.upstream.rates import RateClasses
 from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
+from nexus_chassis.gcra import ADMIT, NOW
 from nexus_chassis.redis_errors import translate_redis_errors
 
 _OPEN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 # Counts a call by KEYS[1]; ARGV are its interval and window in microseconds. Returns 0, or the milliseconds to wait.
-_ADMIT = """
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local interval, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local free = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now), now + window) + interval
-if free - now > window then return math.ceil((free - now - window) / 1000) end
-redis.call('SET', KEYS[1], string.format('%.0f', free), 'PX', math.ceil((free - now) / 1000))
-return 0
+_COUNT = f"""{ADMIT}{NOW}
+local allowed, _, _, wait = admit(now, 1, 1)
+return allowed == 1 and 0 or wait
 """
 
 
@@ -34,7 +27,7 @@ class CallLimiter:
     """Counts calls. While Redis is away all pass uncounted, and at most one a second waits for it."""
 
     def __init__(self, redis: Redis, classes: RateClasses) -> None:
-        self._admit = redis.register_script(_ADMIT)
+        self._admit = redis.register_script(_COUNT)
         self._classes = classes
         self._open_until = 0.0
 
@@ -53,4 +46,5 @@ class CallLimiter:
             self._open_until = time.monotonic() + _OPEN_SECONDS
             return
         if wait:
+            CALLS_REFUSED.labels("rate").inc()
             raise TooManyCallsError(tool, rate.count, rate.seconds, math.ceil(wait / 1000))

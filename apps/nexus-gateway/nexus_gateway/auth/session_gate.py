@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from nexus_chassis.errors import RedisUnavailableError
+from nexus_chassis.gcra import ADMIT, NOW
 from nexus_chassis.tokens import Principal
 from nexus_gateway.auth.errors import SessionEndedError
-from nexus_gateway.auth.limits import ADMIT, NO_CHARGE, NOW, Charge, Usage, read_usage
+from nexus_gateway.auth.limits import NO_CHARGE, Charge, Usage, read_usage
 from nexus_gateway.auth.shared_script import SharedScript
 from nexus_gateway.metrics import LIMITER_OPEN
 

@@ -10,11 +10,12 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from nexus_chassis.errors import RedisUnavailableError
+from nexus_chassis.gcra import NOW
 from nexus_chassis.tokens import Principal
 from nexus_gateway.auth import session_gate
 from nexus_gateway.auth.errors import RateLimitedError, SessionEndedError
 from nexus_gateway.auth.limit import Limit
-from nexus_gateway.auth.limits import NOW, Charge, Usage
+from nexus_gateway.auth.limits import Charge, Usage
 from nexus_gateway.auth.session_gate import SessionGate, SessionState, session_key
 from nexus_gateway.auth.shared_script import SharedScript
 
