@@ -32,6 +32,12 @@ class Task:
     outcome: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def remaining_ms(self) -> int:
+        """How long it is still kept; below 1 when that time is over."""
+        age = datetime.now(UTC) - datetime.fromisoformat(self.created_at)
+        return self.ttl_ms - int(age.total_seconds() * 1000)
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing changes it any more."""
         return self.status in _ENDED

@@ -20,22 +20,28 @@ return 1
 """
 
 
+_CREATE = """
+redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'version', 0, 'task', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+
+
 class TaskRepository:
     """Reads and writes tasks. Each method raises RedisUnavailableError while Redis is away."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._replace = redis.register_script(_REPLACE)
+        self._create = redis.register_script(_CREATE)
 
     async def create(self, owner: Principal, task: Task) -> None:
-        """Write a new task, which this process runs."""
-        key = _key(owner, task.task_id)
+        """Write a task that this process runs, for what is left of its time; one that Redis has stays as it is."""
+        keys = [_key(owner, task.task_id), _lease(task.task_id)]
         with translate_redis_errors():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(key, mapping={"version": 0, "task": _text(task)})
-                pipe.pexpire(key, task.ttl_ms)
-                pipe.set(_lease(task.task_id), "1", ex=LEASE_SECONDS)
-                await pipe.execute()
+            await self._create(keys=keys, args=[_text(task), task.remaining_ms, LEASE_SECONDS])
 
     async def read(self, owner: Principal, task_id: str) -> tuple[Task, int, bool] | None:
         """Return a task, its version, and whether a process runs it; None where there is no such task."""
@@ -52,13 +58,16 @@ class TaskRepository:
             written: Any = await self._replace(keys=[_key(owner, task.task_id)], args=[version, _text(task)])
         return bool(written)
 
-    async def lease(self, *task_ids: str) -> None:
-        """Take note that this process runs these tasks."""
+    async def lease(self, *tasks: tuple[Principal, str]) -> set[str]:
+        """Take note that this process runs these tasks, by owner and id; returns the ids of those that Redis lacks."""
         with translate_redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
-                for task_id in task_ids:
+                pipe.ping()  # so that whoever runs no tasks sees, too, that Redis is away
+                for owner, task_id in tasks:
                     pipe.set(_lease(task_id), "1", ex=LEASE_SECONDS)
-                await pipe.execute()
+                    pipe.exists(_key(owner, task_id))
+                found = await pipe.execute()
+        return {task_id for (_, task_id), exists in zip(tasks, found[2::2], strict=True) if not exists}
 
 
 def _key(owner: Principal, task_id: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from conftest import MakeToken
 from mcp_clients import http_client
 from runner_process import RunnerProcess
 from stack import Stack
+from store_proxy import store_proxy
 from workflow_client import arguments_of, code, connection, deploy, draft, start, until, until_logged
 
 from nexus_testkit import ServiceProcess
@@ -40,7 +42,7 @@ CHANGE_AND_SLEEP = draft(
 )
 CHANGED = {"DocumentCreateNode": {"created": 1}}
 
-type Start = Callable[[RunnerProcess], ServiceProcess]
+type Start = Callable[..., ServiceProcess]
 
 
 @pytest.fixture
@@ -49,8 +51,8 @@ async def begin(environment: dict[str, str], stack: Stack) -> AsyncIterator[Star
     urls = dict.fromkeys(("NEXUS_GATEWAY_URL", "NEXUS_CLASSIFICATION_URL", "NEXUS_DATAFLOW_URL"), stack.url)
     processes: list[ServiceProcess] = []
 
-    def begin(runner: RunnerProcess) -> ServiceProcess:
-        added = {"NEXUS_RUNNER_URL": runner.url, "NEXUS_RUNS": "4"}
+    def begin(runner: RunnerProcess, **variables: str) -> ServiceProcess:
+        added = {"NEXUS_RUNNER_URL": runner.url, "NEXUS_RUNS": "4", **variables}
         processes.append(ServiceProcess(["-m", "mcp_server"], environment | urls | added))
         return processes[-1]
 
@@ -174,6 +176,31 @@ async def test_every_one_of_a_hundred_runs_ends_whatever_is_killed_meanwhile(
     assert max(run["attempts"] for run in ended) > 1
 
 
+async def test_every_one_of_a_hundred_runs_ends_when_redis_and_a_worker_process_are_killed(
+    begin: Start,
+    runner_process: RunnerProcess,
+    make_token: MakeToken,
+    redis_url: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async with store_proxy(redis_url) as redis:
+        server = begin(runner_process, NEXUS_REDIS_URL=redis.address)
+        async with _clients(make_token(), server) as (client,):
+            await deploy(client, "sleep", SLEEP, arguments={"seconds": 0})
+            runs = [await start(client, "sleep", seconds=0.05) for _ in range(50)]
+            await redis.kill()
+            runs += [await start(client, "sleep", seconds=0.05) for _ in range(50)]
+            await until(client, runs[10], seconds=SECONDS)
+            await redis.start()
+            await until(client, runs[20], seconds=SECONDS)
+            os.kill(_workers(server)[0], signal.SIGKILL)
+            await asyncio.to_thread(server.wait_until_it_answers)
+            ended = [await until(client, run, seconds=SECONDS) for run in runs]
+    with capfd.disabled():
+        sys.stdout.write(f"\nfigure: Redis and a worker killed during 100 runs: {_counted(ended)}\n")
+    assert _counted(ended) == {"finished": 100}
+
+
 def _counted(runs: list[dict[str, Any]]) -> dict[str, int]:
     return dict(Counter(run["state"] for run in runs))
 
@@ -192,8 +219,11 @@ def _kill(process: ServiceProcess) -> None:
     _signal(process, signal.SIGKILL)
 
 
-def _signal(process: ServiceProcess, number: signal.Signals) -> None:
+def _workers(process: ServiceProcess) -> list[int]:
     supervisor = process.process.pid
-    workers = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    for pid in (supervisor, *map(int, workers)):  # the supervisor first: it starts workers that end again
+    return list(map(int, Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()))
+
+
+def _signal(process: ServiceProcess, number: signal.Signals) -> None:
+    for pid in (process.process.pid, *_workers(process)):  # the supervisor first: it starts workers that end again
         os.kill(pid, number)
