@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidTag
 from mcp_server.runner import wire
 from mcp_server.workflows import repository, run_queue
 from mcp_server.workflows.acceptance import inputs_of
-from mcp_server.workflows.errors import RunLostError, RunnerUnavailableError
+from mcp_server.workflows.errors import DataNodeRefusedError, RunLostError, RunnerUnavailableError
 from mcp_server.workflows.execution import WorkflowRunner
 from mcp_server.workflows.external_nodes import ExternalNodes, permitted
 from mcp_server.workflows.models import Content
@@ -28,8 +28,13 @@ MAX_WAIT_SECONDS = 300.0
 
 _RETRY_SECONDS = 2.0
 _LOST = "The process that ran it ended before it did."
+_STAYS = "What it changed until then stays."
 _CHANGED = "What it changed until then stays: it is not started again by itself."
 _TRIED = f"That happened {MAX_ATTEMPTS} times: it is not started again."
+
+
+class _TokenEndedError(Exception):
+    """The caller's token has ended while the run did not; the text says why."""
 
 
 class NoLongerHeldError(Exception):
@@ -112,6 +117,8 @@ class _Attempt:
             if self.run.waited_seconds > MAX_WAIT_SECONDS:
                 return End(reason="runner-unavailable", detail=str(error))
             return Again(_RETRY_SECONDS, counts=False)
+        except _TokenEndedError as error:
+            return End(reason="token", detail=f"The access token of its caller ended while it ran: {error}. {_STAYS}")
         except RunLostError:
             return after_loss(self.run, self.progress, "workflow-runner ended before the run did.")
         if isinstance(outcome, wire.Failed) and outcome.reason == "runner":
@@ -128,9 +135,21 @@ class _Attempt:
 
     async def _run_node(self, name: str, parameters: dict[str, Any]) -> dict[str, Any]:
         node = permitted(self.content, name, parameters)
+        await self._require_token()  # the tokens that it was exchanged for may last longer
         if not self.progress.has_changed and await self.of.external.changes(name, node, parameters, self.principal):
             await self._mark_changed()
-        return await self.of.external.run(name, node, parameters, self.principal)
+        try:
+            return await self.of.external.run(name, node, parameters, self.principal)
+        except DataNodeRefusedError:
+            await self._require_token()  # perhaps it ended meanwhile, and that is why
+            raise
+
+    async def _require_token(self) -> None:
+        """Raise _TokenEndedError once the caller's token has expired or was revoked: nobody is acted for any longer."""
+        try:
+            await self.of.verifier.verify(self.principal.token)
+        except InvalidTokenError as error:
+            raise _TokenEndedError(error) from None
 
     async def _mark_changed(self) -> None:
         """Record, before it may happen, that the run changes data: it cannot be started again then."""
