@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -15,9 +16,13 @@ from mcp_server.runner.errors import ForkServerGoneError
 from mcp_server.runner.sandbox import Limits
 from mcp_server.runner.wire import MAX_CONTROL_BYTES, READY
 
+_PART_BYTES = 65536
+_LOGGING_SECONDS = 1  # what a process wrote before it ended is there at once
 _START_SECONDS = 120  # an import of Kailash takes one second of CPU time, which a busy machine may not have
 # Runs have no threads: a library that starts some when it is imported would fail.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ async def fork_server() -> AsyncIterator[ForkServer]:
     with own:
         with other:
             process = await _execute(other)
+        logging_errors = asyncio.create_task(_log_errors(process))
         try:
             own.settimeout(0)
             await _wait_until_ready(own)
@@ -114,6 +120,8 @@ async def fork_server() -> AsyncIterator[ForkServer]:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+            await asyncio.wait({logging_errors}, timeout=_LOGGING_SECONDS)
+            logging_errors.cancel()
 
 
 async def _execute(control: socket.socket) -> asyncio.subprocess.Process:
@@ -122,10 +130,18 @@ async def _execute(control: socket.socket) -> asyncio.subprocess.Process:
         *(sys.executable, "-P", "-m", "mcp_server.runner.child", str(control.fileno())),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         pass_fds=[control.fileno()],
         env=_ENVIRONMENT | {"PYTHONPATH": places},
         cwd="/",
     )
+
+
+async def _log_errors(process: asyncio.subprocess.Process) -> None:
+    """Log what the process writes to stderr: Kailash and Python write plain text there."""
+    while process.stderr is not None and (part := await process.stderr.read(_PART_BYTES)):
+        for line in part.decode(errors="replace").splitlines():
+            _log.warning("%s", line)
 
 
 async def _wait_until_ready(control: socket.socket) -> None:

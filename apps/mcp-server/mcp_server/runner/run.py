@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 
 from mcp_server.runner import wire
@@ -69,36 +70,51 @@ type _Opened = tuple[RunProcess, tuple[asyncio.StreamReader, asyncio.StreamWrite
 async def _process(forks: ForkServer, directory: Path) -> AsyncIterator[_Opened]:
     own, other = socket.socketpair()
     reading, writing = os.pipe()
+    output = os.fdopen(reading, "rb", buffering=0)
+    with own, output:  # for what is cancelled before they are connected
+        try:
+            process = await forks.start(directory, Limits(), other, writing)
+        finally:
+            other.close()
+            os.close(writing)
+        async with _ending(process), _connected(own) as connection, _reading(output) as reader:
+            try:
+                yield process, connection, reader
+            finally:
+                process.kill()  # first of all: what is still to be sent would wait for it to read
+
+
+@asynccontextmanager
+async def _ending(process: RunProcess) -> AsyncIterator[None]:
     try:
-        process = await forks.start(directory, Limits(), other, writing)
-    except BaseException:
-        own.close()
-        os.close(reading)
-        raise
-    finally:
-        other.close()
-        os.close(writing)
-    connection = await asyncio.open_unix_connection(sock=own, limit=wire.MAX_LINE_BYTES)
-    output, transport = await _read_pipe(reading)
-    try:
-        yield process, connection, output
+        yield
     finally:
         process.kill()
         with suppress(ForkServerGoneError):
             await asyncio.shield(process.ended)
-        transport.close()
-        connection[1].close()
+
+
+@asynccontextmanager
+async def _connected(own: socket.socket) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_unix_connection(sock=own, limit=wire.MAX_LINE_BYTES)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
         with suppress(ConnectionError):
-            await connection[1].wait_closed()
+            await writer.wait_closed()
 
 
-async def _read_pipe(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+@asynccontextmanager
+async def _reading(output: FileIO) -> AsyncIterator[asyncio.StreamReader]:
     reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), output
     )
-    return reader, transport
+    try:
+        yield reader
+    finally:
+        transport.close()
 
 
 @dataclass

@@ -13,6 +13,7 @@ from runner_process import RunnerProcess
 
 from mcp_server.runner import sandbox, wire
 from mcp_server.runner.errors import SandboxUnavailableError
+from mcp_server.runner.forks import fork_server
 from mcp_server.runner.supervisor import Runner, serving
 
 
@@ -233,6 +234,14 @@ async def test_runs_end_as_failed_when_the_process_they_are_forked_from_is_kille
     os.kill(runner.fork_server(), signal.SIGKILL)
     assert (await running).reason == "runner"
     await _answers_still(runner.port)
+
+
+async def test_what_is_printed_where_runs_are_forked_from_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with fork_server() as server:
+        asyncio.get_running_loop().remove_reader(server.control)
+        server.control.send(b"no JSON")
+        await _until(lambda: any("JSONDecodeError" in record.getMessage() for record in caplog.records))
+    assert {record.name for record in caplog.records} == {"mcp_server.runner.forks"}
 
 
 async def test_no_process_stays_when_the_runner_is_killed() -> None:
