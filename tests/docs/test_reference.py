@@ -34,5 +34,6 @@ def test_there_is_no_other_page() -> None:
 
 def test_each_app_declares_settings_and_endpoints(services: Declared) -> None:
     names = {app.name for app in load().apps}
-    assert {name for name, rows in services.settings.items() if "PORT" in {row["name"] for row in rows}} == names
+    listening = {name for name, rows in services.settings.items() if "PORT" in {row["name"] for row in rows}}
+    assert listening == names | {worker.name for worker in load().workers if worker.port is not None}
     assert {name for name, rows in services.endpoints.items() if "/livez" in {row["path"] for row in rows}} == names

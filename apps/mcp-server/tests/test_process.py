@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from mcp_server.runner.settings import RunnerSettings
+from mcp_server.runner.settings import Settings as RunnerSettings
 from mcp_server.settings import Settings
 from nexus_testkit import ServiceProcess, assert_settings_documented
 

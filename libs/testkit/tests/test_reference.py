@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI, WebSocket
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from nexus_testkit.problem_types import ProblemType, problem_types
-from nexus_testkit.reference import Endpoint, Setting, endpoints_of, settings_of
+from nexus_testkit.reference import Endpoint, Service, Setting, describe, endpoints_of, settings_of
 
 SOURCE = """
 from http import HTTPStatus
@@ -74,3 +75,13 @@ def test_problem_types_are_those_of_the_calls(tmp_path: Path) -> None:
         ProblemType("missing", 404, "There is no such thing"),
         ProblemType("taken", 409, "It is taken"),
     ]
+
+
+def test_a_process_without_http_has_settings_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker" / "settings.py").write_text(
+        "from pydantic import Field\nfrom pydantic_settings import BaseSettings\n\n"
+        "class Settings(BaseSettings):\n    port: int = Field(1, validation_alias='PORT', description='port')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert describe("worker") == Service([Setting("PORT", "1", "port")], [], [])

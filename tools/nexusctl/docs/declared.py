@@ -16,7 +16,7 @@ _TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class Declared:
-    """Settings and endpoints of each app by its name, its problem types, and those that every app has.
+    """Settings of each app and each worker by its name, endpoints and problem types of each app, and those of every app.
 
     Each is a list of objects as `nexus_testkit.reference` prints them.
     """
@@ -30,8 +30,8 @@ class Declared:
 def declared(steps: Steps) -> Declared:
     """Return what the apps of this tree declare; raise NexusError if one of them cannot be imported."""
     base_images.require(steps, load().base("nexus/build"))
-    packages = {app.name: app.name.replace("-", "_") for app in load().apps}
-    command = _command(steps, list(packages.values()))
+    packages = {app.name: _package(app.name) for app in load().apps}
+    command = _command(steps, [*packages.values(), *_packages_of_workers().values()])
     with steps.step("what the services declare"):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -41,6 +41,20 @@ def declared(steps: Steps) -> Declared:
             "fix the service that it names; its unit tests (`make unit`) say more",
         )
     return _parsed(done.stdout.splitlines()[-1], packages)
+
+
+def _package(app: str) -> str:
+    return app.replace("-", "_")
+
+
+def _packages_of_workers() -> dict[str, str]:
+    """The package of each worker that has settings of its own: that of its process, in the app's."""
+    packages = {worker.name: (_package(worker.app), worker.process) for worker in load().workers}
+    return {
+        name: f"{package}.{process}"
+        for name, (package, process) in packages.items()
+        if (ROOT / "apps" / package.replace("_", "-") / package / process / "settings.py").exists()
+    }
 
 
 def _command(steps: Steps, packages: Sequence[str]) -> list[str]:
@@ -57,8 +71,9 @@ def _command(steps: Steps, packages: Sequence[str]) -> list[str]:
 def _parsed(line: str, packages: dict[str, str]) -> Declared:
     found = json.loads(line)
     services = {name: found["services"][package] for name, package in packages.items()}
+    all_processes = {**packages, **_packages_of_workers()}
     return Declared(
-        settings={name: service["settings"] for name, service in services.items()},
+        settings={name: found["services"][package]["settings"] for name, package in all_processes.items()},
         endpoints={name: service["endpoints"] for name, service in services.items()},
         problems={name: service["problems"] for name, service in services.items()},
         common_problems=found["problems"],

@@ -5,7 +5,7 @@ import logging
 import signal
 from pathlib import Path
 
-from mcp_server.runner.settings import RunnerSettings
+from mcp_server.runner.settings import Settings
 from mcp_server.runner.supervisor import Runner, serving
 from nexus_chassis.logs import configure_logging
 from nexus_chassis.settings import load
@@ -14,7 +14,7 @@ _HEARTBEAT = Path("/tmp/heartbeat")  # noqa: S108 - where the health probe of th
 _log = logging.getLogger(__name__)
 
 
-async def _main(settings: RunnerSettings) -> None:
+async def _main(settings: Settings) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -24,6 +24,6 @@ async def _main(settings: RunnerSettings) -> None:
 
 
 if __name__ == "__main__":
-    loaded = load(RunnerSettings)
+    loaded = load(Settings)
     configure_logging("workflow-runner", loaded.log_level)
     asyncio.run(_main(loaded))

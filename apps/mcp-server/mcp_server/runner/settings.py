@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class RunnerSettings(BaseSettings):
+class Settings(BaseSettings):
     """The configuration of workflow-runner."""
 
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, validate_default=True, env_ignore_empty=True)

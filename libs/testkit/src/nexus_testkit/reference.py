@@ -1,6 +1,7 @@
 """What a service declares: its settings, endpoints and problem types, for the reference pages that `make docs` writes.
 
-`python -m nexus_testkit.reference PACKAGE...` prints them as one line of JSON.
+`python -m nexus_testkit.reference PACKAGE...` prints them as one line of JSON. A package without the module `app` is that of
+a process without HTTP: it has settings alone.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from unittest.mock import patch
@@ -99,6 +101,8 @@ def _query(route: APIRoute) -> Iterator[str]:
 def describe(package: str) -> Service:
     """Return what the service with this package declares; its application is made, but not started."""
     settings: type[BaseSettings] = importlib.import_module(f"{package}.settings").Settings
+    if find_spec(f"{package}.app") is None:
+        return Service(settings_of(settings), [], [])
     application = importlib.import_module(f"{package}.app")
     with tempfile.NamedTemporaryFile("w") as secret, patch.dict(os.environ, _secret_files(settings, secret.name)):
         secret.write("a-secret")
