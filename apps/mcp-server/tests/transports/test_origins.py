@@ -24,7 +24,8 @@ async def test_web_pages_of_other_origins_are_refused(service: str, token: str, 
 async def test_the_servers_own_origin_may_connect(client: aiohttp.ClientSession) -> None:
     headers = {"Origin": "http://localhost:3000"}
     assert (await client.post("/mcp", json=message("ping"), headers=headers)).status == 200
-    assert (await client.ws_connect("/mcp", protocols=["mcp"], headers=headers)).protocol == "mcp"
+    async with client.ws_connect("/mcp", protocols=["mcp"], headers=headers) as socket:
+        assert socket.protocol == "mcp"
 
 
 async def test_an_origin_is_never_compared_with_the_host(service: str, token: str) -> None:
@@ -36,7 +37,8 @@ async def test_an_origin_is_never_compared_with_the_host(service: str, token: st
 async def test_web_pages_of_an_allowed_origin_may_connect(client: aiohttp.ClientSession) -> None:
     headers = {"Origin": "https://agents.example"}
     assert (await client.post("/mcp", json=message("ping"), headers=headers)).status == 200
-    assert (await client.ws_connect("/mcp", protocols=["mcp"], headers=headers)).protocol == "mcp"
+    async with client.ws_connect("/mcp", protocols=["mcp"], headers=headers) as socket:
+        assert socket.protocol == "mcp"
 
 
 async def test_a_preflight_of_an_allowed_origin_is_answered(service: str) -> None:

@@ -57,5 +57,10 @@ class ServiceProcess:
 
     def outcome(self) -> tuple[int, list[dict[str, Any]], str]:
         """Exit status, log entries and stderr, once it has ended."""
-        out, err = self.process.communicate(timeout=30)
+        try:
+            out, err = self.process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()  # so that its pipes are closed
+            raise
         return self.process.returncode, [json.loads(line) for line in out.splitlines()], err
