@@ -1,10 +1,10 @@
-"""CPU of a local tools/call with checked arguments and result, beside the server of the official SDK (mcp 2.3).
+"""CPU of a local tools/call with checked arguments and result, beside the servers of the official SDK and of FastMCP.
 
 Run: python benchmarks/call_cost.py [--calls 1600] [--rounds 7] [--connections 16] [--profile WHAT FILE]
-from the app's folder, with the app, nexus_testkit and mcp on PYTHONPATH, NEXUS_TEST_POSTGRES_URL and
-NEXUS_TEST_REDIS_URL. Each server is a process of its own on 127.0.0.1; what it costs is the CPU time of all its threads as the kernel counts it, without that of
+from the app's folder, with the app, nexus_testkit and mcp 2.3 on PYTHONPATH, NEXUS_TEST_POSTGRES_URL and
+NEXUS_TEST_REDIS_URL; with fastmcp 4 on it, too, that is measured beside them. Each server is a process of its own on 127.0.0.1; what it costs is the CPU time of all its threads as the kernel counts it, without that of
 the client. The measurements take turns; medians are printed. All speak revision 2026-07-28 and answer JSON. The SDK's
-low-level server checks neither a token nor arguments nor results.
+low-level server checks neither a token nor arguments nor results; FastMCP checks the arguments.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -89,7 +90,25 @@ def sdk(count: int) -> Any:  # noqa: ANN401  an ASGI application
     return server.streamable_http_app(json_response=True, stateless_http=True)
 
 
-APPS = {"ours": ours, "sdk": sdk}
+def fastmcp(count: int) -> Any:  # noqa: ANN401  an ASGI application
+    """FastMCP's server."""
+    from fastmcp import FastMCP  # noqa: PLC0415
+
+    def add(a: int, b: int, note: str = "") -> dict[str, int]:  # noqa: ARG001  an argument of the tool
+        return {"sum": a + b}
+
+    server = FastMCP("fastmcp")
+    for name in [*(f"tool_{number}" for number in range(count - 1)), NAME]:
+        server.tool(add, name=name)
+    return server.http_app(json_response=True, stateless_http=True)
+
+
+APPS = {"ours": ours, "sdk": sdk, "fastmcp": fastmcp}
+SDK = "SDK, HTTP, 1 tool"
+ASKED = {"WebSocket, 1 tool": 100, "HTTP, 1 tool": 250}
+"""Microseconds."""
+
+GROWTH = 1.1
 
 
 async def serve(app: Any, *, own: bool) -> None:  # noqa: ANN401  an ASGI application
@@ -231,8 +250,12 @@ async def measure(options: argparse.Namespace) -> None:
                 "WebSocket, 1000 tools": ("ours", 1000, "WebSocket"),
                 "HTTP, 1 tool": ("ours", 1, "HTTP"),
                 "HTTP, 1000 tools": ("ours", 1000, "HTTP"),
-                "SDK, HTTP, 1 tool": ("sdk", 1, "HTTP"),
+                SDK: ("sdk", 1, "HTTP"),
             }
+            if find_spec("fastmcp") is None:
+                print("FastMCP is not measured: fastmcp cannot be imported")
+            else:
+                targets["FastMCP, HTTP, 1 tool"] = ("fastmcp", 1, "HTTP")
             if options.profile:
                 targets = {options.profile[0]: targets[options.profile[0]]}
             profiling = ["--profile", "-", options.profile[1]] if options.profile else []
@@ -250,8 +273,8 @@ async def measure(options: argparse.Namespace) -> None:
 
 
 def report(costs: dict[str, list[float]]) -> None:
-    """Print the medians of the costs and of their ratios to the last of the same round."""
-    *_, baseline = costs.values()
+    """Print the medians of the costs and of their ratios to the SDK's of the same round, and what is asked."""
+    baseline = costs.get(SDK, next(iter(costs.values())))
     for name, values in costs.items():
         ratio = statistics.median(value / base for value, base in zip(values, baseline, strict=True))
         least = min(values)
@@ -260,7 +283,9 @@ def report(costs: dict[str, list[float]]) -> None:
         names = f"{transport}, 1 tool", f"{transport}, 1000 tools"
         if set(names) <= costs.keys():
             growth = statistics.median(many / one for one, many in zip(*(costs[name] for name in names), strict=True))
-            print(f"{transport}: 1000 tools cost {growth:.2f} times as much as 1")
+            print(f"{transport}: 1000 tools cost {growth:.2f} times as much as 1 (asked: <= {GROWTH})")
+    for name in ASKED.keys() & costs.keys():
+        print(f"{name}: asked <= {ASKED[name]} us, measured {statistics.median(costs[name]):.1f} us")
 
 
 def main() -> None:

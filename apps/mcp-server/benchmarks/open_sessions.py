@@ -26,6 +26,10 @@ USERS = 100
 AT_ONCE = 32
 CALLS = 400
 ROUNDS = 3
+GROWTH = 1.1
+KIBIBYTES = {"HTTP": 4, "WebSocket": 64}
+"""What is asked: how many times as much a call may cost with all sessions, and the memory of each."""
+
 CACHED_SECONDS = 6
 """After so long a process has to read a session from Redis again."""
 
@@ -105,9 +109,16 @@ async def over_http(server: Served, issuer: Issuer, count: int, redis: Redis) ->
         grown, kept = resident(server) - memory, int((await redis.info("memory"))["used_memory"]) - stored
         last = await cold_and_warm(f"HTTP, {count} sessions", server, client, sessions)
     print(f"HTTP: {grown / count / 1024:.1f} KiB of memory and {kept / count / 1024:.1f} KiB in Redis for each session")
+    asked("HTTP", grown / count / 1024, max(last[0] / first[0], last[1] / first[1]))
     print(
         f"HTTP: with {count} sessions a call costs {last[0] / first[0]:.2f} times as much, in one used before {last[1] / first[1]:.2f}"
     )
+
+
+def asked(transport: str, kibibytes: float, growth: float) -> None:
+    """Print the figures beside what is asked."""
+    print(f"{transport}, memory of a session: asked <= {KIBIBYTES[transport]} KiB, measured {kibibytes:.1f} KiB")
+    print(f"{transport}, cost of a call with all sessions: asked <= {GROWTH} times as much, measured {growth:.2f}")
 
 
 async def cold_and_warm(
@@ -144,6 +155,7 @@ async def over_websocket(server: Served, issuer: Issuer, count: int) -> None:
         last = await measured(f"WebSocket, {len(sockets)} connections", server, partial(calls_of, sockets))
         print(f"WebSocket: {grown / len(sockets) / 1024:.1f} KiB of memory for each connection")
         print(f"WebSocket: a call costs {last / first:.2f} times as much as with 10 connections")
+        asked("WebSocket", grown / len(sockets) / 1024, last / first)
 
 
 async def calls_of(sockets: list[aiohttp.ClientWebSocketResponse]) -> tuple[float, float]:

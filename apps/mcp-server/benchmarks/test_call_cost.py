@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from call_cost import ASKED, GROWTH
 
 from nexus_testkit.benchmarks import output_of
 
-LIMITS = {"WebSocket, 1 tool": 100, "HTTP, 1 tool": 250}
-"""Microseconds, where the SDK's server takes SDK_MICROSECONDS."""
-
 SDK_MICROSECONDS = 576
-GROWTH = 1.1
+"""What the SDK's server takes where the limits are as asked."""
+
 NOISE = 1.5
 """A ratio of two costs that are measured in turns differs less between machines than a time."""
 
@@ -21,7 +20,7 @@ def output() -> str:
     return output_of(Path(__file__).with_name("call_cost.py"))
 
 
-@pytest.mark.parametrize(("what", "limit"), LIMITS.items())
+@pytest.mark.parametrize(("what", "limit"), ASKED.items())
 def test_a_call_costs_a_fraction_of_what_it_costs_in_the_sdk(output: str, what: str, limit: float) -> None:
     found = re.search(rf"^{what} +([\d.]+) us of CPU \(.*\) +([\d.]+) of the SDK's$", output, re.MULTILINE)
     assert found is not None
@@ -31,7 +30,7 @@ def test_a_call_costs_a_fraction_of_what_it_costs_in_the_sdk(output: str, what: 
 
 @pytest.mark.parametrize("transport", ["WebSocket", "HTTP"])
 def test_a_call_costs_the_same_with_a_thousand_tools(output: str, transport: str) -> None:
-    found = re.search(rf"^{transport}: 1000 tools cost ([\d.]+) times as much as 1$", output, re.MULTILINE)
+    found = re.search(rf"^{transport}: 1000 tools cost ([\d.]+) times as much as 1 ", output, re.MULTILINE)
     assert found is not None
     print(f"figure: {transport}, 1000 tools instead of 1: {found[1]} (<= {GROWTH})")
     assert float(found[1]) <= NOISE * GROWTH

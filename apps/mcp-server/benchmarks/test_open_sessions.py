@@ -4,13 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from open_sessions import GROWTH, KIBIBYTES
 
 from nexus_testkit.benchmarks import output_of
 
-GROWTH = 1.1
 NOISE = 1.5
-KIBIBYTES = {"HTTP": 4, "WebSocket": 64}
-"""Memory of the server for each session."""
 
 
 @pytest.fixture(scope="module")

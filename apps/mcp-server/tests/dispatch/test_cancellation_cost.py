@@ -2,52 +2,18 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
+from busy_database import Database, until_it_runs
 from mcp_clients import MODERN_META, HandshakeHttp, HandshakeWebSocket, ModernWebSocket, message, modern_headers
 from stack import Stack, eventually
 
-LOOPS = 150_000_000  # 1.7 s
-WORK = "DO $$ BEGIN FOR i IN 1..{} LOOP NULL; END LOOP; END $$ -- work of a tool"
-"""CPU of PostgreSQL and nothing else: as long as it is active, it costs."""
-
-RUNNING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO $$%work of a tool' AND datname = current_database()"
 CALL: dict[str, Any] = {"name": "list_products", "arguments": {}}
-AFTER_SECONDS = 0.05
 SHARE = 0.2
-
-
-class Database:
-    """PostgreSQL, as the service behind the tool uses it; `busy` are the seconds that its statements took."""
-
-    def __init__(self, url: str, watching: asyncpg.Pool) -> None:
-        self._url = url
-        self._watching = watching
-        self.busy: list[float] = []
-        self.loops = LOOPS
-
-    async def work(self, _request: web.Request) -> web.StreamResponse:
-        """Answer a page of products after a statement, which ends with the request."""
-        connection = await asyncpg.connect(self._url)
-        started = time.monotonic()
-        try:
-            await connection.execute(WORK.format(self.loops))
-        finally:
-            while await self.statements():  # noqa: ASYNC110  it runs in PostgreSQL
-                await asyncio.sleep(0.001)
-            self.busy.append(time.monotonic() - started)
-            connection.terminate()
-        return web.json_response({"items": [], "next": None})
-
-    async def statements(self) -> int:
-        """How many of these statements run."""
-        return int(await self._watching.fetchval(RUNNING))
 
 
 @pytest.fixture
@@ -83,7 +49,7 @@ async def test_cancelling_over_websocket_ends_the_statement(
     await mcp.open()
     params = CALL if kind is HandshakeWebSocket else {**CALL, "_meta": MODERN_META}
     await mcp.socket.send_json(message("tools/call", params, 7))
-    await _until_it_runs(database)
+    await until_it_runs(database)
     await mcp.socket.send_json(message("notifications/cancelled", {"requestId": 7}, None))
     await _cancelled(database, full)
     await mcp.socket.close()
@@ -97,7 +63,7 @@ async def test_closing_the_connection_over_http_ends_the_statement(
     async with aiohttp.ClientSession(service, headers={"Authorization": f"Bearer {token}"}) as leaving:
         call = leaving.post("/mcp", json=message("tools/call", params), headers=modern_headers("tools/call", params))
         calling = asyncio.create_task(call.__aenter__())
-        await _until_it_runs(database)
+        await until_it_runs(database)
         calling.cancel()
         await asyncio.gather(calling, return_exceptions=True)
     await _cancelled(database, full)
@@ -110,14 +76,7 @@ async def test_cancelling_in_an_http_session_ends_the_statement(
     mcp = HandshakeHttp(client)
     await mcp.open()
     calling = asyncio.create_task(client.post("/mcp", json=message("tools/call", CALL, 7), headers=mcp.session))
-    await _until_it_runs(database)
+    await until_it_runs(database)
     await client.post("/mcp", json=message("notifications/cancelled", {"requestId": 7}, None), headers=mcp.session)
     await _cancelled(database, full)
     await calling
-
-
-async def _until_it_runs(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while not await database.statements():  # noqa: ASYNC110  it runs in PostgreSQL
-            await asyncio.sleep(0.002)
-    await asyncio.sleep(AFTER_SECONDS)
