@@ -9,10 +9,9 @@ from typing import Any
 from parts import code, connect
 
 _QUESTION = """
-waiting = [row for row in items if (row.get("attributes") or {}).get("review", {}).get("state") is None]
-products = [{"id": str(row["id"]), "text": row["name"]} for row in waiting]
+products = [{"id": str(row["id"]), "text": row["name"]} for row in items]
 # The classifier wants one product at least; its answer about this one belongs to no row.
-result = {"rows": waiting, "question": {"products": products or [{"text": "nothing"}], "top_k": 3}}
+result = {"rows": items, "question": {"products": products or [{"text": "nothing"}], "top_k": 3}}
 """
 _QUEUE = """
 result = [
@@ -23,6 +22,7 @@ result = [
     for row, item in zip(rows, items)
 ]
 """
+_WITHOUT_CODE = {"unspsc_code": {"$null": True}, "attributes.review.state": {"$null": True}}
 _SUMMARY = """
 result = {"queued": len(queued), "more": following is not None}
 """
@@ -33,7 +33,7 @@ VERSION: dict[str, Any] = {
         "name": "products_without_code",
         "description": __doc__,
         "nodes": {
-            "find": {"node_type": "ProductListNode", "config": {"filter": {"unspsc_code": {"$null": True}}}},
+            "find": {"node_type": "ProductListNode", "config": {"filter": _WITHOUT_CODE}},
             "question": code(_QUESTION),
             "classify": {"node_type": "ToolNode", "config": {"tool": "classify_products"}},
             "queue": code(_QUEUE),

@@ -67,9 +67,16 @@ def _page(table: list[Row], parameters: Row) -> Row:
 
 def _is_found(row: Row, wanted: Row) -> bool:
     return all(
-        (row.get(name) is None) == value["$null"] if isinstance(value, dict) else row.get(name) == value
-        for name, value in wanted.items()
+        (_at(row, path) is None) == value["$null"] if isinstance(value, dict) else _at(row, path) == value
+        for path, value in wanted.items()
     )
+
+
+def _at(row: Row, path: str) -> Any:  # noqa: ANN401  any JSON value
+    value: Any = row
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _bulk_upserted(table: list[Row], parameters: Row) -> Row:
