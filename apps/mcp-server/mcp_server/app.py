@@ -66,9 +66,12 @@ from mcp_server.upstream.token_exchange import TokenExchange
 from mcp_server.upstream.tool_http import ToolHttp, create_outside_session
 from mcp_server.workflows import endpoints as workflow_endpoints
 from mcp_server.workflows import run_endpoints
+from mcp_server.workflows.agent_tools import AgentTools
+from mcp_server.workflows.awaited_runs import AwaitedRuns
 from mcp_server.workflows.descriptions import WorkflowDescriptions
 from mcp_server.workflows.execution import WorkflowRunner
 from mcp_server.workflows.external_nodes import ExternalNodes
+from mcp_server.workflows.reader import WorkflowReader
 from mcp_server.workflows.run_execution import RunExecutor
 from mcp_server.workflows.run_service import QUEUED, RunService
 from mcp_server.workflows.run_tasks import RunTasks
@@ -104,7 +107,8 @@ _CAPABILITIES = {
 }
 _INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
-    "list_products and get_product read the stored products."
+    "list_products and get_product read the stored products; list_workflows and get_workflow show the workflows that "
+    "run_workflow runs."
 )
 
 
@@ -174,11 +178,11 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(create_http_session())
+            session = await stack.enter_async_context(create_http_session(connections=settings.http_pool_size))
             database = await stack.enter_async_context(
                 open_database(settings, MIGRATIONS, workers=settings.workers, row_security=True)
             )
-            redis = await stack.enter_async_context(create_redis(settings))
+            redis = await stack.enter_async_context(create_redis(settings, settings.redis_pool_size))
             notices = Notices(redis, await stack.enter_async_context(create_follower(settings)))
             await stack.enter_async_context(follow_revocations(settings.revocations_url, revocations))
             upstreams = connect(settings, session)
@@ -253,10 +257,12 @@ class _Wiring:
     runner: WorkflowRunner
 
     async def context(self, catalogue: Catalogue, upstreams: Upstreams, stack: AsyncExitStack) -> Context:
-        registry = ToolRegistry(catalogue.tools)
         sealer = TokenSealer(_client_secret(self.settings))
         runs = RunService(self.database, self.runner, self.notices, sealer)
-        maker = await self._tool_maker(upstreams, WorkflowTools(runs, self.notices), stack)
+        awaited = AwaitedRuns(runs, self.notices)
+        of_workflows = AgentTools(WorkflowReader(self.database), awaited).tools() if catalogue.with_workflows else []
+        registry = ToolRegistry([*catalogue.tools, *of_workflows])
+        maker = await self._tool_maker(upstreams, WorkflowTools(awaited), stack)
         catalogues = Catalogues(registry, self.database, maker.make, self.notices)
         await stack.enter_async_context(in_background(catalogues.keep()))
         tools = ToolService(catalogues, UsedRounds(self.redis))
@@ -278,7 +284,8 @@ class _Wiring:
             (QUEUED, worker.on_queued),
         ):
             stack.enter_context(self.notices.listening(listener, topic))
-        metadata = ResourceMetadata(self.settings.public_url, self.settings.issuer, {SCOPE, *registry.scopes})
+        scopes = frozenset[str]().union(*(tool.scopes for tool in catalogue.tools))
+        metadata = ResourceMetadata(self.settings.public_url, self.settings.issuer, {SCOPE, *scopes})
         return Context(
             authenticator=Authenticator(
                 self.verifier, _hosts(self.settings), _origins(self.settings), metadata.address
@@ -312,7 +319,7 @@ class _Wiring:
 
     async def _tool_maker(self, upstreams: Upstreams, workflows: WorkflowTools, stack: AsyncExitStack) -> ToolMaker:
         allowlist = Allowlist.parse(self.settings.tool_hosts)
-        outside = await stack.enter_async_context(create_outside_session(allowlist))
+        outside = await stack.enter_async_context(create_outside_session(allowlist, self.settings.http_pool_size))
         services = {one.name: one for one in (upstreams.gateway, upstreams.dataflow, upstreams.classification)}
         http = ToolHttp(outside, allowlist, services, ToolSecrets(self.settings.tool_secrets))
         return ToolMaker(http, CallLimiter(self.redis, RateClasses.parse(self.settings.tool_rates)), workflows)

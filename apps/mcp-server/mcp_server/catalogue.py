@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Catalogue:
     """Tools, resources and prompts, and what the agent should know of them as a whole.
 
-    `with_workflows` where the workflows of a tenant are resources too.
+    `with_workflows` where the workflows of a tenant are resources, and tools run them.
     """
 
     tools: "Sequence[Tool]"

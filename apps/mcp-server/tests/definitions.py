@@ -7,6 +7,26 @@ from outside import Outside
 
 type Definition = dict[str, Any]
 
+BUILTIN = [
+    "classify_products",
+    "list_products",
+    "get_product",
+    "list_workflows",
+    "get_workflow",
+    "list_workflow_versions",
+    "run_workflow",
+    "get_workflow_run",
+    "list_workflow_run_logs",
+    "cancel_workflow_run",
+]
+"""The built-in tools, in the order of their list."""
+
+OF_DEPLOYERS = ["list_workflow_versions"]
+"""Those that need the scope `workflows:deploy`."""
+
+FOR_ALICE = [name for name in BUILTIN if name not in OF_DEPLOYERS]
+"""Those that a token for calls of tools alone shows."""
+
 
 def schema(*required: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401  any schema
     """A schema of arguments; those without a schema of their own are texts."""
@@ -30,4 +50,4 @@ async def register(client: aiohttp.ClientSession, definition: Definition) -> tup
 async def registered(client: aiohttp.ClientSession) -> list[str]:
     """The names of the tools that are not built in."""
     items = (await (await client.get("/v1/tools")).json())["items"]
-    return [tool["name"] for tool in items][3:]
+    return [tool["name"] for tool in items][len(BUILTIN) :]

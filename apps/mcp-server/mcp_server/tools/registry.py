@@ -139,16 +139,6 @@ class ToolRegistry:
         """Return the tool with this name."""
         return self._tools.get(name)
 
-    @property
-    def names(self) -> list[str]:
-        """The names of all tools."""
-        return list(self._tools)
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """All scopes that any tool needs."""
-        return frozenset().union(*(tool.scopes for tool in self))
-
 
 class Validator:
     """Checks values against a schema; raises SchemaError when it is made of what is none."""

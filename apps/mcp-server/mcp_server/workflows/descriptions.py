@@ -7,7 +7,8 @@ from typing import Any
 
 from mcp_server.errors import AgentFacingError
 from mcp_server.workflows.errors import WorkflowNotFoundError
-from mcp_server.workflows.service import MAX_WORKFLOWS, WorkflowService
+from mcp_server.workflows.reader import WorkflowReader
+from mcp_server.workflows.service import MAX_WORKFLOWS
 from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 from nexus_chassis.principal import Principal
 
@@ -23,7 +24,7 @@ class WorkflowsAwayError(AgentFacingError):
 class WorkflowDescriptions:
     """Describes the workflows of a tenant; methods raise WorkflowsAwayError."""
 
-    workflows: WorkflowService
+    workflows: WorkflowReader
 
     async def all(self, principal: Principal) -> list[dict[str, Any]]:
         """Return each workflow with its aliases."""

@@ -70,7 +70,8 @@ async def list_workflow_run_logs(
     limit: Annotated[int, Query(ge=1, le=MAX_LINES)] = MAX_LINES,
 ) -> RunLogs:
     """List what a run logged and printed so far."""
-    return RunLogs.of(await runs.logs(principal, name, run_id, after, limit), after)
+    run = await runs.find(principal, run_id, name)
+    return RunLogs.of(await runs.logs(principal, run, after, limit), after)
 
 
 @router.post("/{run_id}/cancel")

@@ -11,7 +11,10 @@ OPEN: frozenset[RunState] = frozenset({"queued", "running"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run. `result` where it is finished, `reason` and `detail` where it failed; `attempts` counts its starts."""
+    """A run. `result` where it is finished, `reason` and `detail` where it failed; `attempts` counts its starts.
+
+    `returns_run` where its task returns the run, as the tool `run_workflow` does, instead of the workflow's result.
+    """
 
     run_id: str
     name: str
@@ -24,6 +27,7 @@ class Run:
     detail: str | None
     result: Any
     attempts: int
+    returns_run: bool
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -43,6 +47,7 @@ class NewRun:
     client_id: str
     arguments: str
     expected: str | None
+    returns_run: bool
     token: bytes
 
 

@@ -13,7 +13,7 @@ _KEPT = "interval '7 days'"
 _DELETED = 20  # expired runs that a new one makes room for: more than one, so that they become fewer
 _RUN = """
 SELECT run_id, name, version, alias, subject, client_id, state, reason, detail, result::text, attempts,
-       created_at, updated_at, started_at, ended_at FROM workflow_runs
+       returns_run, created_at, updated_at, started_at, ended_at FROM workflow_runs
 """
 
 
@@ -21,13 +21,13 @@ async def add(connection: asyncpg.Connection, run: NewRun) -> None:
     """Add a run and put it into the queue; delete some that ended long ago."""
     await connection.execute(_DELETE_EXPIRED, _DELETED)
     arguments = [run.tenant, run.run_id, run.name, run.version, run.alias, run.subject, run.client_id]
-    await connection.execute(_ADD, *arguments, run.arguments, run.expected, run.token)
+    await connection.execute(_ADD, *arguments, run.arguments, run.expected, run.returns_run, run.token)
     await connection.execute("INSERT INTO workflow_queue (run_id, tenant) VALUES ($1, $2)", run.run_id, run.tenant)
 
 
 _ADD = """
-INSERT INTO workflow_runs (tenant, run_id, name, version, alias, subject, client_id, arguments, expected, token)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::json, $9::text::json, $10)
+INSERT INTO workflow_runs (tenant, run_id, name, version, alias, subject, client_id, arguments, expected, returns_run, token)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::json, $9::text::json, $10, $11)
 """
 _DELETE_EXPIRED = f"""
 DELETE FROM workflow_runs WHERE (tenant, run_id) IN (

@@ -45,13 +45,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A run to start: of a version, or of the one that an alias names. `expected` is the output schema of a tool."""
+    """A run to start: of a version, or of the one that an alias names. `expected` is the output schema of a tool.
+
+    `returns_run` as of Run.
+    """
 
     name: str
     alias: str | None = None
     version: int | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
     expected: dict[str, Any] | None = None
+    returns_run: bool = False
 
 
 @dataclass(slots=True)
@@ -113,6 +117,7 @@ class RunService:
             client_id=principal.client_id,
             arguments=json.dumps(wanted.arguments),
             expected=None if wanted.expected is None else json.dumps(wanted.expected),
+            returns_run=wanted.returns_run,
             token=self.sealer.seal(principal.token, run_id),
         )
 
@@ -135,9 +140,8 @@ class RunService:
         async with self.database.read(tenant=tenant_of(principal)) as connection:
             return await run_repository.page(connection, name, subject, before, limit)
 
-    async def logs(self, principal: Principal, name: str, run_id: str, after: int, limit: int) -> list[RunLog]:
-        """Return lines of the log of a run, those after a number; raises RunNotFoundError."""
-        run = await self.find(principal, run_id, name)
+    async def logs(self, principal: Principal, run: Run, after: int, limit: int) -> list[RunLog]:
+        """Return lines of the log of a run, those after a number."""
         async with self.database.read(tenant=tenant_of(principal)) as connection:
             return await run_repository.logs(connection, run.run_id, after, limit)
 

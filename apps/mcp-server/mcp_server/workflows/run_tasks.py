@@ -10,6 +10,7 @@ from mcp_server.protocol.messages import text_content
 from mcp_server.tasks.models import CANCELLED, COMPLETED, FAILED, POLL_MILLISECONDS, WORKING
 from mcp_server.workflows.errors import RunNotFoundError
 from mcp_server.workflows.outcomes import as_object
+from mcp_server.workflows.run_descriptions import described
 from mcp_server.workflows.run_models import Run
 from mcp_server.workflows.run_service import PREFIX, RunService
 from nexus_chassis.principal import Principal
@@ -64,6 +65,11 @@ def summary(run: Run) -> dict[str, Any]:
     }
 
 
+def begun(run: Run) -> dict[str, Any]:
+    """Return the result of the tool call that started a run as a task."""
+    return {"resultType": "task", **summary(run)}
+
+
 def details(run: Run) -> dict[str, Any]:
     """Return what tasks/get answers."""
     return {**summary(run), **_outcome(run)}
@@ -73,7 +79,7 @@ def result(run: Run) -> dict[str, Any]:
     """Return the result of the tool call that a run which has ended answers."""
     if run.state != "finished":
         return {"content": [text_content(failure(run))], "isError": True}
-    content = as_object(run.result)
+    content = described(run) if run.returns_run else as_object(run.result)
     return {"content": [text_content(to_json(content).decode())], "structuredContent": content, "isError": False}
 
 

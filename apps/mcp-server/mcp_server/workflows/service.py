@@ -13,20 +13,16 @@ from mcp_server.runner import wire
 from mcp_server.tools.tenants import tenant_of
 from mcp_server.workflows import repository
 from mcp_server.workflows.acceptance import accept, encode, in_definition
-from mcp_server.workflows.errors import (
-    Fault,
-    StepMissingError,
-    TooManyError,
-    WorkflowNotFoundError,
-)
+from mcp_server.workflows.errors import Fault, StepMissingError, TooManyError
 from mcp_server.workflows.execution import WorkflowRunner, ignore_log, refuse_node, require_sandbox
 from mcp_server.workflows.external_nodes import ExternalNodes
-from mcp_server.workflows.models import STATES, AboutVersion, AboutWorkflow, ExternalNode, Move, State, Version
+from mcp_server.workflows.models import STATES, AboutVersion, ExternalNode, Move, State, Version
+from mcp_server.workflows.reader import MAX_MOVES, WorkflowReader, find_alias, find_version
 from mcp_server.workflows.repository import OfTenant
 from mcp_server.workflows.schemas import Draft
 from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
 from nexus_chassis.principal import Principal
-from nexus_chassis.unit_of_work import Database, UnitOfWork
+from nexus_chassis.unit_of_work import UnitOfWork
 
 MAX_WORKFLOWS = 1000
 """Workflows of one tenant."""
@@ -36,9 +32,6 @@ MAX_VERSIONS = 1000
 
 MAX_ALIASES = 64
 """Aliases of one workflow, deleted ones included."""
-
-MAX_MOVES = 100
-"""Moves of an alias that are shown."""
 
 _CHECK_SECONDS = 10.0
 _log = logging.getLogger(__name__)
@@ -50,13 +43,9 @@ def resource_uri(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowService:
-    """The workflows of the tenants. Methods raise DatabaseUnavailableError and PoolExhaustedError.
+class WorkflowService(WorkflowReader):
+    """Reads and changes workflows. Methods raise what those of WorkflowReader do."""
 
-    Those on a workflow or a version raise WorkflowNotFoundError where there is none.
-    """
-
-    database: Database
     external: ExternalNodes
     runner: WorkflowRunner
     notices: Notices
@@ -74,7 +63,7 @@ class WorkflowService:
         async with self._changing(principal, name) as work:
             newest = await repository.lock(work.connection, name)
             if draft.parent is not None:
-                await _find(work.connection, name, draft.parent)
+                await find_version(work.connection, name, draft.parent)
             if newest is not None and await self._is(work.connection, name, newest, content_hash):
                 return newest, content_hash, False
             await _check_room(work.connection, newest)
@@ -83,31 +72,7 @@ class WorkflowService:
         return version, content_hash, True
 
     async def _is(self, connection: asyncpg.Connection, name: str, version: int, content_hash: str) -> bool:
-        return (await _find(connection, name, version)).about.content_hash == content_hash
-
-    async def workflows(self, principal: Principal, after: str, limit: int) -> list[AboutWorkflow]:
-        """Return up to `limit` workflows whose names come after a name."""
-        async with self.database.read(tenant=tenant_of(principal)) as connection:
-            return await repository.list_workflows(connection, after, limit)
-
-    async def workflow(self, principal: Principal, name: str) -> AboutWorkflow:
-        """Return a workflow."""
-        async with self.database.read(tenant=tenant_of(principal)) as connection:
-            if (found := await repository.find_workflow(connection, name)) is None:
-                raise WorkflowNotFoundError(name)
-            return found
-
-    async def versions(self, principal: Principal, name: str) -> list[AboutVersion]:
-        """Return the versions of a workflow, the newest first."""
-        async with self.database.read(tenant=tenant_of(principal)) as connection:
-            if not (found := await repository.list_versions(connection, name)):
-                raise WorkflowNotFoundError(name)
-            return found
-
-    async def version(self, principal: Principal, name: str, version: int) -> Version:
-        """Return a version of a workflow."""
-        async with self.database.read(tenant=tenant_of(principal)) as connection:
-            return await _find(connection, name, version)
+        return (await find_version(connection, name, version)).about.content_hash == content_hash
 
     async def validate(self, principal: Principal, name: str, version: int) -> list[Fault]:
         """Return what keeps a version from running; without faults it is validated.
@@ -158,7 +123,7 @@ class WorkflowService:
         """
         async with self._changing(principal, name) as work:
             await repository.lock(work.connection, name)
-            require_state(await _find(work.connection, name, version), "published")
+            require_state(await find_version(work.connection, name, version), "published")
             current = await repository.find_alias(work.connection, name, alias)
             if current is None and await repository.count_aliases(work.connection, name) >= MAX_ALIASES:
                 raise TooManyError("aliases of this workflow", MAX_ALIASES)
@@ -171,15 +136,9 @@ class WorkflowService:
         """Let an alias name nothing, so that nothing runs by it; its moves stay."""
         async with self._changing(principal, name) as work:
             await repository.lock(work.connection, name)
-            await _alias(work.connection, name, alias)
+            await find_alias(work.connection, name, alias)
             of = OfTenant(tenant_of(principal), name, principal.subject)
             await repository.move_alias(work.connection, of, alias, None)
-
-    async def alias(self, principal: Principal, name: str, alias: str) -> tuple[int, list[Move]]:
-        """Return the version that an alias names, and its newest moves."""
-        async with self.database.unit_of_work(principal, tenant=tenant_of(principal)) as work:
-            version = await _alias(work.connection, name, alias)
-            return version, await repository.list_moves(work.connection, name, alias, MAX_MOVES)
 
     @asynccontextmanager
     async def _changing(self, principal: Principal, name: str) -> AsyncIterator[UnitOfWork]:
@@ -206,18 +165,6 @@ async def _check_room(connection: asyncpg.Connection, newest: int | None) -> Non
         raise TooManyError("workflows", MAX_WORKFLOWS)
     if newest is not None and newest >= MAX_VERSIONS:
         raise TooManyError("versions of this workflow", MAX_VERSIONS)
-
-
-async def _find(connection: asyncpg.Connection, name: str, version: int) -> Version:
-    if (found := await repository.find_version(connection, name, version)) is None:
-        raise WorkflowNotFoundError(name, f"version {version}")
-    return found
-
-
-async def _alias(connection: asyncpg.Connection, name: str, alias: str) -> int:
-    if (version := await repository.find_alias(connection, name, alias)) is None:
-        raise WorkflowNotFoundError(name, f"alias {alias!r}")
-    return version
 
 
 def _node_types(draft: Draft) -> set[str]:

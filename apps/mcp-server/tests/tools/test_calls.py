@@ -3,6 +3,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from definitions import BUILTIN
 from mcp_clients import CLIENTS, McpClient, call_tool, failure_of, http_client
 from stack import Stack
 
@@ -51,7 +52,7 @@ async def test_arguments_are_checked_before_anything_is_called(
         (
             {"name": "sing", "arguments": {}},
             -32602,
-            "There is no tool 'sing'; there are classify_products, list_products, get_product",
+            f"There is no tool 'sing'; there are {', '.join(BUILTIN)}",
         ),
         ({"name": "list_products", "arguments": []}, -32602, "params.arguments must be an object"),
     ],

@@ -1,6 +1,7 @@
 """Tools that users register: versions, tenants, scopes, and every replica."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import aiohttp
 import asyncpg
 import pytest
 from conftest import MakeApp, MakeSettings, MakeToken
-from definitions import order_tool, register, registered, schema
+from definitions import BUILTIN, order_tool, register, registered, schema
 from fastapi import FastAPI
 from mcp_clients import (
     CLIENTS,
@@ -81,7 +82,7 @@ async def test_what_one_replica_registers_the_other_lists_calls_and_announces(
     first, second = replicas
     mcp = HandshakeWebSocket(second)
     await mcp.open()
-    assert len((await mcp.request("tools/list"))["result"]["tools"]) == 3
+    assert len((await mcp.request("tools/list"))["result"]["tools"]) == len(BUILTIN)
     await register(first, order_tool(outside))
     assert await mcp.socket.receive_json(timeout=5) == {
         "jsonrpc": "2.0",
@@ -89,11 +90,11 @@ async def test_what_one_replica_registers_the_other_lists_calls_and_announces(
         "params": {},
     }
     listed = (await mcp.request("tools/list"))["result"]["tools"]
-    assert [tool["name"] for tool in listed][3:] == ["get_order"]
+    assert [tool["name"] for tool in listed] == [*BUILTIN, "get_order"]
     assert await call_tool(mcp, "get_order", number="7") == success_of(mcp, {"ok": True})
     await first.delete("/v1/tools/get_order")
     await mcp.socket.receive_json(timeout=5)
-    known = "classify_products, list_products, get_product"
+    known = ", ".join(BUILTIN)
     assert await call_tool(mcp, "get_order", number="7") == error_response(
         -32602, f"There is no tool 'get_order'; there are {known}"
     )
@@ -156,7 +157,7 @@ async def test_registering_needs_a_scope_of_its_own(service: str, issuer: Issuer
 async def test_a_tool_needs_its_scopes(client: aiohttp.ClientSession, outside: Outside) -> None:
     await register(client, order_tool(outside, scopes=["data:admin"]))
     mcp = HandshakeHttp(client)
-    assert len((await mcp.request("tools/list"))["result"]["tools"]) == 3
+    assert len((await mcp.request("tools/list"))["result"]["tools"]) == len(BUILTIN)
     assert (await call_tool(mcp, "get_order", number="7"))["error"]["code"] == 4403
 
 
@@ -225,7 +226,7 @@ async def test_while_postgresql_is_away_built_in_tools_go_on_and_the_others_are_
     app = create_app(make_settings(postgres_url=f"postgresql://mcp@127.0.0.1:{unused_tcp_port}/none"))
     async with serving(app) as url, http_client(url, headers={"Authorization": f"Bearer {token}"}) as client:
         mcp = HandshakeHttp(client)
-        assert len((await mcp.request("tools/list"))["result"]["tools"]) == 3
+        assert len((await mcp.request("tools/list"))["result"]["tools"]) == len(BUILTIN)
         assert (await call_tool(mcp, "get_product", id="x"))["result"]["isError"]
         assert await call_tool(mcp, "get_order", number="7") == error_response(
             4503, "The registered tools cannot be read now. Try again later."
@@ -235,6 +236,27 @@ async def test_while_postgresql_is_away_built_in_tools_go_on_and_the_others_are_
             503,
             "urn:nexus:problem:tools-unavailable",
         )
+
+
+async def test_a_stored_tool_with_the_name_of_a_built_in_one_replaces_nothing(
+    client: aiohttp.ClientSession, outside: Outside, schema_url: str
+) -> None:
+    definition = json.dumps(order_tool(outside, "get_workflow_run"))
+    connection = await asyncpg.connect(schema_url, server_settings={"app.tenant": "default"})
+    async with connection.transaction():
+        await connection.execute("INSERT INTO tools VALUES ('default', 'get_workflow_run', 1)")
+        await connection.execute(
+            "INSERT INTO tool_versions VALUES ('default', 'get_workflow_run', 1, $1::text::json, 'x', 'tests')",
+            definition,
+        )
+        await connection.execute("INSERT INTO tool_generations VALUES ('default', 1)")
+    await connection.close()
+    mcp = HandshakeHttp(client)
+    listed = (await mcp.request("tools/list"))["result"]["tools"]
+    assert [tool["name"] for tool in listed] == BUILTIN
+    text = "There is no run 'run.x' of yours; ended runs are kept for a week."
+    assert await call_tool(mcp, "get_workflow_run", run_id="run.x") == failure_of(mcp, text)
+    assert outside.received == []
 
 
 async def test_an_answer_that_does_not_agree_with_the_output_schema_is_no_success(

@@ -7,5 +7,12 @@ async def test_the_management_api_lists_the_tools_with_their_scopes(client: aioh
         ("classify_products", ["classify"]),
         ("list_products", ["data:read"]),
         ("get_product", ["data:read"]),
+        ("list_workflows", []),
+        ("get_workflow", []),
+        ("list_workflow_versions", ["workflows:deploy"]),
+        ("run_workflow", []),
+        ("get_workflow_run", []),
+        ("list_workflow_run_logs", []),
+        ("cancel_workflow_run", []),
     ]
     assert (await client.get("/v1/tools", headers={"Authorization": "Bearer x"})).status == 401
