@@ -225,6 +225,7 @@ document.addEventListener('visibilitychange', refresh)
 addEventListener('beforeunload', event => {
   if (queue.waiting) event.preventDefault()
 })
+document.querySelector('.without-script').remove()
 bench.hidden = false
 await refresh()
 item.removeAttribute('aria-busy')
