@@ -1,7 +1,7 @@
 """The page of the review queue, which classification-service makes and the gateway passes on, in a real browser."""
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -9,6 +9,9 @@ from harness.browser import Person, Visitor
 from harness.figures import Figures
 from harness.team import Team
 from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.parametrize("build_path", ["pack"], indirect=True, scope="session")
 
@@ -137,7 +140,7 @@ def test_two_reviewers_do_not_overwrite_each_other(visitor: Visitor, other_visit
 
 
 def one_code(team: Team, text: str) -> str:
-    return team.decisions()[text] if text in team.decisions() else ""
+    return team.decisions().get(text, "")
 
 
 def test_what_cannot_be_saved_is_in_the_queue_again(visitor: Visitor, team: Team) -> None:
@@ -147,7 +150,9 @@ def test_what_cannot_be_saved_is_in_the_queue_again(visitor: Visitor, team: Team
     page.route(f"{API}/feedback", lambda route: route.fulfill(status=422, json={"detail": "It was refused."}))
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("alert")).to_contain_text(f"“{text}” was not saved, and it is in the queue again: It was refused.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        f"“{text}” was not saved, and it is in the queue again: It was refused."
+    )
     expect(page.get_by_role("complementary").get_by_role("button", name=text)).to_be_visible()
     expect(page.locator("#left")).to_have_text("2")
     assert team.decisions() == {}

@@ -8,7 +8,7 @@ import httpx
 
 from harness.browser import Person
 
-_PASSWORD = "a pass phrase of some length"  # noqa: S105  of users that exist for one test
+_PASSWORD = "a pass phrase of some length"
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,10 @@ function attribute ([name, value]) {
   return element('div', {}, element('dt', {}, foreign(name)), element('dd', {}, foreign(String(value))))
 }
 
+function step ({ level, title }) {
+  return element('li', {}, element('span', { className: 'quiet', textContent: level }), ' ', foreign(title))
+}
+
 function draw (row) {
   const { text, attributes = {}, language, id } = row.item
   const heading = cut(text, MAX_HEADING)
@@ -59,7 +63,7 @@ function draw (row) {
   byId('whole').open = false
   byId('whole').querySelector('p').replaceChildren(foreign(text))
   byId('attributes').replaceChildren(...Object.entries(attributes).map(attribute))
-  byId('path').replaceChildren(...row.path.map(({ level, title }) => element('li', { title: level }, foreign(title))))
+  byId('path').replaceChildren(...row.path.map(step))
   byId('accept-code').textContent = row.code
   byId('accept-title').replaceChildren(foreign(row.title))
   byId('accept-confidence').replaceChildren(bar(row.confidence), element('span', { className: 'percent', textContent: percent(row.confidence) }))
@@ -72,7 +76,7 @@ function drawNothing () {
 }
 
 function upcoming (row) {
-  const button = element('button', { type: 'button', className: 'plain' }, foreign(cut(row.item.text, 60)))
+  const button = element('button', { type: 'button', className: 'plain', dir: 'auto', textContent: cut(row.item.text, 60) })
   button.addEventListener('click', () => {
     earlier = undefined
     queue.bringForward(row)
@@ -100,7 +104,8 @@ function show (row, { focus = true } = {}) {
   drawAside()
   if (!focus) return
   item.focus({ preventScroll: true })
-  item.scrollIntoView({ block: 'nearest' })
+  const { top } = item.getBoundingClientRect()
+  if (top < 0 || top > innerHeight / 2) item.scrollIntoView()
 }
 
 /** The queue was read anew. What somebody looks at stays, unless nothing was there to look at. */
