@@ -133,14 +133,11 @@ def test_two_reviewers_do_not_overwrite_each_other(visitor: Visitor, other_visit
     assert team.decisions() == {text: code}
 
     second = text_of(one)
+    next_code = one.locator("#candidates code").first.inner_text()
     one.keyboard.press("1")
-    wait_until_saved(team, one, {text: code, second: one_code(team, second)})
+    wait_until_saved(team, one, {text: code, second: next_code})
     other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(other.get_by_role("complementary").get_by_role("button", name=second)).to_have_count(0)
-
-
-def one_code(team: Team, text: str) -> str:
-    return team.decisions().get(text, "")
 
 
 def test_what_cannot_be_saved_is_in_the_queue_again(visitor: Visitor, team: Team) -> None:
@@ -187,7 +184,9 @@ def test_keys_do_nothing_once_they_are_switched_off(visitor: Visitor, team: Team
 
 
 def test_a_thousand_rows_stay_quick(visitor: Visitor, team: Team, figures: Figures) -> None:
-    assert team.ask([{"text": f"XK-{number} frobnicator {number * 7919 % 997}"} for number in range(1000)]) == 1000
+    for first in range(0, 1000, 100):
+        texts = [f"XK-{number} frobnicator {number * 7919 % 997}" for number in range(first, first + 100)]
+        assert team.ask([{"text": text} for text in texts]) == 100
     page = open_queue(visitor, team.first)
     elements = page.evaluate("document.querySelectorAll('*').length")
     page.evaluate(MEASURE)
@@ -204,7 +203,7 @@ def test_a_thousand_rows_stay_quick(visitor: Visitor, team: Team, figures: Figur
 
 
 def test_hostile_texts_stay_text(visitor: Visitor, team: Team) -> None:
-    items = [
+    items: list[dict[str, object]] = [
         {"text": HOSTILE, "attributes": {HOSTILE: HOSTILE}, "id": HOSTILE},
         {"text": FORMULA},
         {"text": LONG_WORD},

@@ -1,6 +1,6 @@
 """The page of the review queue, as it is without JavaScript."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urljoin
 
 import aiohttp
@@ -28,7 +28,7 @@ async def client(issuer: Issuer, database_settings: dict[str, object]) -> AsyncI
         yield session
 
 
-async def ask(client: aiohttp.ClientSession, *items: dict[str, object]) -> None:
+async def ask(client: aiohttp.ClientSession, *items: Mapping[str, object]) -> None:
     body = {"items": items, "taxonomy": "unspsc", "top_k": 10, "review": True}
     async with client.post("/v1/classify", json=body) as response:
         assert (response.status, (await response.json())["queued"]) == (200, len(items))
