@@ -8,6 +8,7 @@ import httpx
 import pytest
 from harness.browser import Person, Visitor, visitor_in
 from harness.stack import Stack, login
+from harness.team import Team, make_team
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 _PROGRAM = "chromium"
@@ -66,6 +67,12 @@ def person(administrator: httpx.Client) -> Person:
     created = administrator.post("/v1/users", json=body)
     assert created.status_code == 201, created.text
     return person
+
+
+@pytest.fixture
+def team(administrator: httpx.Client, site: str) -> Iterator[Team]:
+    with httpx.Client(base_url=site, timeout=60, trust_env=False) as client:
+        yield make_team(administrator, client)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from classification_service.llm.models import Origin
 from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
+from classification_service.pages import endpoints as page_endpoints
 from classification_service.problems import PROBLEMS
 from classification_service.reclassify import endpoints as reclassify_endpoints
 from classification_service.reclassify.service import ReclassificationService
@@ -74,6 +75,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             model_endpoints.router,
             llm_endpoints.router,
             job_endpoints.router,
+            page_endpoints.router,
+            page_endpoints.files,
         ),
         problems=PROBLEMS,
         limits=LIMITS,

@@ -1,7 +1,7 @@
 """The service's errors as problem details."""
 
 from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
-from classification_service.feedback.errors import UnknownLabelsError
+from classification_service.feedback.errors import AlreadyDecidedError, UnknownLabelsError
 from classification_service.jobs.errors import (
     JobsNeedDatabaseError,
     NotFinishedError,
@@ -73,6 +73,14 @@ def _unknown_labels(error: UnknownLabelsError) -> Problem:
     return Problem(422, "unknown-codes", "The taxonomy does not have all the codes", str(error), errors=faults)
 
 
+def _already_decided(error: AlreadyDecidedError) -> Problem:
+    decided = [
+        {"pointer": f"/body/items/{label.index}", "code": label.code, "decided_by": label.decided_by}
+        for label in error.labels
+    ]
+    return Problem(409, "already-decided", "Somebody else has decided already", str(error), decided=decided)
+
+
 def _llm_not_configured(error: LlmNotConfiguredError) -> Problem:
     return Problem(409, "llm-not-configured", "No language model is configured", str(error))
 
@@ -111,6 +119,7 @@ PROBLEMS: ProblemMap = (
     (NotEmbeddedError, _not_embedded),
     (TaxonomyFileError, _invalid_file),
     (UnknownLabelsError, _unknown_labels),
+    (AlreadyDecidedError, _already_decided),
     (NoQueueError, _no_queue),
     (LlmNotConfiguredError, _llm_not_configured),
     (JobsNeedDatabaseError, _no_database),

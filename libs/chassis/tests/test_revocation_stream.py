@@ -19,7 +19,7 @@ from nexus_chassis.revocation_stream import (
     revoke_session,
     revoke_subject,
 )
-from nexus_chassis.revocations import RevocationPage, Revocations, revocation_hash
+from nexus_chassis.revocations import KEPT_SECONDS, RevocationPage, Revocations, revocation_hash
 from nexus_chassis.runtime import runtime_of
 from nexus_testkit import RevocationServer
 
@@ -65,6 +65,15 @@ async def test_what_concerns_only_expired_tokens_is_forgotten(redis: Redis) -> N
     await revoke_session(redis, "session")
 
     assert await redis.xlen(STREAM) <= 101
+
+
+async def test_a_process_that_starts_does_not_learn_what_concerns_only_expired_tokens(redis: Redis) -> None:
+    old = round((time.time() - KEPT_SECONDS - 10) * 1000)
+    await redis.xadd(STREAM, {"subject": "forgotten", "epoch": old}, id=f"{old}-0")
+    await redis.xadd(STREAM, {"session": "current"})
+    page = await read_revocations(redis)
+
+    assert (page.subjects, page.sessions) == ({}, ["current"])
 
 
 @pytest.mark.parametrize("after", ["", "x", "-", "+", "0-0 "])

@@ -16,14 +16,14 @@ from classification_service.feedback.models import (
 from classification_service.review.models import Scope
 
 
-async def deciders(connection: asyncpg.Connection, scope: Scope, keys: Sequence[bytes]) -> dict[bytes, str]:
-    """Who decided texts before, by their keys."""
-    rows = await connection.fetch(_DECIDERS, *scope, list(keys))
-    return {row["key"]: row["decided_by"] for row in rows}
+async def earlier(connection: asyncpg.Connection, scope: Scope, keys: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
+    """The codes that texts have already, and who chose them, by the keys of the texts."""
+    rows = await connection.fetch(_EARLIER, *scope, list(keys))
+    return {row["key"]: (row["code"], row["decided_by"]) for row in rows}
 
 
-_DECIDERS = """
-SELECT key, decided_by FROM labels WHERE taxonomy = $1 AND version = $2 AND tenant = $3 AND key = ANY($4::bytea[])
+_EARLIER = """
+SELECT key, code, decided_by FROM labels WHERE taxonomy = $1 AND version = $2 AND tenant = $3 AND key = ANY($4::bytea[])
 """
 
 

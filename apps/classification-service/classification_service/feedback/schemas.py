@@ -39,6 +39,9 @@ class FeedbackRequest(RequestModel):
     items: Annotated[list[FeedbackItem], Field(min_length=1, max_length=MAX_ITEMS)]
     taxonomy: Annotated[str, Field(pattern=_NAME)]
     version: Annotated[str, Field(pattern=_VERSION)] | None = None
+    unless_decided: bool = Field(
+        default=False, description="refuse all of them with 409 where somebody else has decided one of the texts"
+    )
 
 
 class CarryRequest(RequestModel):

@@ -1,7 +1,7 @@
 """Takes decisions of people, and says how far the models agree with them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from classification_service.cache.repository import start_generation
 from classification_service.classify.schemas import MAX_ITEMS, ClassifyRequest, ItemResult
@@ -9,7 +9,7 @@ from classification_service.classify.service import ClassificationService
 from classification_service.classify.text import MAX_TEXT, storable, text_key
 from classification_service.encoder.int8_backend import quantise
 from classification_service.feedback import repository
-from classification_service.feedback.errors import UnknownLabel, UnknownLabelsError
+from classification_service.feedback.errors import AlreadyDecidedError, DecidedLabel, UnknownLabel, UnknownLabelsError
 from classification_service.feedback.models import Carried, Decision, NewLabel, Statistics, StoredDecision, Suggestion
 from classification_service.feedback.schemas import FeedbackItem, FeedbackRequest
 from classification_service.review import repository as review_repository
@@ -47,7 +47,7 @@ class FeedbackService:
     async def decide(self, request: FeedbackRequest, principal: Principal) -> tuple[Taxonomy, int, list[Decision]]:
         """Take the codes of all items or of none; returns the generation of labels that has them, and the decisions.
 
-        Raises UnknownTaxonomyError, UnknownLabelsError, DatabaseUnavailableError.
+        Raises UnknownTaxonomyError, UnknownLabelsError, AlreadyDecidedError, DatabaseUnavailableError.
         """
         taxonomy = self._taxonomies.get(request.taxonomy, request.version)
         _check(taxonomy, request.items)
@@ -56,9 +56,11 @@ class FeedbackService:
         scope = Scope(taxonomy.name, taxonomy.version, principal.tenant or "")
         async with self._turn, self._database.unit_of_work(principal) as work:
             generation = await start_generation(work.connection, taxonomy.name, taxonomy.version)
-            decided_by = await repository.deciders(work.connection, scope, list(labels))
+            earlier = await repository.earlier(work.connection, scope, list(labels))
+            if request.unless_decided:
+                _check_undecided(request.items, earlier, principal)
             decisions = [
-                _decision(taxonomy, item, found, decided_by.get(text_key(item.full_text())))
+                _decision(taxonomy, item, found, earlier.get(text_key(item.full_text())))
                 for item, found in zip(request.items, suggestions, strict=True)
             ]
             await repository.put_labels(
@@ -159,6 +161,15 @@ def _check(taxonomy: Taxonomy, items: Sequence[FeedbackItem]) -> None:
         raise UnknownLabelsError(taxonomy.name, taxonomy.version, unknown[:MAX_FAULTS])
 
 
+def _check_undecided(
+    items: Sequence[FeedbackItem], earlier: Mapping[bytes, tuple[str, str]], principal: Principal
+) -> None:
+    found = ((index, earlier.get(text_key(item.full_text()))) for index, item in enumerate(items))
+    decided = [DecidedLabel(index, *label) for index, label in found if label and label[1] != principal.subject]
+    if decided:
+        raise AlreadyDecidedError(decided[:MAX_FAULTS])
+
+
 def _has(taxonomy: Taxonomy, code: str) -> bool:
     try:
         taxonomy.get(code)
@@ -167,7 +178,7 @@ def _has(taxonomy: Taxonomy, code: str) -> bool:
     return True
 
 
-def _decision(taxonomy: Taxonomy, item: FeedbackItem, found: ItemResult, earlier: str | None) -> Decision:
+def _decision(taxonomy: Taxonomy, item: FeedbackItem, found: ItemResult, earlier: tuple[str, str] | None) -> Decision:
     path = taxonomy.path(taxonomy.get(item.code))
     suggested = [ref.code for ref in found.path]
     agreed = [node.level for node in path if node.code in suggested]
@@ -183,7 +194,7 @@ def _decision(taxonomy: Taxonomy, item: FeedbackItem, found: ItemResult, earlier
             confidence=found.confidence or 0,
             source=found.source or "",
             model_version=found.model_version or "",
-            by=earlier,
+            by=None if earlier is None else earlier[1],
         ),
         agreed_level=agreed[-1] if agreed else None,
     )

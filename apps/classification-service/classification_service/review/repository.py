@@ -68,6 +68,18 @@ async def count(connection: asyncpg.Connection, scope: Scope) -> int:
 _COUNT = "SELECT count(*) FROM review_rows WHERE taxonomy = $1 AND version = $2 AND tenant = $3"
 
 
+async def counts(connection: asyncpg.Connection, scopes: Sequence[Scope]) -> list[int]:
+    """How many rows there are in each of these scopes."""
+    columns = [[scope[place] for scope in scopes] for place in range(len(Scope._fields))]
+    return [row["rows"] for row in await connection.fetch(_COUNTS, *columns)]
+
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM review_rows r WHERE r.taxonomy = s.taxonomy AND r.version = s.version AND r.tenant = s.tenant) AS rows
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS s (taxonomy, version, tenant, place) ORDER BY place
+"""
+
+
 async def claim_stale(
     connection: asyncpg.Connection, taxonomy: str, version: str, limit: int
 ) -> tuple[int, str, list[QueuedRow]] | None:

@@ -23,6 +23,7 @@ type LimitQuery = Annotated[int, Query(ge=1, le=1000)]
 class ReviewRow(BaseModel):
     """An answer to check. `item` is as it was sent; POST /v1/feedback takes it with the code that is chosen."""
 
+    id: int
     item: Mapping[str, Any]
     code: str
     title: str
@@ -39,6 +40,7 @@ class ReviewRow(BaseModel):
         node = _node(taxonomy, row.code)
         candidates = [(_node(taxonomy, code), confidence) for code, confidence in row.candidates]
         return cls(
+            id=row.id,
             item=row.item,
             code=row.code,
             title=node.title,

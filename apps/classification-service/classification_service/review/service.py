@@ -50,6 +50,11 @@ class ReviewQueue:
         following = Place(rows[limit - 1].gain, rows[limit - 1].id) if len(rows) > limit else None
         return rows[:limit], following, total
 
+    async def counts(self, scopes: Sequence[Scope]) -> list[int]:
+        """How many rows there are in each of these scopes."""
+        async with self._database.read() as connection:
+            return await repository.counts(connection, scopes)
+
 
 class Rescorer:
     """Answers what is queued anew after each correction: what is certain then leaves the queue."""

@@ -87,6 +87,31 @@ async def test_a_correction_is_an_example_for_texts_like_it(
     assert [item["code"] for item in await classify(second, *others)] == [DRILLS, PAPER]
 
 
+async def test_a_text_that_somebody_else_has_decided_stays_as_it_is_where_that_is_asked_for(
+    issuer: Issuer, client: aiohttp.ClientSession
+) -> None:
+    bob = {"Authorization": f"Bearer {issuer.mint('classification-service', ['classify'], subject='bob')}"}
+    items = [{"text": "other thing", "code": PAPER}, {"text": JARGON, "code": DRILLS}]
+    body = {"items": items, "taxonomy": "unspsc", "unless_decided": True}
+    await decide(client, JARGON, BEARINGS)
+    async with client.post("/v1/feedback", json=body, headers=bob) as response:
+        assert (response.status, await response.json()) == (
+            409,
+            {
+                "type": "urn:nexus:problem:already-decided",
+                "title": "Somebody else has decided already",
+                "status": 409,
+                "detail": f"Somebody else has decided already, for {BEARINGS}. Nothing of this request counts.",
+                "decided": [{"pointer": "/body/items/1", "code": BEARINGS, "decided_by": "alice"}],
+            },
+        )
+    assert [item["code"] for item in (await get(client, ""))["items"]] == [BEARINGS]
+
+    async with client.post("/v1/feedback", json=body) as response:
+        assert response.status == 200, "one's own decisions may be changed"
+    assert [item["code"] for item in (await get(client, ""))["items"]] == [DRILLS, PAPER, BEARINGS]
+
+
 async def test_the_answer_says_what_was_suggested_and_how_far_both_agree(client: aiohttp.ClientSession) -> None:
     items = [
         {"id": "a", "text": "cordless drill 18V", "code": DRILLS},

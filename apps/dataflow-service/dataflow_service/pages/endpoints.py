@@ -8,19 +8,18 @@ from fastapi import Depends, Query, Request, Response
 
 from dataflow_service.pages.dependencies import Pages
 from dataflow_service.pages.drawing import draw
-from dataflow_service.pages.rendering import PREFIX, render
-from dataflow_service.pages.routing import PageRouter
 from dataflow_service.records.dependencies import Reader
 from dataflow_service.records.query_parsing import check_encoding
 from dataflow_service.registry import descriptions
 from dataflow_service.registry.dependencies import NamedModel, RegistryOfApp
 from nexus_chassis.disconnect import cancel_on_disconnect
-from nexus_chassis.routing import Router
-from nexus_chassis.static_files import StaticFiles
+from nexus_chassis.pages.service_pages import ServicePages, files_router
 from nexus_chassis.tokens import require
 
-router = PageRouter()
-files = Router(prefix=f"{PREFIX}/static")
+_FOLDER = Path(__file__).parent
+_pages = ServicePages(_FOLDER / "templates")
+router = _pages.router()
+files = files_router(_FOLDER / "static")
 _reading = [Depends(require("data:read"))]
 _AFTER = "where the page before ended"
 
@@ -29,14 +28,14 @@ _AFTER = "where the page before ended"
 async def show_models(request: Request, registry: RegistryOfApp) -> Response:
     """Page of the models."""
     summaries = [descriptions.summary(model) for model in registry.models]
-    return render(request, "models.html", models=summaries, drawing=draw(registry.models))
+    return _pages.render(request, "models.html", models=summaries, drawing=draw(registry.models))
 
 
 @router.get("/models/{name}", dependencies=_reading)
 async def show_model(request: Request, model: NamedModel, pages: Pages) -> Response:
     """Page of a model: fields, indexes, nodes, JSON Schema, examples."""
     description = descriptions.description(model)
-    return render(
+    return _pages.render(
         request,
         "model.html",
         model=description,
@@ -60,13 +59,4 @@ async def show_rows(
     check_encoding(request.scope["query_string"])
     sought = search or None
     table = await cancel_on_disconnect(request, pages.rows(principal, model, sought, after))
-    return render(request, "rows.html", model=model, table=table, search=sought, is_first=after is None)
-
-
-_FILES = StaticFiles(Path(__file__).parent / "static", kept_by="private")
-
-
-@files.get("/{name}", include_in_schema=False)
-async def read_file(request: Request, name: str) -> Response:
-    """Style sheet and script of the pages."""
-    return _FILES.answer(request, name)
+    return _pages.render(request, "rows.html", model=model, table=table, search=sought, is_first=after is None)

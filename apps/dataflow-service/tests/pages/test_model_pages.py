@@ -14,9 +14,9 @@ from urllib.parse import urljoin
 import aiohttp
 import pytest
 from conftest import MakeSettings, serving_client
-from html_page import Element, open_page
 
 from nexus_testkit import Issuer
+from nexus_testkit.html_page import Element, open_page
 
 MODELS = ["Attribute", "Category", "Document", "PriceItem", "PriceList", "Product", "Supplier"]
 FIELDS = ["id", "name", "description", "sku", "supplier", "unspsc_code", "etim_class", "attributes"]

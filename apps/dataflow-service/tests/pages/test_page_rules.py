@@ -6,9 +6,9 @@ from urllib.parse import urljoin
 
 import aiohttp
 import pytest
-from html_page import open_page
 
 from nexus_testkit import Issuer
+from nexus_testkit.html_page import open_page
 
 HEADERS = {
     "Cache-Control": "no-store",

@@ -6,8 +6,9 @@ from urllib.parse import urljoin
 import aiohttp
 import asyncpg
 import pytest
-from html_page import Element, open_page
 from readings import READING
+
+from nexus_testkit.html_page import Element, open_page
 
 
 async def test_the_newest_rows_come_first_twenty_on_a_page(client: aiohttp.ClientSession) -> None:

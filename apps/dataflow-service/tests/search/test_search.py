@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 from answers import invalid, problem
 from conftest import MakeSettings, make_tables, serving_client
-from html_page import open_page
 from naughty import NAUGHTY
 
 from dataflow_service.registry import search_expressions
+from nexus_testkit.html_page import open_page
 
 ROWS = [
     {"name": "Hexagon bolt M8x40", "description": "steel, zinc plated", "sku": "B-840"},

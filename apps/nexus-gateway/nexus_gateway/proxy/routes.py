@@ -37,7 +37,7 @@ class Uploads:
 
 @dataclass(frozen=True, slots=True)
 class StartPage:
-    """Where the pages of a service begin: the path under their prefix, and the link to it."""
+    """Where some pages of a service begin: the path under their prefix, and the link to it."""
 
     path: str
     title: str
@@ -70,6 +70,8 @@ JOBS = Uploads(
 """Files whose rows classification-service classifies, which stores them as they arrive."""
 
 MODELS = StartPage("/models", "Data models", "Their fields and relations, with examples and rows to look at")
+REVIEW = StartPage("/review", "Review", "Codes of products to decide, the most useful first")
+CLASSIFY = StartPage("/jobs", "Classify files", "Send a file of products, and read the codes of its rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Route:
 
     The principal needs one of `scopes`. `timeout` is how long an answer may take to begin and how long the service may be
     silent after that, in seconds; for a body that is streamed it runs from the body's end, and `upload_timeout`, where there
-    is one, from the beginning. `page` is linked to on the gateway's start page. `body_limit` is the largest request body, in bytes; `uploads` may be longer. Requests to all
+    is one, from the beginning. `pages` are linked to on the gateway's start page. `body_limit` is the largest request body, in bytes; `uploads` may be longer. Requests to all
     routes of a `rate_class` count together.
     """
 
@@ -92,7 +94,7 @@ class Route:
     rate_class: str
     uploads: Uploads | None = None
     upload_timeout: float | None = None
-    page: StartPage | None = None
+    pages: tuple[StartPage, ...] = ()
 
     def of(self, scope: Scope) -> "Route":
         """The route with the limits for this request."""
@@ -112,7 +114,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
     data, agents = "data:read data:write data:admin", "tools:call workflows:deploy"
     address = settings.classification_url
     api = (
-        _api("data", "dataflow-service", settings.dataflow_url, data, uploads=BULK, page=MODELS),
+        _api("data", "dataflow-service", settings.dataflow_url, data, uploads=BULK, pages=(MODELS,)),
         _api(
             "classification",
             "classification-service",
@@ -122,6 +124,7 @@ def routes(settings: Settings) -> tuple[Route, ...]:
             mib=64,
             rate_class="heavy",
             uploads=JOBS,
+            pages=(REVIEW, CLASSIFY),
         ),
         _api("agents", "mcp-server", settings.mcp_url, agents, timeout=60, mib=4, rate_class="heavy"),
         *(_api(name, name, upstream, name) for name, upstream in settings.more_services.items()),
@@ -139,7 +142,7 @@ def _api(
     mib: int = 16,
     rate_class: str = "standard",
     uploads: Uploads | None = None,
-    page: StartPage | None = None,
+    pages: tuple[StartPage, ...] = (),
 ) -> Route:
     return Route(
         f"{API}/{name}",
@@ -151,7 +154,7 @@ def _api(
         mib * MIB,
         rate_class,
         uploads=uploads,
-        page=page,
+        pages=pages,
     )
 
 
@@ -180,9 +183,10 @@ class RouteTable:
     def pages_for(self, scopes: frozenset[str]) -> list[tuple[str, StartPage]]:
         """Path and link of the pages of services that somebody with these scopes may open."""
         return [
-            (f"{route.prefix}{route.page.path}", route.page)
+            (f"{route.prefix}{page.path}", page)
             for route in self.routes
-            if route.target == PAGES and route.page is not None and not scopes.isdisjoint(route.scopes)
+            if route.target == PAGES and not scopes.isdisjoint(route.scopes)
+            for page in route.pages
         ]
 
     def all_scopes(self) -> frozenset[str]:

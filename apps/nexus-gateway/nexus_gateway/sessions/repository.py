@@ -24,6 +24,9 @@ MAX_SESSIONS = 100
 GRACE_SECONDS = 10
 """How long the refresh token before the last still returns the last: several tabs may use it at once."""
 
+_EPOCH_SECONDS = 2 * KEPT_SECONDS + 60
+"""How long a user's epoch is kept: a process learns of it until KEPT_SECONDS later, and knows it for as long again."""
+
 _FIELDS = ("user", "username", "tenant", "client_id", "created", "seen", "expires", "address", "agent")
 _NUMBERS = frozenset({"created", "seen", "expires"})
 
@@ -273,7 +276,7 @@ class SessionRepository:
 
     async def _end_tokens(self, user: str, *, sessions: bool) -> int:
         keys = [user_epoch_key(user), user_sessions_key(user), STREAM]
-        arguments: list[str | int] = [revocation_hash(user), KEPT_SECONDS, oldest_kept(), int(sessions)]
+        arguments: list[str | int] = [revocation_hash(user), _EPOCH_SECONDS, oldest_kept(), int(sessions)]
         with translate_redis_errors():
             return int(await self._raise_epoch(keys=keys, args=arguments))
 

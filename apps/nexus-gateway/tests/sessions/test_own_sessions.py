@@ -14,6 +14,7 @@ from conftest import AddUser
 from redis.asyncio import Redis
 from session_client import AGENT, NO_SESSION, SessionClient
 
+from nexus_chassis.revocations import KEPT_SECONDS
 from nexus_gateway.auth.session_gate import session_key
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_gateway.sessions import repository
@@ -178,6 +179,12 @@ async def test_everything_that_is_stored_of_a_session_has_an_end(redis: Redis) -
     assert all([0 < await redis.ttl(key) <= SESSION.expires for key in keys])
 
 
+async def test_the_epoch_of_a_user_is_kept_for_longer_than_processes_know_of_it(redis: Redis) -> None:
+    await SessionRepository(redis).raise_epoch("u")
+
+    assert await redis.ttl("gateway:user:u:epoch") > 2 * KEPT_SECONDS  # a new token would be refused otherwise
+
+
 async def test_the_epoch_of_a_user_rises_also_above_one_that_was_forgotten(redis: Redis) -> None:
     sessions = SessionRepository(redis)
     await sessions.raise_epoch("u")
@@ -185,7 +192,7 @@ async def test_the_epoch_of_a_user_rises_also_above_one_that_was_forgotten(redis
     await sessions.raise_epoch("u")
     second = await sessions.epoch("u")
     await redis.delete("gateway:user:u:epoch")
-    await asyncio.sleep(0.1)  # it is forgotten after 15 minutes at the earliest
+    await asyncio.sleep(0.1)  # it is forgotten after 31 minutes at the earliest
     await sessions.raise_epoch("u")
 
     assert first < second < await sessions.epoch("u") <= time.time() * 1000 + 1000

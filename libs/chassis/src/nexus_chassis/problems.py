@@ -74,6 +74,8 @@ def problem_of(app: FastAPI, error: Exception) -> Problem | None:
     """The Problem that `app` answers for an error; None for one that it does not know."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, RequestValidationError):
+        return _validation_problem(error)
     problems: dict[type[Exception], Callable[[Any], Problem]] = app.state.problems
     make = next((problems[cls] for cls in type(error).__mro__ if cls in problems), None)
     return None if make is None else make(error)
@@ -91,12 +93,16 @@ async def _answer_problem(_: Request, error: Exception) -> Response:
 
 
 async def _answer_validation(_: Request, error: Exception) -> Response:
+    return _validation_problem(cast("RequestValidationError", error)).response()
+
+
+def _validation_problem(error: RequestValidationError) -> Problem:
     faults = [
         {"pointer": "/" + "/".join(str(part)[:_POINTER_PART] for part in fault["loc"]), "detail": fault["msg"]}
-        for fault in cast("RequestValidationError", error).errors()[: MAX_FAULTS + 1]
+        for fault in error.errors()[: MAX_FAULTS + 1]
     ]
     detail = "; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults)
-    return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults).response()
+    return Problem(422, "invalid-request", "The request is not valid", detail, errors=faults)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:

@@ -72,8 +72,12 @@ async def read_revocations(redis: Redis, after: str = START) -> RevocationPage:
 
 
 def _page(after: str, entries: list[Entry]) -> RevocationPage:
-    """The page that these entries after the cursor `after` make."""
-    found = [fields for _, fields in entries]
+    """The page that these entries after the cursor `after` make, without those that concern expired tokens alone.
+
+    The stream is trimmed by blocks, so that it may have such entries for long; a process that starts must not learn them.
+    """
+    oldest = oldest_kept()
+    found = [fields for offset, fields in entries if offset_key(offset)[0] >= oldest]
     return RevocationPage(
         entries[-1][0] if entries else after,
         [fields["session"] for fields in found if "session" in fields],

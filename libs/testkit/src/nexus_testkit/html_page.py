@@ -22,6 +22,7 @@ class Element:
 
     @property
     def raw_text(self) -> str:
+        """All texts in it as they stand."""
         return "".join(child if isinstance(child, str) else child.raw_text for child in self.children)
 
     @property
