@@ -19,7 +19,7 @@ CANDIDATES = 64
 _BY_EXAMPLE, _BY_TITLE, _BY_HEAD, _BY_WORDS = 24, 24, 10, 8
 _FLOOR = -12.0  # log probability of codes that a head does not know
 _LITTLE = np.float32(1e-4)
-_BESIDE_BEST, _OF_EXAMPLES, _OF_LEVEL, _KINDS = 4, 6, 5, 2  # numbers of features
+_BESIDE_BEST, _OF_EXAMPLES, _OF_LEVEL, _KINDS = 5, 6, 5, 2  # numbers of features
 
 
 type _OfLevel = Callable[[Positions], list[Array]]
@@ -29,10 +29,13 @@ type _OfLevel = Callable[[Positions], list[Array]]
 class Given:
     """What was computed of texts: vectors, words, log probabilities of the heads, cosines and word overlap with examples.
 
+    `adapted` are the vectors as they are compared with titles.
+
     `heads` are (the heads of all levels, their log probabilities [level][text, code]) of each kind.
     """
 
     vectors: Array
+    adapted: Array
     tokens: Tokens
     heads: Sequence[tuple[Sequence[Head], Sequence[Array]]]
     cosines: Array
@@ -41,8 +44,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Candidates of texts: `positions` [text, candidate], -1 for none; `values` [text, candidate, feature]; `whole` [text,
-    feature] tells how likely it is that the right code is not among them.
+    """Candidates of texts.
+
+    `positions` [text, candidate] are -1 for none, `values` [text, candidate, feature] speak for each; `whole` [text, feature]
+    tells how likely it is that the right code is not among them.
     """
 
     positions: Positions
@@ -56,28 +61,28 @@ def evidence(tree: Tree, titles: Titles, title_words: WordIndex, examples: Examp
     matches = title_words.matches_of(given.tokens, len(given.vectors))
     groups = [
         examples.codes[best(nearness.nearest, _BY_EXAMPLE)],
-        titles.near(given.vectors, _BY_TITLE),
+        titles.near(given.adapted, _BY_TITLE),
         *(heads[-1].positions[best(found[-1], _BY_HEAD)] for heads, found in given.heads if len(heads[-1].positions)),
         matches.best(_BY_WORDS),
         examples.codes[best(nearness.words, _BY_WORDS)],
     ]
     positions = merged(groups, CANDIDATES)
-    title, overlap = titles.cosines(given.vectors, positions), matches.of(positions)
-    own = _by_examples(examples, nearness, positions)
-    behind = (title, overlap, own[0], own[1])
+    title, nearer = titles.cosines(given.vectors, positions), titles.cosines(given.adapted, positions)
+    overlap, own = matches.of(positions), _by_examples(examples, nearness, positions)
+    behind = (title, nearer, overlap, own[0], own[1])
     values = [*behind, *(value - value.max(axis=1, keepdims=True) for value in behind), *own[2:]]
     for depth in range(len(tree.levels)):
         values += _of_level(tree, titles, (examples, nearness), given, depth)(positions)
     stacked = np.stack(values, axis=2)
     stacked[positions < 0] = 0
     heads = [found.max(axis=1, initial=_FLOOR) for _, levels in given.heads for found in levels]
-    whole = [*(value.max(axis=1) for value in (title, overlap, *own)), *heads]
+    whole = [*(value.max(axis=1) for value in (title, nearer, overlap, *own)), *heads]
     return Evidence(positions, stacked, np.stack(whole, axis=1).astype(np.float32))
 
 
 def feature_counts(levels: int) -> tuple[int, int]:
     """The number of features of a candidate and of a text, in a taxonomy with so many levels."""
-    return 2 * _BESIDE_BEST + _OF_EXAMPLES - 2 + _OF_LEVEL * levels - 1, 2 + _OF_EXAMPLES + _KINDS * levels
+    return 2 * _BESIDE_BEST + _OF_EXAMPLES - 2 + _OF_LEVEL * levels - 1, 3 + _OF_EXAMPLES + _KINDS * levels
 
 
 def _by_examples(examples: Examples, nearness: Nearness, positions: Positions) -> list[Array]:

@@ -68,6 +68,7 @@ def _tensors(parts: Parts) -> dict[str, NDArray[Any]]:
     found |= _of_heads("ngrams", parts.ngrams.heads)
     found |= {"vectors.weight": parts.vectors.weight, "vectors.bias": parts.vectors.bias}
     found |= _of_heads("vectors", parts.vectors.heads)
+    found["adapter"] = parts.adapter
     found |= {f"reranker.{field.name}": getattr(parts.reranker, field.name) for field in fields(Reranker)}
     for name, index in (("titles", parts.title_words), ("examples", parts.example_words)):
         found |= {f"words.{name}.{part}": getattr(index, part) for part in _WORD_ARRAYS}
@@ -184,14 +185,16 @@ def parts_of(arrays: Arrays, description: Description) -> Parts:
     weight = arrays.take("vectors.weight", np.float32, "vector dimension", description.dimension)
     bias = arrays.take("vectors.bias", np.float32, "vector dimension")
     vectors = [_head(arrays, f"vectors.{depth}", "vector dimension") for depth in levels]
+    examples = arrays.take("examples.vectors", np.float32, "examples", description.dimension)
     return Parts(
         NgramHeads(embedding, ngrams),
         VectorHeads(weight, bias, vectors),
+        arrays.take("adapter", np.float32, description.dimension, description.dimension),
         _reranker(arrays),
         arrays.take("titles.means", np.float32, "groups", description.dimension),
         _words(arrays, "titles", "codes"),
         _words(arrays, "examples", "examples"),
-        arrays.take("examples.vectors", np.float32, "examples", description.dimension),
+        examples,
         arrays.take("examples.keys", np.int64, "examples"),
         arrays.numbers("examples.positions", "examples", arrays.sizes["codes"]),
         description.calibrations,

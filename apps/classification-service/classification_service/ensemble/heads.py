@@ -24,10 +24,10 @@ class Head:
         """[text, code]."""
         if not len(self.positions):
             return np.zeros((len(hidden), 0), np.float32)
-        logits: Array = hidden @ self.weight.T + self.bias
-        logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return logits
+        logits = hidden @ self.weight.T + self.bias
+        behind = logits - logits.max(axis=1, keepdims=True)
+        found: Array = behind - np.log(np.exp(behind).sum(axis=1, keepdims=True))
+        return found
 
     def places(self, candidates: Positions) -> Positions:
         """Which output stands for each of these positions, -1 for none."""

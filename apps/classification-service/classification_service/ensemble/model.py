@@ -23,12 +23,14 @@ from classification_service.ensemble.words import WordIndex
 class Parts:
     """What is trained, and what is made of titles and examples once for all.
 
+    `adapter` [dimension, dimension] is what is added to a text's vector, of that vector, so that it comes nearer to titles;
     `examples` [example, dimension] are their vectors, `example_keys` digests of their texts, `example_positions` the
     positions of their codes; `means` those of the groups of titles. The calibrations are by level.
     """
 
     ngrams: NgramHeads
     vectors: VectorHeads
+    adapter: Array
     reranker: Reranker
     means: Array
     title_words: WordIndex
@@ -109,7 +111,7 @@ class Model:
             (parts.ngrams.heads, parts.ngrams.log_probabilities(texts)),
             (parts.vectors.heads, parts.vectors.log_probabilities(vectors)),
         ]
-        given = Given(vectors, found, heads, cosines, overlap)
+        given = Given(vectors, adapted(vectors, parts.adapter), found, heads, cosines, overlap)
         return evidence(self.tree, Titles(self._groups, parts.means, titles), parts.title_words, examples, given)
 
     def _ranked(self, positions: Positions, own: Array) -> Ranked:
@@ -117,8 +119,7 @@ class Model:
         order = np.argsort(-own, kind="stable")
         positions, own = positions[order], own[order]
         totals: dict[int, float] = {}
-        for codes, sums in sums_by_level(self.tree, positions, own):
-            depth = int(self.tree.depths[codes[0]]) if len(codes) else 0
+        for depth, (codes, sums) in enumerate(sums_by_level(self.tree, positions, own)):
             for code, share in zip(codes.tolist(), self.parts.calibrations[depth](sums).tolist(), strict=True):
                 totals[code] = min(share, totals.get(int(self.tree.parents[code]), 1.0))
         return Ranked(positions, self._own(positions, own), totals)
@@ -128,6 +129,13 @@ class Model:
         first = self.parts.calibrations[int(self.tree.depths[positions[0]])](own[:1])
         rest = own[1:] * ((1 - first) / np.maximum(1 - own[0], np.float32(1e-6)))
         return np.concatenate([first, np.minimum(rest, first)])
+
+
+def adapted(vectors: Array, adapter: Array) -> Array:
+    """The vectors as they are compared with titles, of length 1."""
+    found: Array = vectors + vectors @ adapter.T
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 def sums_by_level(tree: Tree, positions: Positions, own: Array) -> list[tuple[Positions, Array]]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classification_service.ensemble.features import Array, Evidence
+from classification_service.ensemble.arrays import Array
+from classification_service.ensemble.features import Evidence
 
 _NOT_THERE = np.float32(-1e9)
 
@@ -38,6 +39,6 @@ class Reranker:
         none = np.maximum(whole @ self.whole_hidden_weight.T + self.whole_hidden_bias, 0) @ self.whole_weight.T
         scores = np.concatenate([scores, none + self.whole_bias], axis=1)
         scores -= scores.max(axis=1, keepdims=True)
-        weights = np.exp(scores)
+        weights: Array = np.exp(scores)
         found: Array = weights[:, :-1] / weights.sum(axis=1, keepdims=True)
         return found

@@ -4,14 +4,14 @@ import hashlib
 
 import numpy as np
 
-from classification_service.ensemble.arrays import Positions
+from classification_service.taxonomies.importers.tree import LEVELS
 from classification_service.taxonomies.models import NO_PARENT, Taxonomy
 
 
 class Tree:
     """What is above each code of a taxonomy, which has `texts` texts, those of each code from `text_starts` on.
 
-    `levels` are the names of the levels, the root's first; `depths` [code] the number of each code's level; `above`
+    `levels` are the names of the levels, the root's first, `depths` [code] the number of each code's level; `above`
     [level, code] the position of the code at that level which is above a code or the code itself, NO_PARENT below it.
     """
 
@@ -19,10 +19,11 @@ class Tree:
         self.parents = taxonomy.parents.astype(np.int64)
         self.text_starts = taxonomy.text_starts.astype(np.int64)
         self.texts = taxonomy.texts
-        self.depths = _depths(self.parents)
-        count = int(self.depths.max(initial=0)) + 1
-        first = [int(np.argmax(self.depths == depth)) for depth in range(count)]
-        self.levels = [taxonomy.nodes[position].level for position in first]
+        levels = [node.level for node in taxonomy.nodes]
+        self.levels = [level for level in LEVELS[taxonomy.name] if level in taxonomy.levels()]
+        numbers = {level: depth for depth, level in enumerate(self.levels)}
+        self.depths = np.array([numbers[level] for level in levels], np.int64)
+        count = len(self.levels)
         self.above = np.full((count, len(self.parents)), NO_PARENT, np.int64)
         current = np.arange(len(self.parents))
         for depth in reversed(range(count)):
@@ -32,15 +33,6 @@ class Tree:
 
     def __len__(self) -> int:
         return len(self.parents)
-
-
-def _depths(parents: Positions) -> Positions:
-    depths = np.zeros(len(parents), np.int64)
-    above = parents.copy()
-    while (deeper := above != NO_PARENT).any():
-        depths += deeper
-        above[deeper] = parents[above[deeper]]
-    return depths
 
 
 def digest(taxonomy: Taxonomy) -> str:

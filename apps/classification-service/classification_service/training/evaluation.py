@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.ensemble.arrays import Array, Positions
 from classification_service.ensemble.opening import OpenedModel
 from classification_service.ensemble.titles import TitleVectors
 from classification_service.taxonomies.models import Taxonomy
@@ -32,7 +31,7 @@ def evaluate(
     """
     texts, wanted = usable(taxonomy, examples)
     model = opened.model
-    found: list[tuple[Positions, Array]] = []
+    found = []
     started = time.perf_counter()
     for start in range(0, len(texts), _BATCH):
         batch = texts[start : start + _BATCH]

@@ -12,7 +12,7 @@ from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.examples import LEFT_OUT, Examples
 from classification_service.ensemble.features import Evidence, Given, evidence
 from classification_service.ensemble.heads import NgramHeads, VectorHeads
-from classification_service.ensemble.model import Parts
+from classification_service.ensemble.model import Parts, adapted
 from classification_service.ensemble.titles import Groups, Titles, TitleVectors
 from classification_service.ensemble.tree import Tree
 from classification_service.ensemble.words import WordIndex
@@ -40,6 +40,15 @@ class Rows:
         return (self.keys.view(np.uint64) % np.uint64(FOLDS)).astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What is learned of labelled texts and titles, before candidates are weighed."""
+
+    ngrams: NgramHeads
+    vectors: VectorHeads
+    adapter: Array
+
+
 class Fitting:
     """One training; `progress` is called with the share of it that is done."""
 
@@ -48,9 +57,8 @@ class Fitting:
     ) -> None:
         self._tree = tree
         self._rows = rows
-        self._ngrams = tokens.ngrams(rows.texts)
-        self._words = tokens.words(rows.texts)
         names, vectors = titles
+        self._names, self._title_vectors = names, vectors
         groups = Groups(tree)
         self._means = groups.means(vectors)
         self._titles = Titles(groups, self._means, vectors)
@@ -65,8 +73,8 @@ class Fitting:
         weighed = _sample(len(folds))
         parts = []
         for fold in range(FOLDS):
-            heads = self._heads(np.flatnonzero(folds != fold))
-            parts.append(self._evidence(weighed[folds[weighed] == fold], heads))
+            learned = self._learned(np.flatnonzero(folds != fold))
+            parts.append(self._evidence(weighed[folds[weighed] == fold], learned))
             self._progress((fold + 1) / (FOLDS + 2))
         order = np.concatenate([weighed[folds[weighed] == fold] for fold in range(FOLDS)])
         found = _joined(parts)
@@ -79,11 +87,12 @@ class Fitting:
             for there in [right >= 0]
         ]
         self._progress((FOLDS + 1) / (FOLDS + 2))
-        ngrams, vectors = self._heads(np.arange(len(folds)))
+        learned = self._learned(np.arange(len(folds)))
         self._progress(1.0)
         return Parts(
-            ngrams,
-            vectors,
+            learned.ngrams,
+            learned.vectors,
+            learned.adapter,
             reranker,
             self._means,
             self._title_words,
@@ -94,21 +103,24 @@ class Fitting:
             calibrations,
         ), judged
 
-    def _heads(self, rows: NDArray[np.int64]) -> tuple[NgramHeads, VectorHeads]:
-        """Both kinds of heads, trained on these rows."""
-        of_rows = self._tree.above[:, self._rows.positions[rows]]
-        positions = [np.unique(codes[codes >= 0]) for codes in of_rows]
-        targets = []
-        for known, codes in zip(positions, of_rows, strict=True):
-            places = lookup(known, codes)
-            targets.append(np.where(places < 0, network.UNKNOWN, places))
+    def _learned(self, rows: NDArray[np.int64]) -> Learned:
+        """What is learned of these rows, and of the titles of their codes."""
+        codes = np.unique(self._rows.positions[rows])
+        names, titles = [self._names[code] for code in codes], self._title_vectors.take(self._tree.text_starts[codes])
+        of_rows = self._tree.above[:, np.concatenate([self._rows.positions[rows], codes])]
+        positions = [np.unique(found[found >= 0]) for found in of_rows]
+        targets = [_targets(known, found) for known, found in zip(positions, of_rows, strict=True)]
         sizes = [len(known) for known in positions]
-        part = network.part_of(self._ngrams, rows)
-        ngrams = network.ngram_heads(network.train_ngrams(part, targets, sizes), positions)
-        vectors = network.vector_heads(network.train_vectors(self._rows.vectors[rows], targets, sizes), positions)
-        return ngrams, vectors
+        texts = tokens.ngrams([*(self._rows.texts[row] for row in rows), *names])
+        vectors = np.concatenate([self._rows.vectors[rows], titles])
+        of_codes = np.concatenate([lookup(codes, self._rows.positions[rows]), np.arange(len(codes))])
+        return Learned(
+            network.ngram_heads(network.train_ngrams(texts, targets, sizes), positions),
+            network.vector_heads(network.train_vectors(vectors, targets, sizes), positions),
+            network.train_adapter(vectors, titles, of_codes),
+        )
 
-    def _evidence(self, rows: NDArray[np.int64], heads: tuple[NgramHeads, VectorHeads]) -> Evidence:
+    def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Evidence:
         """What speaks for the candidates of these rows, where neither they nor equal texts count as examples."""
         parts = []
         for chunk in _chunks(rows):
@@ -116,13 +128,13 @@ class Fitting:
             found = tokens.words(texts)
             cosines = vectors @ self._rows.vectors.T
             cosines[self._rows.keys[chunk][:, None] == self._rows.keys[None, :]] = LEFT_OUT
-            ngrams, by_vectors = heads
             given = Given(
                 vectors,
+                adapted(vectors, learned.adapter),
                 found,
                 [
-                    (ngrams.heads, ngrams.log_probabilities(texts)),
-                    (by_vectors.heads, by_vectors.log_probabilities(vectors)),
+                    (learned.ngrams.heads, learned.ngrams.log_probabilities(texts)),
+                    (learned.vectors.heads, learned.vectors.log_probabilities(vectors)),
                 ],
                 cosines,
                 self._example_words.dense(found, len(texts)),
@@ -139,6 +151,12 @@ class Fitting:
                 reranker = network.train_reranker(_part(found, ~here), wanted[~here])
                 own[here] = reranker.probabilities(_part(found, here))
         return judged(self._tree, found.positions, own, wanted)
+
+
+def _targets(known: Positions, codes: Positions) -> Positions:
+    """Which output stands for each code, network.UNKNOWN for none."""
+    places = lookup(known, codes)
+    return np.where(places < 0, network.UNKNOWN, places)
 
 
 def _sample(rows: int) -> NDArray[np.int64]:

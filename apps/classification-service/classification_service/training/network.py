@@ -21,6 +21,8 @@ _BATCH = 256
 _NGRAM_EPOCHS, _NGRAM_RATE = 8, 0.2
 _VECTOR_EPOCHS, _VECTOR_RATE, _DROPOUT = 10, 0.1, 0.2
 _RERANKER_EPOCHS, _RERANKER_RATE = 20, 0.05
+_ADAPTER_EPOCHS, _ADAPTER_RATE, _ADAPTER_DROPOUT = 8, 0.01, 0.1
+_FIRST_SCALE = 2.5  # its logarithm
 _NOT_THERE = -1e9
 
 UNKNOWN = -100
@@ -34,6 +36,11 @@ def begin(seed: int) -> None:
     torch.set_num_threads(1)  # sums in another order would give other weights
 
 
+def _linear_layers(inputs: int, sizes: Sequence[int]) -> "torch.nn.ModuleList":
+    """A layer for each level; that of a level without codes has an output that is left out when it is served."""
+    return torch.nn.ModuleList(torch.nn.Linear(inputs, max(size, 1)) for size in sizes)
+
+
 class NgramModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
     """The mean of the n-grams' embeddings, then a linear layer per level."""
 
@@ -42,7 +49,7 @@ class NgramModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types h
         self.embedding = torch.nn.EmbeddingBag(BUCKETS, _NGRAM_DIMENSION, mode="mean", sparse=True)
         with torch.no_grad():
             self.embedding.weight *= 0.1
-        self.heads = torch.nn.ModuleList(torch.nn.Linear(_NGRAM_DIMENSION, size) for size in sizes)
+        self.heads = _linear_layers(_NGRAM_DIMENSION, sizes)
 
     def forward(self, bag: "tuple[torch.Tensor, torch.Tensor]") -> "list[torch.Tensor]":
         """Logits [level][text, code] of texts, given as the buckets of all their n-grams and where those of each begin."""
@@ -56,12 +63,29 @@ class VectorModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types 
     def __init__(self, dimension: int, sizes: Sequence[int]) -> None:
         super().__init__()
         self.hidden = torch.nn.Linear(dimension, _VECTOR_DIMENSION)
-        self.heads = torch.nn.ModuleList(torch.nn.Linear(_VECTOR_DIMENSION, size) for size in sizes)
+        self.heads = _linear_layers(_VECTOR_DIMENSION, sizes)
 
     def forward(self, vectors: "torch.Tensor") -> "list[torch.Tensor]":
         """Logits [level][text, code] of vectors."""
         hidden = functional.dropout(torch.relu(self.hidden(vectors)), _DROPOUT, self.training)
         return [head(hidden) for head in self.heads]
+
+
+class AdapterModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+    """Cosines of changed vectors and titles [code, dimension], with a scale, and a bias of each code."""
+
+    def __init__(self, titles: "torch.Tensor") -> None:
+        super().__init__()
+        self._titles = titles
+        self.change = torch.nn.Parameter(torch.zeros(titles.shape[1], titles.shape[1]))
+        self.scale = torch.nn.Parameter(torch.tensor(_FIRST_SCALE))
+        self.bias = torch.nn.Parameter(torch.zeros(len(titles)))
+
+    def forward(self, vectors: "torch.Tensor") -> "torch.Tensor":
+        """[text, code]."""
+        vectors = functional.dropout(vectors, _ADAPTER_DROPOUT, self.training)
+        changed = functional.normalize(vectors + vectors @ self.change.T, dim=1)
+        return changed @ self._titles.T * self.scale.exp() + self.bias
 
 
 class RerankerModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
@@ -128,7 +152,6 @@ def _classification_loss(
     losses = [
         functional.cross_entropy(found, torch.from_numpy(wanted[batch]), reduction="sum", ignore_index=UNKNOWN)
         for found, wanted in zip(logits, targets, strict=True)
-        if found.shape[1]
     ]
     return sum(losses) / len(batch)
 
@@ -170,6 +193,17 @@ def train_vectors(vectors: Array, targets: Sequence[Positions], sizes: Sequence[
     return model
 
 
+def train_adapter(vectors: Array, titles: Array, targets: Positions) -> Array:
+    """What is added to vectors of texts, of themselves, so that each is nearest to the title [code] at its target."""
+    model = AdapterModel(torch.from_numpy(titles))
+
+    def loss(batch: NDArray[np.int64]) -> "torch.Tensor":
+        return functional.cross_entropy(model(torch.from_numpy(vectors[batch])), torch.from_numpy(targets[batch]))
+
+    _descend(model, len(vectors), loss, _ADAPTER_EPOCHS, _ADAPTER_RATE)
+    return _array(model.change)
+
+
 def ngram_heads(model: NgramModel, positions: Sequence[Positions]) -> NgramHeads:
     """The trained weights as they are served."""
     return NgramHeads(_array(model.embedding.weight), _heads(model, positions))
@@ -182,7 +216,8 @@ def vector_heads(model: VectorModel, positions: Sequence[Positions]) -> VectorHe
 
 def _heads(model: "torch.nn.Module", positions: Sequence[Positions]) -> list[Head]:
     return [
-        Head(_array(head.weight), _array(head.bias), codes) for head, codes in zip(model.heads, positions, strict=True)
+        Head(_array(head.weight)[: len(codes)], _array(head.bias)[: len(codes)], codes)
+        for head, codes in zip(model.heads, positions, strict=True)
     ]
 
 
@@ -194,7 +229,8 @@ def _array(tensor: "torch.Tensor") -> Array:
 def targets_of(evidence: Evidence, wanted: Positions) -> Positions:
     """[text] the number of the candidate that is wanted; one more than the last where it is not among them."""
     found = evidence.positions == wanted[:, None]
-    return np.where(found.any(axis=1), found.argmax(axis=1), evidence.positions.shape[1])
+    places: Positions = np.where(found.any(axis=1), found.argmax(axis=1), evidence.positions.shape[1])
+    return places
 
 
 def train_reranker(evidence: Evidence, wanted: Positions) -> Reranker:
@@ -211,8 +247,19 @@ def train_reranker(evidence: Evidence, wanted: Positions) -> Reranker:
         return functional.cross_entropy(model(values, whole, torch.from_numpy(~there[batch])), targets[batch])
 
     _descend(model, len(wanted), loss, _RERANKER_EPOCHS, _RERANKER_RATE)
-    weights = [_array(weight) for weight in model.parameters()]
-    return Reranker(mean, spread, *weights[:3], whole_mean, whole_spread, *weights[3:])
+    return Reranker(
+        mean=mean,
+        spread=spread,
+        hidden_weight=_array(model.hidden.weight),
+        hidden_bias=_array(model.hidden.bias),
+        weight=_array(model.score.weight),
+        whole_mean=whole_mean,
+        whole_spread=whole_spread,
+        whole_hidden_weight=_array(model.whole_hidden.weight),
+        whole_hidden_bias=_array(model.whole_hidden.bias),
+        whole_weight=_array(model.whole_score.weight),
+        whole_bias=_array(model.whole_score.bias),
+    )
 
 
 def _scale(values: Array) -> tuple[Array, Array]:
