@@ -113,11 +113,10 @@ class Fitting:
         sizes = [len(known) for known in positions]
         texts = tokens.ngrams([*(self._rows.texts[row] for row in rows), *names])
         vectors = np.concatenate([self._rows.vectors[rows], titles])
-        of_codes = np.concatenate([lookup(codes, self._rows.positions[rows]), np.arange(len(codes))])
         return Learned(
             network.ngram_heads(network.train_ngrams(texts, targets, sizes), positions),
             network.vector_heads(network.train_vectors(vectors, targets, sizes), positions),
-            network.train_adapter(vectors, titles, of_codes),
+            network.train_adapter(self._rows.vectors[rows], titles, lookup(codes, self._rows.positions[rows])),
         )
 
     def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Evidence:

@@ -23,6 +23,7 @@ _VECTOR_EPOCHS, _VECTOR_RATE, _DROPOUT = 10, 0.1, 0.2
 _RERANKER_EPOCHS, _RERANKER_RATE = 20, 0.05
 _ADAPTER_EPOCHS, _ADAPTER_RATE, _ADAPTER_DROPOUT = 8, 0.01, 0.1
 _FIRST_SCALE = 2.5  # its logarithm
+_BIAS_PACE = 10  # biases are larger than the other weights of an adapter, and learned faster
 _NOT_THERE = -1e9
 
 UNKNOWN = -100
@@ -78,14 +79,14 @@ class AdapterModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types
         super().__init__()
         self._titles = titles
         self.change = torch.nn.Parameter(torch.zeros(titles.shape[1], titles.shape[1]))
-        self.scale = torch.nn.Parameter(torch.tensor(_FIRST_SCALE))
+        self.scale = torch.nn.Parameter(torch.full((1,), _FIRST_SCALE))
         self.bias = torch.nn.Parameter(torch.zeros(len(titles)))
 
     def forward(self, vectors: "torch.Tensor") -> "torch.Tensor":
         """[text, code]."""
         vectors = functional.dropout(vectors, _ADAPTER_DROPOUT, self.training)
         changed = functional.normalize(vectors + vectors @ self.change.T, dim=1)
-        return changed @ self._titles.T * self.scale.exp() + self.bias
+        return changed @ self._titles.T * self.scale.exp() + self.bias * _BIAS_PACE
 
 
 class RerankerModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here

@@ -35,7 +35,7 @@ def unspsc(taxonomies: Taxonomies) -> Taxonomy:
 @pytest.fixture(scope="module")
 def fitted(unspsc: Taxonomy, encoder: SentenceEncoder, classifier: Classifier) -> Fitted:
     left_out = {DRILL}
-    examples = [one for one in examples_of(unspsc, "commodity", each=8) if one.code not in left_out]
+    examples = [one for one in examples_of(unspsc, "commodity", each=6) if one.code not in left_out]
     return fit(unspsc, examples, seed=1, encoder=encoder, titles=classifier.titles(unspsc))
 
 
@@ -70,7 +70,7 @@ def test_the_report_says_how_good_the_model_is_at_each_level(fitted: Fitted) -> 
     levels = fitted.report["levels"]
     assert list(levels) == ["segment", "family", "class", "commodity"]
     for found in levels.values():
-        assert found["rows"] == fitted.report["rows"]
+        assert 0 < found["rows"] <= fitted.report["rows"]
         assert found["accuracy"] > 0.8
         assert found["calibration_error"] < 0.05
         assert found["precision_at_95"] is None or found["precision_at_95"] >= 0.95
@@ -136,7 +136,7 @@ def test_a_correction_counts_beside_the_model(trained: Classifier, unspsc: Taxon
 def test_a_correction_takes_the_place_of_the_example_with_the_same_text(
     trained: Classifier, model: OpenedModel, unspsc: Taxonomy, encoder: SentenceEncoder
 ) -> None:
-    learned = examples_of(unspsc, "commodity", each=8)[0]
+    learned = examples_of(unspsc, "commodity", each=6)[0]
     other = next(node.code for node in unspsc.nodes if node.level == "commodity" and node.code[:2] != learned.code[:2])
     corrected = labels(encoder, unspsc, Example(learned.text.upper(), other))
     assert trained.classify(unspsc, [learned.text], 1)[0].node.code == learned.code
