@@ -35,23 +35,27 @@ class Examples:
 
     def __init__(self, tree: Tree, positions: Positions) -> None:
         self._order = np.argsort(positions, kind="stable")
-        self.codes, self._starts = np.unique(positions[self._order], return_index=True)
+        self.codes, self._starts, counts = np.unique(positions[self._order], return_index=True, return_counts=True)
+        self._counts = counts.astype(np.float32)
         self._levels = [_Groups.of(tree.above[depth][self.codes]) for depth in range(len(tree.levels))]
 
     def nearness(self, cosines: Array, words: Array) -> Nearness:
         """How near the texts are which have these cosines and this word overlap [text, example]."""
         cosines, words = cosines[:, self._order], words[:, self._order]
-        counted = cosines > LEFT_OUT
-        nearest = np.maximum.reduceat(cosines, self._starts, axis=1)
         weights = np.exp((cosines - np.maximum(cosines.max(axis=1, keepdims=True), 0)) / _WIDTH)
-        weights *= counted
+        counts = np.broadcast_to(self._counts, (len(cosines), len(self._counts)))
+        left_out = cosines <= LEFT_OUT
+        if left_out.any():
+            weights[left_out] = 0
+            words[left_out] = 0
+            counts = np.add.reduceat(~left_out, self._starts, axis=1, dtype=np.float32)
         votes = np.add.reduceat(weights, self._starts, axis=1)
         votes /= np.maximum(votes.sum(axis=1, keepdims=True), np.float32(1e-9))
         return Nearness(
-            np.maximum(nearest, 0),
+            np.maximum(np.maximum.reduceat(cosines, self._starts, axis=1), 0),
             votes,
-            np.add.reduceat(counted, self._starts, axis=1, dtype=np.float32),
-            np.maximum.reduceat(words * counted, self._starts, axis=1),
+            counts,
+            np.maximum.reduceat(words, self._starts, axis=1),
             [groups.sums(votes) for groups in self._levels],
         )
 

@@ -17,6 +17,7 @@ from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.titles import Groups, Titles, TitleVectors
 from classification_service.ensemble.tree import Tree
 from classification_service.ensemble.words import WordIndex
+from classification_service.taxonomies.models import NO_PARENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,14 @@ def adapted(vectors: Array, adapter: Array) -> Array:
 def sums_by_level(tree: Tree, positions: Positions, own: Array) -> list[tuple[Positions, Array]]:
     """The codes at each level which are above candidates, or are some, with the sum of the probabilities, roots first."""
     found = []
-    for above in tree.above[:, positions]:
-        there = above >= 0
-        codes, where = np.unique(above[there], return_inverse=True)
-        found.append((codes, np.bincount(where, own[there], minlength=len(codes)).astype(np.float32)))
+    shares = own.tolist()
+    for above in tree.above[:, positions].tolist():
+        sums: dict[int, float] = {}  # numpy would take ten times as long for so few
+        for code, share in zip(above, shares, strict=True):
+            sums[code] = sums.get(code, 0.0) + share
+        sums.pop(NO_PARENT, None)
+        codes = np.fromiter(sums.keys(), np.int64, len(sums))
+        found.append((codes, np.fromiter(sums.values(), np.float32, len(sums))))
     return found
 
 

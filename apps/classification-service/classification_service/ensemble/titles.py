@@ -8,11 +8,11 @@ import numpy as np
 from classification_service.ensemble.arrays import Array, Positions, best
 from classification_service.ensemble.tree import Tree
 
-LOOKED_AT = 2048
+LOOKED_AT = 1024
 """Vectors of titles that a text is compared with, where there are more than FEW: those of the codes whose parents are nearest."""
 
 FEW = 16_384
-_NEAREST_GROUPS = 256
+_NEAREST_GROUPS = 128
 
 
 class TitleVectors(Protocol):
