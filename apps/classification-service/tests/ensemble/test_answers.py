@@ -1,6 +1,7 @@
 """A model that is trained on a generated data set, and what it answers."""
 
 import importlib.util
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from generated import examples_of
 
 from classification_service.classify.classifier import Classifier
-from classification_service.classify.labelled import Label, LabelledExamples
+from classification_service.classify.labelled import Known, Label, LabelledExamples
 from classification_service.classify.models import Classification
+from classification_service.classify.schemas import ClassifyRequest
+from classification_service.classify.service import ClassificationService
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.int8_backend import quantise
 from classification_service.ensemble.errors import ModelFolderError
@@ -175,6 +178,41 @@ def test_a_model_of_another_encoder_is_not_used(
         f"The model {model.id} was trained with the encoder all-minilm-l6-v2, and this service has another. "
         "Train a model with this encoder."
     )
+
+
+class _Kept:
+    """A cache in memory."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    async def find(self, keys: Sequence[str]) -> list[str | None]:
+        return [self._values.get(key) for key in keys]
+
+    async def keep(self, values: Mapping[str, str]) -> None:
+        self._values.update(values)
+
+    async def count(self, hits: int, misses: int) -> None:
+        pass
+
+
+class _NoLabels:
+    async def current(self, taxonomy: Taxonomy, tenant: str | None) -> Known:
+        return Known(1)
+
+
+async def test_cached_answers_are_those_of_the_model_that_is_used(
+    trained: Classifier, model: OpenedModel, unspsc: Taxonomy, taxonomies: Taxonomies
+) -> None:
+    service = ClassificationService(trained, taxonomies, cache=_Kept(), labels=_NoLabels())
+    request = ClassifyRequest(items=[{"text": "claw hammer"}], taxonomy="unspsc")
+    found = []
+    for used in (model, None, model, None):
+        trained.use(unspsc, used)
+        item = (await service.classify(request)).items[0]
+        found.append((item.source, item.model_version))
+    by_model, by_titles = f"{model.id}+unspsc-starter-1", "all-minilm-l6-v2+unspsc-starter-1"
+    assert found == [("model", by_model), ("model", by_titles), ("cache", by_model), ("cache", by_titles)]
 
 
 @pytest.mark.parametrize("level", ["segment", "class"])
