@@ -1,4 +1,4 @@
-"""The commands: serve (the default), classify, import, train.
+"""The commands: serve (the default), classify, import, train, evaluate.
 
 Each imports what it needs when it runs: the server's supervisor must stay small, and only the trainer has torch.
 """
@@ -33,7 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     _add_classify(commands.add_parser("classify", help="classify the rows of a file"))
     _add_import(commands.add_parser("import", help="import an official file of UNSPSC or ETIM (needs PostgreSQL)"))
-    _add_train(commands.add_parser("train", help="train a model on labelled names (needs torch)"))
+    _add_train(commands.add_parser("train", help="train a model on labelled texts (needs torch)"))
+    _add_evaluate(commands.add_parser("evaluate", help="say how good a model is on labelled texts"))
     return parser
 
 
@@ -68,13 +69,26 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
+    _add_target(parser)
     parser.add_argument(
-        "--labels", type=Path, help="CSV file with columns text and code (default: the UNSPSC starter's own texts)"
+        "--labels", type=Path, help="CSV file with columns text and code (default: the taxonomy's own texts)"
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for model.safetensors and report.json")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the training rows (default: 20)")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the files of the model")
     parser.add_argument("--seed", type=int, default=1, help="start of the random numbers (default: 1)")
     parser.set_defaults(run=_train)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    _add_target(parser)
+    parser.add_argument("--labels", type=Path, required=True, help="CSV file with columns text and code")
+    parser.add_argument("--model", type=Path, required=True, help="folder that `train` has written")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--taxonomy", default="unspsc", choices=("unspsc", "etim"), help="(default: unspsc)")
+    parser.add_argument("--version", help="version of the taxonomy (default: the chosen one)")
+    parser.add_argument("--codes", type=Path, help="official file of the taxonomy (default: what the service has)")
 
 
 def _serve(_: argparse.Namespace) -> None:
@@ -114,6 +128,14 @@ def _import(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     # Some machines export it, and it then holds torch's OpenBLAS to kernels of an older processor.
     os.environ.pop("OPENBLAS_CORETYPE", None)
-    from classification_service.training.service import train
+    from classification_service.model_commands import Target, train_model
 
-    train(options.labels, options.output, epochs=options.epochs, seed=options.seed)
+    target = Target(options.taxonomy, options.version, options.codes)
+    train_model(target, options.labels, options.output, seed=options.seed)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from classification_service.model_commands import Target, evaluate_model
+
+    target = Target(options.taxonomy, options.version, options.codes)
+    evaluate_model(target, options.labels, options.model)

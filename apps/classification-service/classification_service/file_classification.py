@@ -35,7 +35,7 @@ def classify_file(
     """
 
     async def run() -> None:
-        async with _opened(load(Settings), (taxonomy, version)) as (taxonomies, classifier):
+        async with opened(load(Settings), (taxonomy, version)) as (taxonomies, classifier):
             chosen = taxonomies.get(taxonomy, version).version
             options = JobOptions(
                 taxonomy=taxonomy, version=chosen, mapping=mapping, encoding=encoding, delimiter=delimiter
@@ -48,7 +48,7 @@ def classify_file(
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
+async def opened(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
     """The taxonomies and their classifier; with a database, the wanted one even if it was imported."""
     taxonomies = load_starters()
     classifier = open_classifier(settings, taxonomies)

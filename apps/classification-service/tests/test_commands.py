@@ -159,17 +159,42 @@ def test_training_without_torch_says_where_torch_is(tmp_path: Path) -> None:
 
 
 @needs_torch
-def test_training_writes_a_model_and_a_report(tmp_path: Path) -> None:
-    done = command("train", "--labels", LABELS / "good" / "labels.csv", "--output", tmp_path / "a", "--epochs", "5")
-    assert (done.returncode, done.stdout.splitlines()) == (
-        0,
-        [
-            "trained on 66 rows, validated on 14 others",
-            "segment accuracy 100.0%",
-            "family accuracy 100.0%",
-            f"wrote {tmp_path / 'a' / 'model.safetensors'} and {tmp_path / 'a' / 'report.json'}",
-        ],
+def test_a_model_is_trained_and_evaluated(tmp_path: Path) -> None:
+    labels, model = LABELS / "good" / "labels.csv", tmp_path / "model"
+    done = command("train", "--labels", labels, "--output", model)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"80 rows that the model had not learned from, \d+ items/s", lines[0])
+    assert [line.split()[:3] for line in lines[2:-1]] == [
+        [level, "80", "100.0%"] for level in ("segment", "family", "class", "commodity")
+    ]
+    assert lines[-1] == f"wrote model.json, model.safetensors, report.json to {model}"
+    assert sorted(path.name for path in model.iterdir()) == ["model.json", "model.safetensors", "report.json"]
+
+    judged = command("evaluate", "--labels", labels, "--model", model)
+    assert (judged.returncode, len(judged.stdout.splitlines())) == (0, 6), judged.stderr
+    assert judged.stdout.splitlines()[2].split()[:3] == ["segment", "80", "100.0%"]
+
+    other = command("evaluate", "--taxonomy", "etim", "--labels", labels, "--model", model)
+    assert (other.returncode, other.stdout) == (1, "")
+    assert other.stderr == (
+        f"classification-service: {model} has a model for unspsc starter-1, and the codes of etim starter-1 are others. "
+        "Train a model for this version.\n"
     )
-    command("train", "--labels", LABELS / "good" / "labels.csv", "--output", tmp_path / "b", "--epochs", "5")
-    first, second = (tmp_path / name / "model.safetensors" for name in "ab")
-    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    done = command("evaluate", "--labels", LABELS / "good" / "labels.csv", "--model", tmp_path)
+    expected = f"classification-service: {tmp_path / 'model.json'} cannot be read: No such file or directory.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+
+
+@needs_torch
+def test_a_model_is_trained_for_the_codes_of_a_file(tmp_path: Path) -> None:
+    codes, labels = tmp_path / "codes.csv", tmp_path / "labels.csv"
+    codes.write_text("Code,Title\n27000000,Tools\n27110000,Hand tools\n27111600,Hammers\n27111602,Hammer\n")
+    labels.write_text("text,code\n" + "".join(f"claw hammer {number},27111602\n" for number in range(12)))
+    target = ("--codes", codes, "--version", "26", "--labels", labels)
+    done = command("train", *target, "--output", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    assert command("evaluate", *target, "--model", tmp_path / "model").stdout.splitlines()[5].startswith("commodity")

@@ -44,6 +44,10 @@ class TextVectors(Protocol):
         """[vector, text] the dot product of each of `vectors` with that of each text."""
         ...
 
+    def take(self, texts: NDArray[np.int64]) -> Vectors:
+        """The vectors of these texts, by their numbers."""
+        ...
+
 
 class FullVectors:
     """Vectors in memory."""
@@ -55,12 +59,16 @@ class FullVectors:
         """See TextVectors."""
         return vectors @ self._vectors.T
 
+    def take(self, texts: NDArray[np.int64]) -> Vectors:
+        """See TextVectors."""
+        return self._vectors[texts]
+
 
 class TitleIndex:
     """Probabilities of a taxonomy's codes for vectors of texts."""
 
     def __init__(self, taxonomy: Taxonomy, vectors: TextVectors) -> None:
-        self._vectors = vectors
+        self.vectors = vectors
         self._starts = taxonomy.text_starts
         self._levels = _levels_upwards(taxonomy.parents)
 
@@ -69,7 +77,7 @@ class TitleIndex:
 
         `lift` may raise the nearness of codes [text, code] that more is known about than titles and examples.
         """
-        nearness = self._vectors.nearness(vectors)
+        nearness = self.vectors.nearness(vectors)
         if nearness.shape[1] > len(self._starts):
             nearness = np.maximum.reduceat(nearness, self._starts, axis=1)
         lift(nearness)

@@ -30,13 +30,13 @@ class Label:
 
 
 class LabelledExamples:
-    """Labels of one version that do not change."""
+    """Labels of one version that do not change; `texts` and `positions` of their codes are in one order."""
 
     def __init__(self, labels: Sequence[Label], dimension: int) -> None:
         ordered = sorted(labels, key=lambda label: label.position)
-        self._texts = [label.text for label in ordered]
-        self._positions = np.array([label.position for label in ordered], np.int64)
-        self._codes, self._starts = np.unique(self._positions, return_index=True)
+        self.texts = [label.text for label in ordered]
+        self.positions = np.array([label.position for label in ordered], np.int64)
+        self._codes, self._starts = np.unique(self.positions, return_index=True)
         self._decided = {text_key(label.text): label.position for label in ordered}
         vectors = np.frombuffer(b"".join(label.vector for label in ordered), np.int8).reshape(-1, dimension)
         scales = np.array([label.scale for label in ordered], np.float32)
@@ -60,7 +60,7 @@ class LabelledExamples:
         count = min(MAX_NEIGHBOURS, len(nearness))
         nearest = np.argpartition(-nearness, count - 1)[:count]
         ordered = nearest[np.argsort(-nearness[nearest], kind="stable")]
-        return [(self._texts[place], int(self._positions[place])) for place in ordered if nearness[place] >= _NEAR]
+        return [(self.texts[place], int(self.positions[place])) for place in ordered if nearness[place] >= _NEAR]
 
 
 @dataclass(frozen=True, slots=True)

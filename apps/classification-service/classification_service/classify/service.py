@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from classification_service.classify.caching import AnswerCache, Shelf, open_shelf
-from classification_service.classify.classifier import Classifier
+from classification_service.classify.classifier import Chosen, Classifier
 from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
 from classification_service.classify.labelled import DECIDED_CONFIDENCE, Known, Labels
 from classification_service.classify.models import Answered, Candidate, Classification
@@ -57,7 +57,7 @@ class _Task:
     refinement: Refinement | None
     known: Known
     shelf: Shelf | None
-    model_version: str
+    chosen: Chosen
     origin: Origin
 
 
@@ -140,11 +140,11 @@ class ClassificationService:
             raise NoQueueError
         taxonomy = self._taxonomies.get(request.taxonomy, request.version)
         refinement = None if request.llm == "never" else self._refinement
-        version = self._classifier.model_version(taxonomy)
-        whole_version = f"{version}+{refinement.version}" if refinement else version
+        chosen = self._classifier.chosen(taxonomy)
+        whole_version = f"{chosen.version}+{refinement.version}" if refinement else chosen.version
         known = Known(None) if self._labels is None else await self._labels.current(taxonomy, tenant)
         shelf = open_shelf(self._cache, taxonomy, known, request, whole_version)
-        return _Task(request, taxonomy, refinement, known, shelf, version, origin)
+        return _Task(request, taxonomy, refinement, known, shelf, chosen, origin)
 
     async def _answer(self, task: _Task, valid: list[_Valid]) -> dict[int, ItemResult]:
         """Results of items that no answer is kept for; those that would be the same again are kept."""
@@ -165,7 +165,12 @@ class ClassificationService:
             texts = [entry.text for entry in valid[start : start + size]]
             async with self._turn:
                 answers += await asyncio.to_thread(
-                    self._classifier.classify, task.taxonomy, texts, candidates, task.known.examples
+                    self._classifier.classify,
+                    task.taxonomy,
+                    texts,
+                    candidates,
+                    task.known.examples,
+                    chosen=task.chosen,
                 )
         return answers
 
@@ -189,7 +194,7 @@ def _decided(task: _Task, valid: list[_Valid]) -> dict[int, ItemResult]:
 def _of_label(task: _Task, entry: _Valid, position: int) -> ItemResult:
     path = task.taxonomy.path(position)
     answer = Classification(path, DECIDED_CONFIDENCE, [Candidate(path[-1], DECIDED_CONFIDENCE)])
-    return ItemResult.of(entry.index, entry.item, answer, task.model_version, source="human")
+    return ItemResult.of(entry.index, entry.item, answer, task.chosen.version, source="human")
 
 
 def _answered(taxonomy: Taxonomy, entry: _Valid, result: ItemResult) -> Answered:
@@ -216,9 +221,9 @@ def _result(task: _Task, entry: _Valid, refined: Refined) -> ItemResult:
     answer = refined.answer
     answer = replace(answer, candidates=answer.candidates[: task.request.top_k])
     if refined.outcome == Outcome.ANSWERED and task.refinement is not None:
-        version = f"{task.model_version}+{task.refinement.model_version}"
+        version = f"{task.chosen.version}+{task.refinement.model_version}"
         return ItemResult.of(entry.index, entry.item, answer, version, source="llm")
-    return ItemResult.of(entry.index, entry.item, answer, task.model_version, warnings=_warnings(refined.outcome))
+    return ItemResult.of(entry.index, entry.item, answer, task.chosen.version, warnings=_warnings(refined.outcome))
 
 
 def _warnings(outcome: Outcome | None) -> list[str]:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from classification_service.errors import ClassificationServiceError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 _LENGTH_BYTES = 8
 _LARGEST_HEADER = 100_000_000  # the format's own limit
-_F32_BYTES = 4
+_DTYPES = {"F32": "<f4", "I32": "<i4", "I64": "<i8", "I8": "<i1"}
 
 
 class SafetensorsError(ClassificationServiceError):
@@ -67,17 +66,41 @@ def _check_length(path: Path, expected: int) -> None:
         raise SafetensorsError(f"{path} should have {expected} bytes and has {found}: it was cut off or changed.")
 
 
-def write(path: Path, tensors: "Mapping[str, NDArray[np.float32]]", metadata: Mapping[str, str]) -> None:
-    """Write float32 tensors in the order given, with `metadata` in the header."""
+def mapped(path: Path) -> "dict[str, NDArray[Any]]":
+    """The tensors of a file by name, mapped into memory; raises SafetensorsError."""
+    import numpy as np  # noqa: PLC0415  commands that read no tensors do without
+
+    tensors = read_header(path)
+    content = np.memmap(path, np.uint8, "r")
+    return {
+        name: content[tensor.start : tensor.end].view(_dtype(path, tensor)).reshape(tensor.shape)
+        for name, tensor in tensors.items()
+    }
+
+
+def _dtype(path: Path, tensor: Tensor) -> str:
+    dtype = _DTYPES.get(tensor.dtype, "")
+    if not dtype or math.prod(tensor.shape) * int(dtype[2:]) != tensor.end - tensor.start:
+        raise SafetensorsError(
+            f"{path} has a tensor of the type {tensor.dtype} and the shape {list(tensor.shape)}, which is not read."
+        )
+    return dtype
+
+
+def serialise(tensors: "Mapping[str, NDArray[Any]]", metadata: Mapping[str, str]) -> bytes:
+    """A file with tensors of float32, int32, int64 or int8 in the order given, the wider types first, and `metadata`."""
+    ordered = sorted(
+        tensors.items(), key=lambda entry: -entry[1].itemsize
+    )  # so that each begins at a multiple of its size
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     offset = 0
-    for name, tensor in tensors.items():
-        size = math.prod(tensor.shape) * _F32_BYTES
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [offset, offset + size]}
-        offset += size
+    for name, tensor in ordered:
+        dtype = next(
+            key for key, value in _DTYPES.items() if value == tensor.dtype.newbyteorder("<").str.replace("|", "<")
+        )
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [offset, offset + tensor.nbytes]}
+        offset += tensor.nbytes
     encoded = json.dumps(header).encode()
     encoded += b" " * (-len(encoded) % _LENGTH_BYTES)
-    with path.open("wb") as file:
-        file.write(len(encoded).to_bytes(_LENGTH_BYTES, "little") + encoded)
-        for tensor in tensors.values():
-            file.write(tensor.astype("<f4").tobytes())
+    content = [tensor.astype(tensor.dtype.newbyteorder("<"), copy=False).tobytes() for _, tensor in ordered]
+    return b"".join((len(encoded).to_bytes(_LENGTH_BYTES, "little"), encoded, *content))

@@ -195,7 +195,7 @@ class Taxonomy:
     """The codes of one version of a classification system.
 
     `parents` has the position of each code's parent in `nodes`, NO_PARENT for a root; `text_starts` the number of the
-    first text of each code among `Node.texts` of all codes. `key` differs between two imports under one name and version.
+    first text of each code among `Node.texts` of all codes, `texts` their number. `key` differs between two imports under one name and version.
     """
 
     key = ""
@@ -209,6 +209,7 @@ class Taxonomy:
         nodes: Sequence[Node],
         parents: NDArray[np.int32],
         text_starts: NDArray[np.int32],
+        texts: int,
         position: Callable[[str], int | None],
     ) -> None:
         self.name = name
@@ -217,6 +218,7 @@ class Taxonomy:
         self.nodes = nodes
         self.parents = parents
         self.text_starts = text_starts
+        self.texts = texts
         self._position = position
         self.children = Children(parents)
         self.roots = self.children[NO_PARENT]
@@ -234,6 +236,7 @@ class Taxonomy:
             nodes=file.nodes,
             parents=np.array(parents, np.int32),
             text_starts=np.cumsum([0, *counts[:-1]], dtype=np.int32),
+            texts=sum(counts),
             position=positions.get,
         )
 

@@ -74,6 +74,7 @@ class PackedTaxonomy(Taxonomy):
             nodes=nodes,
             parents=np.asarray(arrays["parents"], np.int32),
             text_starts=np.asarray(arrays["starts"], np.int32),
+            texts=len(arrays["vectors"]),
             position=position,
         )
         self.key = str(version.key)
@@ -98,6 +99,12 @@ class PackedVectors:
             block = self._values[start : start + _BLOCK].astype(np.float32)
             np.matmul(vectors, block.T, out=found[:, start : start + _BLOCK])
         found *= self._scales
+        return found
+
+    def take(self, texts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of these texts."""
+        found = self._values[texts].astype(np.float32)
+        found *= self._scales[texts, None]
         return found
 
 

@@ -1,87 +1,126 @@
-"""The n-gram model in torch: one embedding bag, one linear head per level."""
+"""What is trained in torch: the heads over n-grams and vectors, and the re-ranker."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch  # type: ignore[import-not-found]
 from numpy.typing import NDArray
+from torch.nn import functional  # type: ignore[import-not-found]
 
-from classification_service.training.dataset import LEVELS, Row, labels
-from classification_service.training.features import BUCKETS, ngram_buckets
+from classification_service.ensemble.arrays import Array, Positions
+from classification_service.ensemble.features import Evidence
+from classification_service.ensemble.heads import BUCKETS, Head, NgramHeads, VectorHeads
+from classification_service.ensemble.reranker import Reranker
+from classification_service.ensemble.tokens import Tokens
 
-DIMENSION = 64
-_BATCH = 64
-_LEARNING_RATE = 0.05
-_UNKNOWN = -100  # torch's cross entropy skips this label
+_NGRAM_DIMENSION = 64
+_VECTOR_DIMENSION = 192
+_HIDDEN = 32
+_WHOLE_HIDDEN = 8
+_BATCH = 256
+_NGRAM_EPOCHS, _NGRAM_RATE = 8, 0.2
+_VECTOR_EPOCHS, _VECTOR_RATE, _DROPOUT = 10, 0.1, 0.2
+_RERANKER_EPOCHS, _RERANKER_RATE = 20, 0.05
+_ADAPTER_EPOCHS, _ADAPTER_RATE, _ADAPTER_DROPOUT = 8, 0.01, 0.1
+_FIRST_SCALE = 2.5  # its logarithm
+_BIAS_PACE = 10  # biases are larger than the other weights of an adapter, and learned faster
+_NOT_THERE = -1e9
+
+UNKNOWN = -100
+"""The target of a row that has no code at a level: torch's cross entropy skips it."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Weights by name, and the codes that the outputs of each head stand for."""
+def begin(seed: int) -> None:
+    """Have torch give the same weights for the same rows and seed."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.set_num_threads(1)  # sums in another order would give other weights
 
-    weights: dict[str, NDArray[np.float32]]
-    codes: dict[str, list[str]]
+
+def _linear_layers(inputs: int, sizes: Sequence[int]) -> "torch.nn.ModuleList":
+    """A layer for each level; that of a level without codes has an output that is left out when it is served."""
+    return torch.nn.ModuleList(torch.nn.Linear(inputs, max(size, 1)) for size in sizes)
 
 
 class NgramModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
     """The mean of the n-grams' embeddings, then a linear layer per level."""
 
-    def __init__(self, sizes: dict[str, int]) -> None:
+    def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self.embedding = torch.nn.EmbeddingBag(BUCKETS, DIMENSION, mode="mean", sparse=True)
-        self.heads = torch.nn.ModuleDict({level: torch.nn.Linear(DIMENSION, size) for level, size in sizes.items()})
+        self.embedding = torch.nn.EmbeddingBag(BUCKETS, _NGRAM_DIMENSION, mode="mean", sparse=True)
+        with torch.no_grad():
+            self.embedding.weight *= 0.1
+        self.heads = _linear_layers(_NGRAM_DIMENSION, sizes)
 
-    def forward(self, bags: Sequence[list[int]]) -> "dict[str, torch.Tensor]":
-        """Logits per level, of texts given as the buckets of their n-grams."""
-        offsets = np.cumsum([0, *(len(bag) for bag in bags[:-1])])
-        flat = torch.tensor([bucket for bag in bags for bucket in bag], dtype=torch.long)
-        hidden = self.embedding(flat, torch.from_numpy(offsets))
-        return {level: head(hidden) for level, head in self.heads.items()}
-
-
-def fit(rows: list[Row], *, epochs: int, seed: int, after_epoch: Callable[[], None]) -> tuple[NgramModel, Trained]:
-    """Train on `rows`; the same rows, epochs and seed give the same weights."""
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(mode=True)
-    torch.set_num_threads(1)  # sums in another order would give other weights
-    codes = {level: labels(rows, level) for level in LEVELS}
-    model = NgramModel({level: len(found) for level, found in codes.items()})
-    targets = {level: _targets(rows, level, codes[level]) for level in LEVELS}
-    # Adagrad by hand: torch.optim would load the compiler, and with it packages that the trainer image does without.
-    squares = [torch.zeros_like(parameter) for parameter in model.parameters()]
-    bags = [ngram_buckets(row.text) for row in rows]
-    for _ in range(epochs):
-        for batch in torch.randperm(len(rows)).split(_BATCH):
-            _loss(model, bags, targets, batch).backward()
-            _step(list(model.parameters()), squares)
-        after_epoch()
-    return model, Trained({name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}, codes)
+    def forward(self, bag: "tuple[torch.Tensor, torch.Tensor]") -> "list[torch.Tensor]":
+        """Logits [level][text, code] of texts, given as the buckets of all their n-grams and where those of each begin."""
+        hidden = self.embedding(*bag)
+        return [head(hidden) for head in self.heads]
 
 
-def _targets(rows: list[Row], level: str, codes: list[str]) -> "torch.Tensor":
-    numbers = {code: number for number, code in enumerate(codes)}
-    return torch.tensor([numbers.get(row.label(level) or "", _UNKNOWN) for row in rows], dtype=torch.long)
+class VectorModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+    """A hidden layer over vectors, then a linear layer per level."""
+
+    def __init__(self, dimension: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(dimension, _VECTOR_DIMENSION)
+        self.heads = _linear_layers(_VECTOR_DIMENSION, sizes)
+
+    def forward(self, vectors: "torch.Tensor") -> "list[torch.Tensor]":
+        """Logits [level][text, code] of vectors."""
+        hidden = functional.dropout(torch.relu(self.hidden(vectors)), _DROPOUT, self.training)
+        return [head(hidden) for head in self.heads]
 
 
-def _loss(
-    model: NgramModel, bags: list[list[int]], targets: "dict[str, torch.Tensor]", batch: "torch.Tensor"
-) -> "torch.Tensor":
-    logits = model([bags[number] for number in batch.tolist()])
-    losses = [
-        torch.nn.functional.cross_entropy(logits[level], targets[level][batch], reduction="sum", ignore_index=_UNKNOWN)
-        for level in LEVELS
-    ]
-    return sum(losses) / len(batch)
+class AdapterModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+    """Cosines of changed vectors and titles [code, dimension], with a scale, and a bias of each code."""
+
+    def __init__(self, titles: "torch.Tensor") -> None:
+        super().__init__()
+        self._titles = titles
+        self.change = torch.nn.Parameter(torch.zeros(titles.shape[1], titles.shape[1]))
+        self.scale = torch.nn.Parameter(torch.full((1,), _FIRST_SCALE))
+        self.bias = torch.nn.Parameter(torch.zeros(len(titles)))
+
+    def forward(self, vectors: "torch.Tensor") -> "torch.Tensor":
+        """[text, code]."""
+        vectors = functional.dropout(vectors, _ADAPTER_DROPOUT, self.training)
+        changed = functional.normalize(vectors + vectors @ self.change.T, dim=1)
+        return changed @ self._titles.T * self.scale.exp() + self.bias * _BIAS_PACE
 
 
-def _step(parameters: "list[torch.Tensor]", squares: "list[torch.Tensor]") -> None:
-    with torch.no_grad():
-        for parameter, square in zip(parameters, squares, strict=True):
-            gradient, touched = _dense_rows(parameter.grad)
-            square[touched] += gradient**2
-            parameter[touched] -= _LEARNING_RATE * gradient / (square[touched].sqrt() + 1e-8)
-            parameter.grad = None
+class RerankerModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+    """Scores of candidates, and last the one of "none of them"."""
+
+    def __init__(self, features: int, whole: int) -> None:
+        super().__init__()
+        self.hidden = torch.nn.Linear(features, _HIDDEN)
+        self.score = torch.nn.Linear(_HIDDEN, 1, bias=False)
+        self.whole_hidden = torch.nn.Linear(whole, _WHOLE_HIDDEN)
+        self.whole_score = torch.nn.Linear(_WHOLE_HIDDEN, 1)
+
+    def forward(self, values: "torch.Tensor", whole: "torch.Tensor", absent: "torch.Tensor") -> "torch.Tensor":
+        """[text, candidate + 1] of scaled features; those of `absent` candidates are far below all others."""
+        scores = self.score(torch.relu(self.hidden(values)))[:, :, 0].masked_fill(absent, _NOT_THERE)
+        return torch.cat([scores, self.whole_score(torch.relu(self.whole_hidden(whole)))], dim=1)
+
+
+class _Adagrad:
+    """Adagrad by hand: torch.optim would load the compiler, and with it packages that the trainer image does without."""
+
+    def __init__(self, model: "torch.nn.Module") -> None:
+        self._parameters = list(model.parameters())
+        self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
+
+    def step(self, rate: float) -> None:
+        with torch.no_grad():
+            for parameter, square in zip(self._parameters, self._squares, strict=True):
+                if parameter.grad is None:
+                    continue
+                gradient, touched = _dense_rows(parameter.grad)
+                square[touched] += gradient**2
+                parameter[touched] -= rate * gradient / (square[touched].sqrt() + 1e-8)
+                parameter.grad = None
 
 
 def _dense_rows(gradient: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor | slice]":
@@ -92,14 +131,138 @@ def _dense_rows(gradient: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor |
     return gradient.values(), gradient.indices()[0]
 
 
-def accuracy(model: NgramModel, rows: list[Row], codes: dict[str, list[str]]) -> dict[str, float | None]:
-    """Share of the rows that have a label at a level and get it; None where no row has one."""
-    with torch.no_grad():
-        logits = model([ngram_buckets(row.text) for row in rows]) if rows else {}
-    found: dict[str, float | None] = {}
-    for level in LEVELS:
-        wanted = [row.label(level) for row in rows]
-        given = [codes[level][number] for number in logits[level].argmax(1).tolist()] if rows else []
-        hits = [want == give for want, give in zip(wanted, given, strict=True) if want is not None]
-        found[level] = round(sum(hits) / len(hits), 4) if hits else None
+def _descend(
+    model: "torch.nn.Module",
+    rows: int,
+    loss: "Callable[[NDArray[np.int64]], torch.Tensor]",
+    epochs: int,
+    rate: float,
+) -> None:
+    """Adagrad over batches in random order, with a rate that falls to nothing."""
+    optimiser = _Adagrad(model)
+    for epoch in range(epochs):
+        for batch in torch.randperm(rows).split(_BATCH):
+            loss(batch.numpy()).backward()
+            optimiser.step(rate * (1 - epoch / epochs))
+    model.eval()
+
+
+def _classification_loss(
+    logits: "list[torch.Tensor]", targets: Sequence[Positions], batch: NDArray[np.int64]
+) -> "torch.Tensor":
+    losses = [
+        functional.cross_entropy(found, torch.from_numpy(wanted[batch]), reduction="sum", ignore_index=UNKNOWN)
+        for found, wanted in zip(logits, targets, strict=True)
+    ]
+    return sum(losses) / len(batch)
+
+
+def part_of(tokens: Tokens, rows: NDArray[np.int64]) -> Tokens:
+    """The tokens of these texts."""
+    ends = np.append(tokens.starts, len(tokens.hashes))
+    counts = ends[rows + 1] - ends[rows]
+    starts = np.cumsum(counts) - counts
+    places = np.repeat(ends[rows] - starts, counts) + np.arange(int(counts.sum()))
+    return Tokens(tokens.hashes[places], starts)
+
+
+def bag_of(tokens: Tokens, rows: NDArray[np.int64]) -> "tuple[torch.Tensor, torch.Tensor]":
+    """The buckets of the n-grams of these texts, one behind the other, and where those of each begin."""
+    part = part_of(tokens, rows)
+    return torch.from_numpy((part.hashes % BUCKETS).astype(np.int64)), torch.from_numpy(part.starts)
+
+
+def train_ngrams(tokens: Tokens, targets: Sequence[Positions], sizes: Sequence[int]) -> NgramModel:
+    """Train on the n-grams of texts; `targets` [level][text] are the outputs wanted of heads of these sizes, or -100."""
+    model = NgramModel(sizes)
+
+    def loss(batch: NDArray[np.int64]) -> "torch.Tensor":
+        return _classification_loss(model(bag_of(tokens, batch)), targets, batch)
+
+    _descend(model, len(tokens.starts), loss, _NGRAM_EPOCHS, _NGRAM_RATE)
+    return model
+
+
+def train_vectors(vectors: Array, targets: Sequence[Positions], sizes: Sequence[int]) -> VectorModel:
+    """Train on vectors of texts; see train_ngrams."""
+    model = VectorModel(vectors.shape[1], sizes)
+
+    def loss(batch: NDArray[np.int64]) -> "torch.Tensor":
+        return _classification_loss(model(torch.from_numpy(vectors[batch])), targets, batch)
+
+    _descend(model, len(vectors), loss, _VECTOR_EPOCHS, _VECTOR_RATE)
+    return model
+
+
+def train_adapter(vectors: Array, titles: Array, targets: Positions) -> Array:
+    """What is added to vectors of texts, of themselves, so that each is nearest to the title [code] at its target."""
+    model = AdapterModel(torch.from_numpy(titles))
+
+    def loss(batch: NDArray[np.int64]) -> "torch.Tensor":
+        return functional.cross_entropy(model(torch.from_numpy(vectors[batch])), torch.from_numpy(targets[batch]))
+
+    _descend(model, len(vectors), loss, _ADAPTER_EPOCHS, _ADAPTER_RATE)
+    return _array(model.change)
+
+
+def ngram_heads(model: NgramModel, positions: Sequence[Positions]) -> NgramHeads:
+    """The trained weights as they are served."""
+    return NgramHeads(_array(model.embedding.weight), _heads(model, positions))
+
+
+def vector_heads(model: VectorModel, positions: Sequence[Positions]) -> VectorHeads:
+    """The trained weights as they are served."""
+    return VectorHeads(_array(model.hidden.weight), _array(model.hidden.bias), _heads(model, positions))
+
+
+def _heads(model: "torch.nn.Module", positions: Sequence[Positions]) -> list[Head]:
+    return [
+        Head(_array(head.weight)[: len(codes)], _array(head.bias)[: len(codes)], codes)
+        for head, codes in zip(model.heads, positions, strict=True)
+    ]
+
+
+def _array(tensor: "torch.Tensor") -> Array:
+    found: Array = tensor.detach().numpy()
     return found
+
+
+def targets_of(evidence: Evidence, wanted: Positions) -> Positions:
+    """[text] the number of the candidate that is wanted; one more than the last where it is not among them."""
+    found = evidence.positions == wanted[:, None]
+    places: Positions = np.where(found.any(axis=1), found.argmax(axis=1), evidence.positions.shape[1])
+    return places
+
+
+def train_reranker(evidence: Evidence, wanted: Positions) -> Reranker:
+    """Train to find the wanted code [text] among the candidates of each text."""
+    there = evidence.positions >= 0
+    mean, spread = _scale(evidence.values[there])
+    whole_mean, whole_spread = _scale(evidence.whole)
+    model = RerankerModel(len(mean), len(whole_mean))
+    targets = torch.from_numpy(targets_of(evidence, wanted))
+
+    def loss(batch: NDArray[np.int64]) -> "torch.Tensor":
+        values = torch.from_numpy((evidence.values[batch] - mean) / spread)
+        whole = torch.from_numpy((evidence.whole[batch] - whole_mean) / whole_spread)
+        return functional.cross_entropy(model(values, whole, torch.from_numpy(~there[batch])), targets[batch])
+
+    _descend(model, len(wanted), loss, _RERANKER_EPOCHS, _RERANKER_RATE)
+    return Reranker(
+        mean=mean,
+        spread=spread,
+        hidden_weight=_array(model.hidden.weight),
+        hidden_bias=_array(model.hidden.bias),
+        weight=_array(model.score.weight),
+        whole_mean=whole_mean,
+        whole_spread=whole_spread,
+        whole_hidden_weight=_array(model.whole_hidden.weight),
+        whole_hidden_bias=_array(model.whole_hidden.bias),
+        whole_weight=_array(model.whole_score.weight),
+        whole_bias=_array(model.whole_score.bias),
+    )
+
+
+def _scale(values: Array) -> tuple[Array, Array]:
+    mean, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    return mean.astype(np.float32), np.where(spread < 1e-4, 1, spread).astype(np.float32)  # noqa: PLR2004

@@ -1,59 +1,99 @@
-"""Training of a model, from labelled rows to files."""
+"""Training of a model, from labelled texts to files."""
 
-import json
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from classification_service import __version__
-from classification_service.encoder import safetensors
+import numpy as np
+
+from classification_service.encoder.backend import Vectors
+from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.ensemble.arrays import Array, Positions
+from classification_service.ensemble.files import Description, serialise
+from classification_service.ensemble.model import Model, text_keys
+from classification_service.ensemble.titles import Groups, TitleVectors
+from classification_service.ensemble.tree import Tree, digest
 from classification_service.errors import ClassificationServiceError
-from classification_service.progress import Progress
-from classification_service.training.dataset import LEVELS, LabelsError, Row, read_rows, split, starter_rows
-from classification_service.training.features import BUCKETS
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.training.dataset import Example, usable
 
-if TYPE_CHECKING:
-    from classification_service.training.network import Trained
-
-MODEL_FILE = "model.safetensors"
-REPORT_FILE = "report.json"
+_CHUNK = 256
+_TIMED = 320
+_BATCH = 32
+_ENCODING, _TITLES = 0.2, 0.5  # shares of the progress
 
 
 class TrainingError(ClassificationServiceError):
-    """The model cannot be trained or written."""
+    """A model cannot be trained here."""
 
 
-def train(labels: Path | None, output: Path, *, epochs: int, seed: int) -> None:
-    """Train on the rows of `labels`, by default on the starter taxonomy's texts, and write the files to `output`.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained model: its files by their names, and a report of how good it is."""
 
-    Raises TrainingError, LabelsError.
+    files: dict[str, bytes]
+    report: dict[str, Any]
+
+
+def fit(
+    taxonomy: Taxonomy,
+    examples: Sequence[Example],
+    *,
+    seed: int,
+    progress: Callable[[float], None] = lambda _: None,
+    encoder: SentenceEncoder | None = None,
+    titles: TitleVectors | None = None,
+) -> Fitted:
+    """Train on examples; those whose codes the taxonomy lacks are left out. The same rows and seed give the same files.
+
+    `encoder` is that of the service (by default the shipped one), `titles` the vectors of the taxonomy's texts, which are
+    computed where they are left out. `progress` is called with the share of the work that is done. Raises TrainingError
+    where there is no torch, LabelsError where there are too few examples.
     """
-    _require_torch()
+    require_torch()
     from classification_service.training import network  # noqa: PLC0415  only the trainer image has torch
+    from classification_service.training.fitting import Fitting, Rows  # noqa: PLC0415  the same
+    from classification_service.training.judging import report_of, thresholds_of  # noqa: PLC0415  the same
 
-    rows = starter_rows() if labels is None else read_rows(labels)
-    training, validation = split(rows)
-    _require_levels(training)
     started = time.monotonic()
-    with Progress(epochs, "epochs") as progress:
-        model, trained = network.fit(training, epochs=epochs, seed=seed, after_epoch=progress.advance)
+    texts, positions = usable(taxonomy, examples)
+    encoder = encoder or SentenceEncoder()
+    vectors = encoded(encoder, texts, lambda share: progress(share * _ENCODING))
+    if titles is None:
+        names = [text for node in taxonomy.nodes for text in node.texts]
+        done = _TITLES - _ENCODING
+        titles = _Computed(encoded(encoder.for_titles(), names, lambda share: progress(_ENCODING + share * done)))
+    network.begin(seed)
+    tree = Tree(taxonomy)
+    rows = Rows(texts, vectors, np.array(positions, np.int64), text_keys(texts))
+    documents = [" ".join(node.texts) for node in taxonomy.nodes]
+    fitting = Fitting(tree, rows, (documents, titles), lambda share: progress(_TITLES + share * (1 - _TITLES)))
+    parts, judged = fitting.fit()
+    thresholds = thresholds_of(tree, judged, parts.calibrations)
+    description = Description(
+        taxonomy=taxonomy.name,
+        version=taxonomy.version,
+        digest=digest(taxonomy),
+        encoder=encoder.name,
+        dimension=encoder.dimension,
+        levels=tree.levels,
+        calibrations=parts.calibrations,
+        thresholds=thresholds,
+    )
     report = {
-        "source": "starter taxonomy" if labels is None else labels.name,
-        "taxonomy": "unspsc",
-        "training_rows": len(training),
-        "validation_rows": len(validation),
-        "epochs": epochs,
+        "taxonomy": taxonomy.name,
+        "version": taxonomy.version,
         "seed": seed,
+        **report_of(taxonomy, tree, judged, parts.calibrations, thresholds),
+        "items_per_second": _rate(Model(tree, Groups(tree), parts), titles, texts, encoder),
         "seconds": round(time.monotonic() - started, 1),
-        "codes": {level: len(codes) for level, codes in trained.codes.items()},
-        "accuracy": network.accuracy(model, validation, trained.codes),
     }
-    _write(output, trained, report)
-    sys.stdout.write(_summary(output, report))
+    return Fitted(serialise(description, parts), report)
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Raises TrainingError where there is no torch."""
     try:
         import torch  # type: ignore[import-not-found]  # noqa: F401, PLC0415  only the trainer image has it
     except ImportError:
@@ -63,37 +103,30 @@ def _require_torch() -> None:
         ) from None
 
 
-def _require_levels(rows: list[Row]) -> None:
-    for level in LEVELS:
-        if not any(row.label(level) for row in rows):
-            raise LabelsError(f"No training row has a {level}: {len(rows)} rows are left for training. Give more rows.")
+class _Computed:
+    """Vectors in memory, as TitleVectors."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
+
+    def take(self, texts: Positions) -> Array:
+        return self._vectors[texts]
 
 
-def _write(output: Path, trained: "Trained", report: dict[str, Any]) -> None:
-    metadata = {
-        "format": "nexus-ngram-1",
-        "version": __version__,
-        "buckets": str(BUCKETS),
-        "codes": json.dumps(trained.codes),
-    }
-    model, model_part = output / MODEL_FILE, output / f"{MODEL_FILE}.part"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        safetensors.write(model_part, trained.weights, metadata)
-        model_part.replace(model)
-        (output / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TrainingError(f"{output} cannot be written: {error.strerror}. Give another folder by --output.") from None
+def encoded(encoder: SentenceEncoder, texts: Sequence[str], progress: Callable[[float], None]) -> Vectors:
+    """The vectors of texts; `progress` is called with the share that is done."""
+    found = np.empty((len(texts), encoder.dimension), np.float32)
+    for start in range(0, len(texts), _CHUNK):
+        found[start : start + _CHUNK] = encoder.encode(texts[start : start + _CHUNK])
+        progress(min(start + _CHUNK, len(texts)) / len(texts))
+    return found
 
 
-def _summary(output: Path, report: dict[str, Any]) -> str:
-    lines = [
-        f"trained on {report['training_rows']} rows, validated on {report['validation_rows']} others",
-        *(f"{level} accuracy {_share(value)}" for level, value in report["accuracy"].items()),
-        f"wrote {output / MODEL_FILE} and {output / REPORT_FILE}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _share(value: float | None) -> str:
-    return "unknown: no validation row has one" if value is None else f"{value:.1%}"
+def _rate(model: Model, titles: TitleVectors, texts: Sequence[str], encoder: SentenceEncoder) -> int:
+    """Texts that one thread answers in a second, from text to ranking."""
+    timed = texts[:_TIMED]
+    started = time.perf_counter()
+    for start in range(0, len(timed), _BATCH):
+        batch = timed[start : start + _BATCH]
+        model.rank(titles, batch, encoder.encode(batch))
+    return round(len(timed) / (time.perf_counter() - started))

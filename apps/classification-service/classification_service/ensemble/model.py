@@ -1,0 +1,161 @@
+"""The trained model of a taxonomy as it answers."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from classification_service.ensemble import tokens
+from classification_service.ensemble.arrays import Array, Positions
+from classification_service.ensemble.calibration import Calibration
+from classification_service.ensemble.examples import LEFT_OUT, Examples
+from classification_service.ensemble.features import Evidence, Given, evidence
+from classification_service.ensemble.heads import NgramHeads, VectorHeads
+from classification_service.ensemble.reranker import Reranker
+from classification_service.ensemble.titles import Groups, Titles, TitleVectors
+from classification_service.ensemble.tree import Tree
+from classification_service.ensemble.words import WordIndex
+from classification_service.taxonomies.models import NO_PARENT
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is trained, and what is made of titles and examples once for all.
+
+    `adapter` [dimension, dimension] is what is added to a text's vector, of that vector, so that it comes nearer to titles;
+    `examples` [example, dimension] are their vectors, `example_keys` digests of their texts, `example_positions` the
+    positions of their codes; `means` those of the groups of titles. The calibrations are by level.
+    """
+
+    ngrams: NgramHeads
+    vectors: VectorHeads
+    adapter: Array
+    reranker: Reranker
+    means: Array
+    title_words: WordIndex
+    example_words: WordIndex
+    examples: Array
+    example_keys: Positions
+    example_positions: Positions
+    calibrations: Sequence[Calibration]
+
+
+class Added:
+    """Labels that came after the training: `positions` [label] of their codes. Examples of the same texts count no more."""
+
+    def __init__(self, model: "Model", texts: Sequence[str], positions: Positions) -> None:
+        parts = model.parts
+        self.words = WordIndex.build(texts, parts.example_words.rarity)
+        self.superseded = np.isin(parts.example_keys, text_keys(texts))
+        self.examples = Examples(model.tree, np.concatenate([parts.example_positions, positions]))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The answer to a text: its candidates, the likeliest first, and how likely each is without what is below it.
+
+    `totals` are by position how likely a code or one below it is, for all candidates and what is above them.
+    """
+
+    positions: Positions
+    own: Array
+    totals: Mapping[int, float]
+
+
+class Model:
+    """Ranks the codes of the taxonomy that it was trained for."""
+
+    def __init__(self, tree: Tree, groups: Groups, parts: Parts) -> None:
+        self.tree = tree
+        self.parts = parts
+        self._groups = groups
+
+    @cached_property
+    def _trained(self) -> Examples:
+        return Examples(self.tree, self.parts.example_positions)
+
+    def rank(
+        self,
+        titles: TitleVectors,
+        texts: Sequence[str],
+        vectors: Array,
+        added: Added | None = None,
+        nearness: Array | None = None,
+    ) -> list[Ranked]:
+        """The ranking of each text with its vector; `nearness` [text, label] are the cosines to the labels that were added."""
+        found = self.evidence(titles, texts, vectors, added, nearness)
+        own = self.parts.reranker.probabilities(found)
+        return [self._ranked(*row) for row in zip(found.positions, own, strict=True)]
+
+    def evidence(
+        self,
+        titles: TitleVectors,
+        texts: Sequence[str],
+        vectors: Array,
+        added: Added | None = None,
+        nearness: Array | None = None,
+    ) -> Evidence:
+        """Candidates of each text and what speaks for them."""
+        parts = self.parts
+        found = tokens.words(texts)
+        cosines = vectors @ parts.examples.T
+        overlap = parts.example_words.dense(found, len(texts))
+        examples = self._trained
+        if added is not None and nearness is not None:
+            cosines[:, added.superseded] = LEFT_OUT
+            cosines = np.concatenate([cosines, nearness], axis=1)
+            overlap = np.concatenate([overlap, added.words.dense(found, len(texts))], axis=1)
+            examples = added.examples
+        heads = [
+            (parts.ngrams.heads, parts.ngrams.log_probabilities(texts)),
+            (parts.vectors.heads, parts.vectors.log_probabilities(vectors)),
+        ]
+        given = Given(vectors, adapted(vectors, parts.adapter), found, heads, cosines, overlap)
+        return evidence(self.tree, Titles(self._groups, parts.means, titles), parts.title_words, examples, given)
+
+    def _ranked(self, positions: Positions, own: Array) -> Ranked:
+        positions, own = positions[positions >= 0], own[positions >= 0]
+        order = np.argsort(-own, kind="stable")
+        positions, own = positions[order], own[order]
+        totals: dict[int, float] = {}
+        for depth, (codes, sums) in enumerate(sums_by_level(self.tree, positions, own)):
+            for code, share in zip(codes.tolist(), self.parts.calibrations[depth](sums).tolist(), strict=True):
+                totals[code] = min(share, totals.get(int(self.tree.parents[code]), 1.0))
+        return Ranked(positions, self._own(positions, own), totals)
+
+    def _own(self, positions: Positions, own: Array) -> Array:
+        """The probabilities as they are worth: that of the likeliest by its level, the others have their part of the rest."""
+        first = self.parts.calibrations[int(self.tree.depths[positions[0]])](own[:1])
+        rest = own[1:] * ((1 - first) / np.maximum(1 - own[0], np.float32(1e-6)))
+        return np.concatenate([first, np.minimum(rest, first)])
+
+
+def adapted(vectors: Array, adapter: Array) -> Array:
+    """The vectors as they are compared with titles, of length 1."""
+    found: Array = vectors + vectors @ adapter.T
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
+
+
+def sums_by_level(tree: Tree, positions: Positions, own: Array) -> list[tuple[Positions, Array]]:
+    """The codes at each level which are above candidates, or are some, with the sum of the probabilities, roots first."""
+    found = []
+    shares = own.tolist()
+    for above in tree.above[:, positions].tolist():
+        sums: dict[int, float] = {}  # numpy would take ten times as long for so few
+        for code, share in zip(above, shares, strict=True):
+            sums[code] = sums.get(code, 0.0) + share
+        sums.pop(NO_PARENT, None)
+        codes = np.fromiter(sums.keys(), np.int64, len(sums))
+        found.append((codes, np.fromiter(sums.values(), np.float32, len(sums))))
+    return found
+
+
+def text_keys(texts: Sequence[str]) -> Positions:
+    """A number for each text that texts have in common which differ in case and spaces alone."""
+    digests = b"".join(
+        hashlib.sha256(tokens.normalised(text).encode("utf-8", "replace")).digest()[:8] for text in texts
+    )
+    return np.frombuffer(digests, np.int64)

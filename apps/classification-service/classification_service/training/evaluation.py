@@ -1,0 +1,55 @@
+"""Evaluation of a trained model on labelled texts."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.ensemble.opening import OpenedModel
+from classification_service.ensemble.titles import TitleVectors
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.training.dataset import Example, usable
+from classification_service.training.judging import judged, report_of
+
+_BATCH = 32
+
+
+def evaluate(
+    taxonomy: Taxonomy,
+    opened: OpenedModel,
+    encoder: SentenceEncoder,
+    titles: TitleVectors,
+    examples: Sequence[Example],
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """The report of a model on examples that it was not trained with, as `fit` gives it; raises LabelsError.
+
+    `progress` is called with the number of examples since the last call.
+    """
+    texts, wanted = usable(taxonomy, examples)
+    model = opened.model
+    found = []
+    started = time.perf_counter()
+    for start in range(0, len(texts), _BATCH):
+        batch = texts[start : start + _BATCH]
+        evidence = model.evidence(titles, batch, encoder.encode(batch))
+        found.append((evidence.positions, model.parts.reranker.probabilities(evidence)))
+        progress(len(batch))
+    rate = round(len(texts) / (time.perf_counter() - started))
+    width = max(positions.shape[1] for positions, _ in found)
+    positions = np.concatenate([_filled(part, width, -1) for part, _ in found])
+    own = np.concatenate([_filled(part, width, 0) for _, part in found])
+    answers = judged(model.tree, positions, own, np.array(wanted, np.int64))
+    description = opened.description
+    figures = report_of(taxonomy, model.tree, answers, description.calibrations, dict(description.thresholds))
+    return {**figures, "items_per_second": rate}
+
+
+def _filled[Kind: np.generic](
+    array: np.ndarray[tuple[int, ...], np.dtype[Kind]], width: int, value: int
+) -> np.ndarray[tuple[int, ...], np.dtype[Kind]]:
+    missing = [(0, 0), (0, width - array.shape[1])]
+    return np.pad(array, missing, constant_values=value)
