@@ -11,6 +11,7 @@ from classification_service import __version__
 from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
+from classification_service.classify.models import OpenedModel, open_model
 from classification_service.classify.refinement import Refinement
 from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
@@ -28,6 +29,8 @@ from classification_service.llm.models import Origin
 from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
+from classification_service.model_registry.following import ModelFollower, Open
+from classification_service.model_registry.service import ModelRegistry
 from classification_service.problems import PROBLEMS
 from classification_service.reclassify import endpoints as reclassify_endpoints
 from classification_service.reclassify.service import ReclassificationService
@@ -39,6 +42,9 @@ from classification_service.taxonomies.catalogue import Catalogue
 from classification_service.taxonomies.embedding import Embedder
 from classification_service.taxonomies.following import Follower
 from classification_service.taxonomies.service import Taxonomies, load_starters
+from classification_service.training_runs import endpoints as training_endpoints
+from classification_service.training_runs.metrics import count_runs
+from classification_service.training_runs.service import TrainingService
 from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.background import in_background
 from nexus_chassis.errors import ConfigurationError
@@ -55,15 +61,15 @@ LIMITS = Limits(running=16, wait_seconds=60)
 """A running request holds up to 1000 results; all of them share one processor, so that more at once are not faster."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service; settings come from the environment unless given."""
+def create_app(settings: Settings | None = None, open_model: Open[OpenedModel] = open_model) -> FastAPI:
+    """The service; settings come from the environment unless given. `open_model` opens trained models."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
     revocations = Revocations()
     return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan(settings, health, revocations),
+        lifespan=_lifespan(settings, health, revocations, open_model),
         health=health,
         routers=(
             classify_endpoints.router,
@@ -71,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             feedback_endpoints.router,
             review_endpoints.router,
             taxonomy_endpoints.router,
+            training_endpoints.router,
             model_endpoints.router,
             llm_endpoints.router,
             job_endpoints.router,
@@ -81,7 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
 
 
-def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> Lifespan:
+def _lifespan(settings: Settings, health: Health, revocations: Revocations, open_model: Open[OpenedModel]) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         taxonomies = load_starters()
@@ -113,6 +120,8 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             review = ReviewQueue(database, settings.review_threshold) if database else None
             classification = service()
             catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
+            follower = _follower(database, taxonomies, classifier)
+            models = _models(database, taxonomies, classifier, follower, open_model)
             app.state.context = Context(
                 settings=settings,
                 taxonomies=taxonomies,
@@ -125,9 +134,13 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 database=database,
                 feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
                 review=review,
+                registry=ModelRegistry(database, taxonomies, settings.serving_bytes) if database else None,
+                model_follower=models,
+                training=TrainingService(database, settings.models) if database else None,
             )
             async with (
-                _following(settings, database, taxonomies, classifier, health),
+                _following(settings, database, classifier, follower, health),
+                _following_models(database, models, health),
                 _rescoring(settings, database, taxonomies, classification),
             ):
                 yield
@@ -177,16 +190,52 @@ def row_classifier(service: ClassificationService) -> Classify:
     return classify
 
 
+def _follower(database: Database | None, taxonomies: Taxonomies, classifier: Classifier) -> Follower | None:
+    if database is None:
+        return None
+    encoder = classifier.encoder
+    return Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
+
+
+def _models(
+    database: Database | None,
+    taxonomies: Taxonomies,
+    classifier: Classifier,
+    follower: Follower | None,
+    open_model: Open[OpenedModel],
+) -> ModelFollower[OpenedModel] | None:
+    if database is None or follower is None:
+        return None
+    return ModelFollower(database, taxonomies, open_model, classifier.use, lambda: follower.followed)
+
+
+@asynccontextmanager
+async def _following_models(
+    database: Database | None, models: ModelFollower[OpenedModel] | None, health: Health
+) -> AsyncIterator[None]:
+    """Context manager of the work that keeps trained models open; a service that starts waits for a first look."""
+    if database is None or models is None:
+        yield
+        return
+    health.add("models", models.check, critical=False)
+    health.wait_for(lambda: models.followed)
+    async with in_background(models.run()), in_background(count_runs(database)):
+        yield
+
+
 @asynccontextmanager
 async def _following(
-    settings: Settings, database: Database | None, taxonomies: Taxonomies, classifier: Classifier, health: Health
+    settings: Settings,
+    database: Database | None,
+    classifier: Classifier,
+    follower: Follower | None,
+    health: Health,
 ) -> AsyncIterator[None]:
     """Context manager of the work that keeps imported taxonomies loaded; a service that starts waits for a first look."""
-    if database is None:
+    if database is None or follower is None:
         yield
         return
     encoder = classifier.encoder
-    follower = Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
     embedder = Embedder(database, encoder, max(1, automatic_workers() // settings.workers))
     health.wait_for(lambda: follower.followed)
     async with in_background(follower.run()), in_background(embedder.run()):
