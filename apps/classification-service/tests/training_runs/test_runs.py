@@ -1,105 +1,28 @@
 import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from subprocess import PIPE, Popen
-from typing import Any
 from uuid import uuid4
 
 import aiohttp
-import asyncpg
 import fake_fits
 import pytest
-from conftest import APP, client_of
-from llm_setup import database_at
+from conftest import client_of
+from training_setup import DRILLS, PAPER, SECONDS, call, decide, file_of, get, headers_of, train, trainer, until
 
 from classification_service.training_runs.models import Fit
-from classification_service.training_runs.trainer import Limits, Trainer
-from nexus_chassis.background import in_background
+from classification_service.training_runs.trainer import Limits
 from nexus_testkit.issuer import Issuer
 
-SECONDS = 60
-DRILLS, PAPER = "27112703", "14111507"
 NO_TRAINER = (
     "No trainer has shown itself lately, so that this run waits. Start one: docker compose --file docker-compose.production.yml "
     "--profile training up --detach classification-trainer"
 )
-HERE = Path(__file__).parent
 
 
 @pytest.fixture
 async def client(issuer: Issuer, database_settings: dict[str, object]) -> AsyncIterator[aiohttp.ClientSession]:
     async with client_of(issuer, "classify", "admin", **database_settings) as session:
         yield session
-
-
-@asynccontextmanager
-async def trainer(
-    postgres_url: str,
-    folder: Path,
-    fit: Fit = fake_fits.quick,
-    *,
-    limits: Limits = Limits(1000, 100_000),
-    silent: float = 20,
-) -> AsyncIterator[None]:
-    async with database_at(postgres_url) as database:
-        working = Trainer(database, fit, limits, folder / "heartbeat", silent)
-        async with in_background(working.run()):
-            yield
-
-
-async def call(client: aiohttp.ClientSession, method: str, path: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401  JSON
-    async with client.request(method, f"/v1{path}", **options) as response:
-        content = await response.read()
-        return response.status, await response.json() if content else None
-
-
-async def train(client: aiohttp.ClientSession, seed: int = 50, **options: Any) -> dict[str, Any]:  # noqa: ANN401  as above
-    status, run = await call(client, "POST", "/models/train", json={"taxonomy": "unspsc", "seed": seed}, **options)
-    assert status == 202, run
-    found: dict[str, Any] = run
-    return found
-
-
-async def get(client: aiohttp.ClientSession, run: dict[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401  as above
-    status, found = await call(client, "GET", f"/models/runs/{run['id']}", **options)
-    assert status == 200, found
-    answer: dict[str, Any] = found
-    return answer
-
-
-async def until(client: aiohttp.ClientSession, run: dict[str, Any], *states: str, share: float = 0) -> dict[str, Any]:
-    async with asyncio.timeout(SECONDS):
-        while True:
-            found = await get(client, run)
-            if found["state"] in states and found["share"] >= share:
-                return found
-            await asyncio.sleep(0.05)
-
-
-async def decide(client: aiohttp.ClientSession, text: str, code: str, **options: Any) -> None:  # noqa: ANN401  as above
-    body = {"taxonomy": "unspsc", "items": [{"text": text, "code": code}]}
-    status, answer = await call(client, "POST", "/feedback", json=body, **options)
-    assert status == 200, answer
-
-
-async def file_of(postgres_url: str, model: str, number: int = 0) -> str:
-    connection = await asyncpg.connect(postgres_url)
-    try:
-        parts = await connection.fetch(
-            "SELECT content FROM model_parts WHERE model_id = $1 AND file = $2 ORDER BY number", model, number
-        )
-    finally:
-        await connection.close()
-    return b"".join(part["content"] for part in parts).decode()
-
-
-def headers_of(issuer: Issuer, tenant: str, *scopes: str) -> dict[str, str]:
-    token = issuer.mint("classification-service", scopes or ("classify", "admin"), tenant=tenant)
-    return {"Authorization": f"Bearer {token}"}
 
 
 async def test_a_run_trains_on_what_people_decided(
@@ -244,6 +167,7 @@ async def test_a_run_that_cannot_be_done_says_why(
     client: aiohttp.ClientSession,
     postgres_url: str,
     tmp_path: Path,
+    *,
     fit: Fit,
     attempts: int,
     error: str,
@@ -338,101 +262,3 @@ async def test_without_a_database_there_are_no_runs(issuer: Issuer) -> None:
             body = {"json": {"taxonomy": "unspsc"}} if method == "POST" else {}
             status, problem = await call(client, method, path, **body)
             assert (status, problem["type"]) == (409, "urn:nexus:problem:no-database")
-
-
-@contextmanager
-def trainer_process(settings: dict[str, object], fit: str, folder: Path) -> Iterator[Popen[str]]:
-    """A trainer that can be killed; its log is what it has written."""
-    environment = {
-        **os.environ,
-        "NEXUS_POSTGRES_URL": str(settings["postgres_url"]),
-        "NEXUS_POSTGRES_PASSWORD_FILE": str(settings["postgres_password_file"]),
-        "PYTHONPATH": f"{APP}:{HERE}:{os.environ.get('PYTHONPATH', '')}",
-        fake_fits.RELEASE: str(folder / "release"),
-    }
-    command = [sys.executable, str(HERE / "trainer_process.py"), fit, str(folder / "heartbeat")]
-    with Popen(command, env=environment, stdout=PIPE, stderr=PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-async def silence(postgres_url: str) -> None:
-    """Make the trainers look as if they had been silent for a while."""
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute("UPDATE training_runs SET beat_at = now() - interval '1 minute' WHERE state = 'running'")
-    await connection.close()
-
-
-async def test_a_run_whose_trainer_is_killed_is_taken_up_again(
-    client: aiohttp.ClientSession, database_settings: dict[str, object], postgres_url: str, tmp_path: Path
-) -> None:
-    await decide(client, "XK-7 frobnicator", DRILLS)
-    run = await train(client)
-    with trainer_process(database_settings, "patient", tmp_path) as process:
-        await until(client, run, "running", share=0.05)
-        process.kill()
-        process.wait()
-    await silence(postgres_url)
-    async with trainer(postgres_url, tmp_path):
-        done = await until(client, run, "done", "failed")
-    assert (done["state"], done["attempts"], len(done["faults"])) == ("done", 2, 1)
-    assert done["faults"][0].startswith("attempt 1: its trainer has not shown itself since 2")
-    assert await file_of(postgres_url, done["model"]) == f"50\n{DRILLS} XK-7 frobnicator"
-
-
-async def test_a_run_whose_trainers_are_killed_again_and_again_fails(
-    client: aiohttp.ClientSession, postgres_url: str, tmp_path: Path
-) -> None:
-    run = await train(client)
-    connection = await asyncpg.connect(postgres_url)
-    await connection.execute(
-        "UPDATE training_runs SET state = 'running', attempts = 3, claim = 'a', beat_at = '2026-01-02 03:04:05+00'"
-    )
-    await connection.close()
-    async with trainer(postgres_url, tmp_path):
-        ended = await until(client, run, "done", "failed")
-    fault = "attempt 3: its trainer has not shown itself since 2026-01-02 03:04:05 UTC"
-    assert (ended["state"], ended["faults"]) == ("failed", [fault])
-    assert ended["error"] == f"It was begun 3 times, and never ended. The last fault: {fault}."
-
-
-async def test_a_trainer_that_ends_puts_its_run_back_into_the_queue(
-    client: aiohttp.ClientSession, database_settings: dict[str, object], postgres_url: str, tmp_path: Path
-) -> None:
-    run = await train(client)
-    with trainer_process(database_settings, "patient", tmp_path) as process:
-        await until(client, run, "running", share=0.05)
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 10) == 0, process.stderr
-    waiting = await get(client, run)
-    assert (waiting["state"], waiting["attempts"], waiting["share"], waiting["trainer"]["running"]) == (
-        "queued",
-        0,
-        0,
-        False,
-    )
-    async with trainer(postgres_url, tmp_path):
-        done = await until(client, run, "done", "failed")
-    assert (done["state"], done["attempts"], done["faults"]) == ("done", 1, [])
-
-
-async def test_a_trainer_that_was_taken_for_dead_leaves_the_run_to_the_other(
-    client: aiohttp.ClientSession, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release = tmp_path / "release"
-    monkeypatch.setenv(fake_fits.RELEASE, str(release))
-    run = await train(client)
-    async with trainer(postgres_url, tmp_path, fake_fits.patient):
-        await until(client, run, "running", share=0.05)
-        connection = await asyncpg.connect(postgres_url)
-        await connection.execute("UPDATE training_runs SET claim = 'another', share = 0")
-        await asyncio.sleep(1.5)
-        release.touch()
-        await asyncio.sleep(1.5)
-        rows = await connection.fetch("SELECT state, claim, model_id FROM training_runs")
-        await connection.close()
-    assert [tuple(row) for row in rows] == [("running", "another", None)]
-    _, listed = await call(client, "GET", "/models")
-    assert listed["trained"] == []
