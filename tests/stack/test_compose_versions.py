@@ -34,6 +34,7 @@ CONNECTIONS = {
 }
 CONNECTIONS_OF_THE_SUPERUSER = 3  # superuser_reserved_connections
 CONNECTIONS_OF_A_BACKUP = 1
+CONNECTIONS_OF_THE_TRAINER = 5  # its pool of 4, and one while it migrates
 LEGACY_BUILDER = {"DOCKER_BUILDKIT": "0", "COMPOSE_DOCKER_CLI_BUILD": "0"}
 
 
@@ -128,7 +129,8 @@ def test_connections_of_three_replicas_fit_into_the_database(compose: Compose) -
     document = compose("config").out
     (limit,) = (int(number) for number in re.findall(r"max_connections=(\d+)$", document, re.MULTILINE))
     assert document.count("NEXUS_POSTGRES_URL: ") == len(CONNECTIONS)
-    assert REPLICAS * sum(CONNECTIONS.values()) + CONNECTIONS_OF_THE_SUPERUSER + CONNECTIONS_OF_A_BACKUP == limit
+    others = CONNECTIONS_OF_THE_SUPERUSER + CONNECTIONS_OF_A_BACKUP + CONNECTIONS_OF_THE_TRAINER
+    assert REPLICAS * sum(CONNECTIONS.values()) + others == limit
     processes = {int(number) for number in re.findall(r"pids_limit: (\d+)", document)}
     assert limit + 50 <= max(processes)
 

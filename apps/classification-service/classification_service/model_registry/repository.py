@@ -106,6 +106,13 @@ async def serving(connection: asyncpg.Connection) -> Mapping[Line, StoredModel]:
     return {model.line: model for model in map(_model, rows)}
 
 
+async def has_import(connection: asyncpg.Connection, taxonomy_key: str) -> bool:
+    """Whether an import of a taxonomy is there."""
+    return bool(
+        await connection.fetchval("SELECT EXISTS (SELECT FROM taxonomies WHERE key::text = $1)", taxonomy_key)
+    )
+
+
 async def lock_line(connection: asyncpg.Connection, line: Line) -> str | None:
     """Let nobody else move the alias of a line until the transaction ends; returns the model that serves."""
     await connection.execute(_ADD_LINE, *line)

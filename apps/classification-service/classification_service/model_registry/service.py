@@ -97,10 +97,10 @@ class ModelRegistry:
         """
         found = await self._find(principal.tenant or "", model)
         line = found.line
-        if self._loaded_key(line) != line.taxonomy_key:
-            raise OutdatedModelError(model, line.taxonomy, line.version)
         try:
             async with self._database.unit_of_work(principal) as work:
+                if not await self._is_current(work, line):
+                    raise OutdatedModelError(model, line.taxonomy, line.version)
                 await self._check_room(work, found)
                 served = await repository.lock_line(work.connection, line)
                 if served is not None and not force:
@@ -111,10 +111,11 @@ class ModelRegistry:
             raise UnknownModelError(model) from None
         return await self._find(line.tenant, model)
 
-    def _loaded_key(self, line: Line) -> str | None:
-        if not self._taxonomies.has(line.taxonomy, line.version):
-            return None
-        return self._taxonomies.get(line.taxonomy, line.version).key
+    async def _is_current(self, work: UnitOfWork, line: Line) -> bool:
+        """Whether the import of a line is there; that of a starter is what this service comes with."""
+        if not line.taxonomy_key:
+            return self._taxonomies.has(line.taxonomy, line.version)
+        return await repository.has_import(work.connection, line.taxonomy_key)
 
     async def _check_room(self, work: UnitOfWork, model: StoredModel) -> None:
         await repository.lock_room(work.connection)
