@@ -108,9 +108,7 @@ async def serving(connection: asyncpg.Connection) -> Mapping[Line, StoredModel]:
 
 async def has_import(connection: asyncpg.Connection, taxonomy_key: str) -> bool:
     """Whether an import of a taxonomy is there."""
-    return bool(
-        await connection.fetchval("SELECT EXISTS (SELECT FROM taxonomies WHERE key::text = $1)", taxonomy_key)
-    )
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM taxonomies WHERE key::text = $1)", taxonomy_key))
 
 
 async def lock_line(connection: asyncpg.Connection, line: Line) -> str | None:
