@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -11,11 +13,11 @@ from classification_service import __version__
 from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
-from classification_service.classify.models import OpenedModel, open_model
 from classification_service.classify.refinement import Refinement
 from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
+from classification_service.ensemble.opening import OpenedModel, open_model
 from classification_service.errors import ClassificationServiceError
 from classification_service.feedback import endpoints as feedback_endpoints
 from classification_service.feedback.labels import StoredLabels
@@ -41,6 +43,7 @@ from classification_service.taxonomies import endpoints as taxonomy_endpoints
 from classification_service.taxonomies.catalogue import Catalogue
 from classification_service.taxonomies.embedding import Embedder
 from classification_service.taxonomies.following import Follower
+from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies, load_starters
 from classification_service.training_runs import endpoints as training_endpoints
 from classification_service.training_runs.metrics import count_runs
@@ -61,7 +64,12 @@ LIMITS = Limits(running=16, wait_seconds=60)
 """A running request holds up to 1000 results; all of them share one processor, so that more at once are not faster."""
 
 
-def create_app(settings: Settings | None = None, open_model: Open[OpenedModel] = open_model) -> FastAPI:
+def open_registered(folder: Path, taxonomy: Taxonomy) -> OpenedModel:
+    """The model in a folder that is named by its id in the registry, which its answers have too."""
+    return replace(open_model(folder, taxonomy), id=folder.name)
+
+
+def create_app(settings: Settings | None = None, open_model: Open[OpenedModel] = open_registered) -> FastAPI:
     """The service; settings come from the environment unless given. `open_model` opens trained models."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)

@@ -9,7 +9,9 @@ CREATE TABLE models (
     tenant text NOT NULL,
     files jsonb NOT NULL,
     bytes bigint NOT NULL,
-    report text NOT NULL, -- JSON as it was made; jsonb would order and round it
+    report text NOT NULL, -- JSON
+    level text, -- the deepest that was measured, and the share of its rows that the model was right for
+    accuracy double precision,
     labels integer NOT NULL,
     generation bigint NOT NULL,
     seed bigint NOT NULL,

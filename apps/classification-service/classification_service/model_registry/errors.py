@@ -28,7 +28,7 @@ class WorseModelError(Exception):
     def __init__(self, model: str, found: Accuracy, serving: str, wanted: Accuracy) -> None:
         super().__init__(
             f"The model {model} is right for {found.share:.1%} of its validation rows at the level {found.level}, the model "
-            f"{serving}, which serves, for {wanted.share:.1%} at the level {wanted.level}. Send `force` to activate it all the same."
+            f"{serving}, which serves, for {wanted.share:.1%} of its own. Send `force` to activate it all the same."
         )
         self.accuracy = found.share
         self.serving_accuracy = wanted.share

@@ -103,7 +103,8 @@ class ModelFollower[M]:
             if tenant in wanted and wanted[tenant].id == fault.model
         }
         for tenant in held.models.keys() - wanted.keys():
-            self._put(taxonomy, held, tenant, None, None)
+            self._use(taxonomy, None, tenant)
+            self._note_change(taxonomy, held, tenant, None)
         for tenant, model in wanted.items():
             if held.models.get(tenant) != model.id and self._is_due(held, tenant):
                 await self._change(taxonomy, held, tenant, model)
@@ -116,16 +117,16 @@ class ModelFollower[M]:
         try:
             async with files_of(self._database, model) as folder:
                 opened = await asyncio.to_thread(self._open, folder, taxonomy)
+            self._use(taxonomy, opened, tenant)
         except (DatabaseUnavailableError, PoolExhaustedError):
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, the model before goes on answering
-            self._note(held, tenant, model, error)
+            self._note_fault(held, tenant, model, error)
             return
         held.faults.pop(tenant, None)
-        self._put(taxonomy, held, tenant, model, opened)
+        self._note_change(taxonomy, held, tenant, model)
 
-    def _put(self, taxonomy: Taxonomy, held: _Held, tenant: str, model: StoredModel | None, opened: M | None) -> None:
-        self._use(taxonomy, opened, tenant)
+    def _note_change(self, taxonomy: Taxonomy, held: _Held, tenant: str, model: StoredModel | None) -> None:
         before = held.models.pop(tenant, None)
         if before is not None:
             SERVING.labels(taxonomy.name, taxonomy.version, before).set(0)
@@ -141,7 +142,7 @@ class ModelFollower[M]:
             extra={"before": before},
         )
 
-    def _note(self, held: _Held, tenant: str, model: StoredModel, error: Exception) -> None:
+    def _note_fault(self, held: _Held, tenant: str, model: StoredModel, error: Exception) -> None:
         OPENINGS.labels("failed").inc()
         known = isinstance(error, ClassificationServiceError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"

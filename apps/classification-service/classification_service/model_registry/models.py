@@ -88,10 +88,10 @@ def model_id(line: Line, files: Sequence[File]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:_ID_CHARACTERS]
 
 
-def accuracy_of(taxonomy: str, levels: Mapping[str, Mapping[str, Any]]) -> Accuracy | None:
-    """The accuracy at the deepest level that was measured; None where none was."""
+def accuracy_of(taxonomy: str, *reports: Mapping[str, Any]) -> list[Accuracy]:
+    """What each report has for the deepest level that all of them measured; nothing where there is none."""
     for level in reversed(LEVELS[taxonomy]):
-        share = levels.get(level, {}).get("accuracy")
-        if share is not None:
-            return Accuracy(level, float(share))
-    return None
+        shares = [report.get("levels", {}).get(level, {}).get("accuracy") for report in reports]
+        if None not in shares:
+            return [Accuracy(level, float(share)) for share in shares]
+    return []

@@ -7,11 +7,11 @@ from typing import Any
 
 import asyncpg
 
-from classification_service.model_registry.models import Activation, File, Line, Origin, StoredModel, accuracy_of
+from classification_service.model_registry.models import Accuracy, Activation, File, Line, Origin, StoredModel
 
 PART_BYTES = 1024 * 1024
 
-_COLUMNS = "id, taxonomy, version, taxonomy_key, tenant, files, bytes, labels, generation, seed, parent, created_by, created_at"
+_COLUMNS = "id, taxonomy, version, taxonomy_key, tenant, files, bytes, level, accuracy, labels, generation, seed, parent, created_by, created_at"
 _LINE = "taxonomy = $1 AND version = $2 AND taxonomy_key = $3 AND tenant = $4"
 # Those of an import that was deleted serve nobody.
 _SERVES = """EXISTS (SELECT FROM serving_models s WHERE s.model_id = models.id
@@ -36,27 +36,36 @@ def _model(row: asyncpg.Record) -> StoredModel:
             created_by=row["created_by"],
         ),
         created_at=row["created_at"],
-        accuracy=accuracy_of(row["taxonomy"], json.loads(row["levels"] or "{}")),
+        accuracy=None if row["level"] is None else Accuracy(row["level"], row["accuracy"]),
         serving=row["serving"],
     )
 
 
-_SELECT = f"SELECT {_COLUMNS}, report::json -> 'levels' AS levels, {_SERVES} AS serving FROM models"  # noqa: S608  text of this file
+_SELECT = f"SELECT {_COLUMNS}, {_SERVES} AS serving FROM models"  # noqa: S608  text of this file
 
 
 async def add(
-    connection: asyncpg.Connection, model: str, line: Line, *, files: Sequence[File], report: str, origin: Origin
+    connection: asyncpg.Connection,
+    model: str,
+    line: Line,
+    *,
+    files: Sequence[File],
+    report: str,
+    accuracy: Accuracy | None,
+    origin: Origin,
 ) -> bool:
     """Write a model without its parts; returns False where it is there already."""
+    measured = (None, None) if accuracy is None else (accuracy.level, accuracy.share)
     content = json.dumps([asdict(file) for file in files])
     size = sum(file.size for file in files)
-    arguments = (model, *line, content, size, report, *asdict(origin).values())
+    arguments = (model, *line, content, size, report, *measured, *asdict(origin).values())
     return await connection.fetchval(_ADD, *arguments) is not None
 
 
 _ADD = """
-INSERT INTO models (id, taxonomy, version, taxonomy_key, tenant, files, bytes, report, labels, generation, seed, parent, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING id
+INSERT INTO models (id, taxonomy, version, taxonomy_key, tenant, files, bytes, report, level, accuracy,
+                    labels, generation, seed, parent, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING RETURNING id
 """
 
 

@@ -119,7 +119,7 @@ class ReportOut(BaseModel):
     model: TrainedModelOut
     report: dict[str, Any] = Field(
         description="rows; levels: accuracy, accuracy_at_5, calibration_error, coverage_at_95 of each; items_per_second; "
-        "confusion: [wanted, given, count]; parent: the same rows answered by the model that served"
+        "confusion: [wanted, given, count]"
     )
 
 

@@ -17,7 +17,6 @@ from classification_service.model_registry.errors import (
     WorseModelError,
 )
 from classification_service.model_registry.models import (
-    Accuracy,
     Activation,
     File,
     Line,
@@ -53,7 +52,9 @@ async def register(work: UnitOfWork, line: Line, new: NewModel, origin: Origin, 
     contents = [content for _, content in sorted(new.files.items())]
     files = [File.of(name, content) for name, content in sorted(new.files.items())]
     model = model_id(line, files)
-    if await repository.add(work.connection, model, line, files=files, report=json.dumps(new.report), origin=origin):
+    report = json.dumps(new.report, allow_nan=False)
+    measured = next(iter(accuracy_of(line.taxonomy, new.report)), None)
+    if await repository.add(work.connection, model, line, files=files, report=report, accuracy=measured, origin=origin):
         for number, content in enumerate(contents):
             await repository.add_file(work.connection, model, number, content)
     return model
@@ -151,30 +152,7 @@ async def _check_better(work: UnitOfWork, line: Line, model: str, served: str) -
     """Raise WorseModelError where a model answers fewer of the validation rows rightly than the one that serves."""
     if model == served:
         return
-    new = await repository.report(work.connection, model)
-    old = await repository.report(work.connection, served)
-    pair = _compared(line.taxonomy, (model, new), (served, old))
-    if pair is not None and pair[0].share < pair[1].share:
-        raise WorseModelError(model, pair[0], served, pair[1])
-
-
-def _compared(
-    taxonomy: str, new: tuple[str, Mapping[str, Any]], old: tuple[str, Mapping[str, Any]]
-) -> tuple[Accuracy, Accuracy] | None:
-    """The accuracy of both, on the same rows where one of them was trained while the other one served."""
-    (new_id, new_report), (old_id, old_report) = new, old
-    if _parent(new_report) == old_id:
-        return _accuracies(taxonomy, new_report, new_report["parent"])
-    if _parent(old_report) == new_id:
-        return _accuracies(taxonomy, old_report["parent"], old_report)
-    return _accuracies(taxonomy, new_report, old_report)
-
-
-def _parent(report: Mapping[str, Any]) -> str | None:
-    found: str | None = (report.get("parent") or {}).get("model")
-    return found
-
-
-def _accuracies(taxonomy: str, *reports: Mapping[str, Any]) -> tuple[Accuracy, Accuracy] | None:
-    first, second = [accuracy_of(taxonomy, report.get("levels", {})) for report in reports]
-    return None if first is None or second is None else (first, second)
+    reports = [await repository.report(work.connection, one) for one in (model, served)]
+    match accuracy_of(line.taxonomy, *reports):
+        case [found, wanted] if found.share < wanted.share:
+            raise WorseModelError(model, found, served, wanted)
