@@ -13,8 +13,6 @@ import pytest
 from classification_service.app import create_app, open_registered
 from classification_service.classify.classifier import Classifier
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.ensemble.opening import OpenedModel
-from classification_service.model_registry.following import Open
 from classification_service.settings import Settings
 from classification_service.taxonomies.service import Taxonomies, load_starters
 from nexus_testkit.issuer import Issuer
@@ -51,7 +49,7 @@ def database_settings(tmp_path: Path, postgres_url: str) -> dict[str, object]:
 
 @asynccontextmanager
 async def client_of(issuer: Issuer, *scopes: str, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:  # noqa: ANN401  settings, and `open_model`
-    open_model: Open[OpenedModel] = options.pop("open_model", open_registered)
+    open_model = options.pop("open_model", open_registered)
     settings = Settings(issuer=issuer.url, jwks_url=issuer.jwks_url, **options)
     token = issuer.mint("classification-service", scopes)
     async with (
