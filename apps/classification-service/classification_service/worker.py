@@ -8,17 +8,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies.errors import NoDatabaseError
-from classification_service.taxonomies.models import Taxonomy, TaxonomyFile
+from classification_service.taxonomies.models import Taxonomy
+from classification_service.taxonomies.packed import PackedVectors
 from classification_service.training.dataset import Example
 from classification_service.training.service import Fitted, fit, require_torch
-from classification_service.training_runs.models import Examples, Fit
+from classification_service.training_runs.models import Fit, Task
 from classification_service.training_runs.trainer import Limits, Trainer
 from nexus_chassis.errors import ConfigurationError
 from nexus_chassis.logs import configure_logging
 from nexus_chassis.postgres import open_database
-from nexus_chassis.settings import PostgresSettings
+from nexus_chassis.settings import PostgresSettings, load
 
 HEARTBEAT = Path("/tmp/heartbeat")  # noqa: S108  where the health probe of the images looks
 _log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ def run_trainer(settings: Settings) -> None:
     Raises NoDatabaseError without a database, TrainingError without torch; exits 78 where a setting is wrong.
     """
     require_torch()
-    serve(settings, fit_examples, HEARTBEAT)
+    serve(settings, fit_task, HEARTBEAT)
 
 
 def serve(settings: Settings, fit_: Fit, heartbeat: Path) -> None:
@@ -58,7 +60,12 @@ async def _serve(settings: Settings, postgres: PostgresSettings, fit_: Fit, hear
             running.cancel()
 
 
-def fit_examples(file: TaxonomyFile, examples: Examples, seed: int, progress: Callable[[float], None]) -> Fitted:
-    """Train on a taxonomy and what people decided."""
-    rows = [Example(text, code) for text, code in examples]
-    return fit(Taxonomy.of_file(file), rows, seed=seed, progress=progress)
+def fit_task(task: Task, progress: Callable[[float], None]) -> Fitted:
+    """Train with the encoder of the service."""
+    settings = load(Settings)
+    encoder = SentenceEncoder(settings.encoder_dir, device=settings.device)
+    stored = task.titles.get(encoder.name)
+    titles = None if stored is None else PackedVectors({"vectors": stored.vectors, "scales": stored.scales})
+    examples = [Example(text, code) for text, code in task.examples]
+    taxonomy = Taxonomy.of_file(task.taxonomy)
+    return fit(taxonomy, examples, seed=task.seed, progress=progress, encoder=encoder, titles=titles)

@@ -14,20 +14,10 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from classification_service.errors import ClassificationServiceError
-from classification_service.taxonomies.models import TaxonomyFile
 from classification_service.training_runs.errors import ChildEndedError, RunError
-from classification_service.training_runs.models import Examples, Fit
+from classification_service.training_runs.models import Fit, Task
 
 _REPORT_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is trained on."""
-
-    taxonomy: TaxonomyFile
-    examples: Examples
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +109,7 @@ def _end_with_parent() -> None:
 
 def _outcome(fit: Fit, task: Task, progress: Callable[[float], None]) -> _Message:
     try:
-        fitted = fit(task.taxonomy, task.examples, task.seed, progress)
+        fitted = fit(task, progress)
     except ClassificationServiceError as error:
         return _Refused(str(error))
     except Exception as error:  # noqa: BLE001  the parent tells it

@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classification_service.model_registry.models import Line
 from classification_service.taxonomies.models import TaxonomyFile
 
@@ -75,8 +78,26 @@ class Fitted(Protocol):
         """What was measured."""
 
 
-type Fit = Callable[[TaxonomyFile, Examples, int, Callable[[float], None]], Fitted]
-"""Trains on a taxonomy and examples, with a seed; calls back with the share that is done. Another process imports it by name.
+@dataclass(frozen=True, slots=True)
+class TitleVectors:
+    """The vectors of a taxonomy's texts, as an import has them: int8 [text, dimension], and a scale for each."""
+
+    vectors: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is trained on; `titles` are the vectors of the taxonomy's texts that are there, by the names of encoders."""
+
+    taxonomy: TaxonomyFile
+    examples: Examples
+    seed: int
+    titles: Mapping[str, TitleVectors]
+
+
+type Fit = Callable[[Task, Callable[[float], None]], Fitted]
+"""Trains, and calls back with the share that is done. Another process imports it by its name.
 
 Raises ClassificationServiceError where the examples cannot be trained on.
 """

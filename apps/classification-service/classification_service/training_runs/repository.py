@@ -290,6 +290,15 @@ async def nodes(connection: asyncpg.Connection, taxonomy: int, first: int, count
     ]
 
 
+async def encoders(connection: asyncpg.Connection, taxonomy: int, codes: int) -> list[str]:
+    """The encoders whose vectors of an imported version are complete."""
+    return [row["encoder"] for row in await connection.fetch(_ENCODERS, taxonomy, codes)]
+
+
+_ENCODERS = """
+SELECT encoder FROM taxonomy_vectors WHERE taxonomy_id = $1 GROUP BY encoder HAVING sum(codes) = $2 ORDER BY encoder
+"""
+
 _NODES = """
 SELECT code, level, title, parent, synonyms FROM taxonomy_nodes
  WHERE taxonomy_id = $1 AND position >= $2 AND position < $3 ORDER BY position

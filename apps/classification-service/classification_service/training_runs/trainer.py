@@ -15,15 +15,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from classification_service.errors import ClassificationServiceError
-from classification_service.model_registry.models import Line, Origin
+from classification_service.model_registry.models import Origin
 from classification_service.model_registry.service import NewModel, register
-from classification_service.taxonomies import repository as taxonomy_repository
-from classification_service.taxonomies.models import Node, TaxonomyFile
-from classification_service.taxonomies.starters import STARTER_VERSION, read_starter
 from classification_service.training_runs import repository
-from classification_service.training_runs.apart import Result, Task, fit_apart
+from classification_service.training_runs.apart import Result, fit_apart
+from classification_service.training_runs.material import Material
 from classification_service.training_runs.errors import ChildEndedError, RunError
-from classification_service.training_runs.models import Claimed, Fit, Labels
+from classification_service.training_runs.models import Claimed, Fit, Labels, Task
 from nexus_chassis.background import in_background
 from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
 from nexus_chassis.unit_of_work import Database
@@ -33,7 +31,6 @@ SILENT_SECONDS = 20.0
 """A run whose trainer has been silent for so long is taken up by another one."""
 
 MAX_ATTEMPTS = 3
-_PAGE = 5000
 _AWAY = (DatabaseUnavailableError, PoolExhaustedError)
 _log = logging.getLogger(__name__)
 
@@ -53,6 +50,7 @@ class Trainer:
         self, database: Database, fit: Fit, limits: Limits, heartbeat: Path, silent: float = SILENT_SECONDS
     ) -> None:
         self._database = database
+        self._material = Material(database)
         self._fit = fit
         self._limits = limits
         self._heartbeat = heartbeat
@@ -62,7 +60,7 @@ class Trainer:
 
     async def run(self) -> None:
         """Work until the task is cancelled; what was begun then goes back into the queue."""
-        async with in_background(self._show()):
+        async with in_background(self._touch()), in_background(self._show()):
             try:
                 while True:
                     if not await self._tell_once(self._train_next):
@@ -81,10 +79,15 @@ class Trainer:
                 _log.warning("runs of training wait, and go on later: %s", error)
             return False
 
-    async def _show(self) -> None:
-        """Show the health probe and whoever asks for runs that there is a trainer."""
+    async def _touch(self) -> None:
+        """Show the health probe that this process goes on, also where PostgreSQL hangs."""
         while True:
             await asyncio.to_thread(self._heartbeat.touch)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _show(self) -> None:
+        """Show whoever asks for runs that there is a trainer."""
+        while True:
             try:
                 async with self._database.write() as connection:
                     await repository.show(connection, self._name)
@@ -151,11 +154,11 @@ class Trainer:
 
     async def _fit_run(self, claimed: Claimed, progress: "_Share") -> tuple[Result, Origin]:
         line = claimed.run.line
-        taxonomy = await self._taxonomy(line)
+        taxonomy, titles = await self._material.taxonomy(line)
         labels = await self._labels(claimed, {node.code for node in taxonomy.nodes})
         async with self._database.read() as connection:
             parent = await repository.serving_model(connection, line)
-        result = await fit_apart(self._fit, Task(taxonomy, labels.examples, claimed.run.seed), progress.set)
+        result = await fit_apart(self._fit, Task(taxonomy, labels.examples, claimed.run.seed, titles), progress.set)
         origin = Origin(
             labels=len(labels.examples),
             generation=labels.generation,
@@ -164,25 +167,6 @@ class Trainer:
             created_by=claimed.run.requested_by,
         )
         return result, origin
-
-    async def _taxonomy(self, line: Line) -> TaxonomyFile:
-        """The taxonomy with all its texts; raises RunError where that import is not there any more."""
-        if not line.taxonomy_key:
-            if line.version != STARTER_VERSION:
-                raise RunError(f"{line.taxonomy} {line.version} is not there any more.")
-            return read_starter(line.taxonomy)
-        async with self._database.read() as connection:
-            found = await taxonomy_repository.version(connection, "", line.taxonomy, line.version)
-        if found is None or str(found.key) != line.taxonomy_key:
-            raise RunError(f"This import of {line.taxonomy} {line.version} was deleted.")
-        nodes: list[Node] = []
-        while len(nodes) < found.codes:
-            async with self._database.read() as connection:
-                page = await repository.nodes(connection, found.id, len(nodes), _PAGE)
-            if not page:
-                raise RunError(f"This import of {line.taxonomy} {line.version} was deleted.")
-            nodes += page
-        return TaxonomyFile(line.taxonomy, line.version, "", tuple(nodes))
 
     async def _labels(self, claimed: Claimed, codes: set[str]) -> Labels:
         """What people decided until now; raises RunError where that is more than a run may train on."""
