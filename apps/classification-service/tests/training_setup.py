@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -61,13 +62,14 @@ async def get(client: aiohttp.ClientSession, run: dict[str, Any], **options: Any
     return answer
 
 
-async def until(client: aiohttp.ClientSession, run: dict[str, Any], *states: str, share: float = 0) -> dict[str, Any]:
-    async with asyncio.timeout(SECONDS):
-        while True:
-            found = await get(client, run)
-            if found["state"] in states and found["share"] >= share:
-                return found
-            await asyncio.sleep(0.05)
+async def until(
+    client: aiohttp.ClientSession, run: dict[str, Any], *states: str, share: float = 0, seconds: float = SECONDS
+) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while (found := await get(client, run))["state"] not in states or found["share"] < share:
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
+    return found
 
 
 async def decide(client: aiohttp.ClientSession, text: str, code: str, **options: Any) -> None:  # noqa: ANN401  as above

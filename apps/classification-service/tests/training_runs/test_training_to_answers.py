@@ -14,6 +14,7 @@ from classification_service.training_runs.trainer import Limits
 from classification_service.worker import fit_task
 from nexus_testkit.issuer import Issuer
 
+TRAINING_SECONDS = 300
 AMPLE = Limits(1000, 64 * 1024**2)
 DRILLS, BEARINGS = "27112703", "31171504"
 pytestmark = pytest.mark.skipif(
@@ -40,7 +41,7 @@ async def test_a_model_is_trained_on_decisions_and_answers(
         await decide(client, f"whatsit QZ-{number} assembly", BEARINGS)
     run = await train(client)
     async with trainer(postgres_url, tmp_path, fit_task, limits=AMPLE):
-        done = await until(client, run, "done", "failed")
+        done = await until(client, run, "done", "failed", seconds=TRAINING_SECONDS)
     assert (done["state"], done["error"], done["labels"]) == ("done", None, 16)
     _, answer = await call(client, "GET", f"/models/{done['model']}/report")
     report = answer["report"]
@@ -63,7 +64,7 @@ async def test_too_few_decisions_are_refused_in_words(
     await decide(client, "frobnicator XK-1", DRILLS)
     run = await train(client)
     async with trainer(postgres_url, tmp_path, fit_task, limits=AMPLE):
-        ended = await until(client, run, "done", "failed")
+        ended = await until(client, run, "done", "failed", seconds=TRAINING_SECONDS)
     assert (ended["state"], ended["error"]) == (
         "failed",
         (
@@ -89,7 +90,7 @@ async def test_an_imported_version_is_trained_for_with_its_synonyms_and_vectors(
     status, run = await call(client, "POST", "/models/train", json={"taxonomy": "unspsc", "version": "26.0801"})
     assert status == 202, run
     async with trainer(postgres_url, tmp_path, fit_task, limits=AMPLE):
-        done = await until(client, run, "done", "failed")
+        done = await until(client, run, "done", "failed", seconds=TRAINING_SECONDS)
     assert (done["state"], done["error"]) == ("done", None)
     status, problem = await call(client, "POST", f"/models/{done['model']}/activate", json={})
     assert status == 200, problem
