@@ -43,7 +43,7 @@ class AccuracyOut(BaseModel):
 
 
 class TrainedModelOut(BaseModel):
-    """A trained model: `id` is the model_version of its answers. `parent` served when it was trained.
+    """A trained model: the model_version of its answers begins with `id`. `parent` served when it was trained.
 
     `serving` says whether it is to answer, `loaded` whether it does in the process that got the request.
     """
