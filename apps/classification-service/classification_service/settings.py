@@ -236,13 +236,13 @@ class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
         description="trained models that a tenant may have of one version of a taxonomy",
     )
     model_bytes: int = Field(
-        64 * 1024**2,
+        128 * 1024**2,
         validation_alias="CLASSIFICATION_MODEL_BYTES",
         ge=1024,
         description="bytes of one trained model; the trainer refuses to keep a larger one",
     )
     serving_bytes: int = Field(
-        128 * 1024**2,
+        160 * 1024**2,
         validation_alias="CLASSIFICATION_SERVING_BYTES",
         ge=1024,
         description="bytes of the trained models that serve, of all tenants; each container keeps them under /tmp",
