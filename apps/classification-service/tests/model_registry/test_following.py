@@ -122,7 +122,8 @@ async def test_a_model_that_cannot_be_used_leaves_the_one_before(
 ) -> None:
     good, other = await put(postgres_url, 0.5), await put(postgres_url, 0.6, name=name)
     await activate(two_processes[0], good)
-    await until_answered_by(two_processes[1], good)
+    for client in two_processes:
+        await until_answered_by(client, good)
     assert (await activate(two_processes[0], other))[0] == 200
     for client in two_processes:
         await until_health(client, "degraded", f"ModelsNotOpenedError: {fault.format(other)}"[:200])
@@ -146,7 +147,8 @@ async def test_a_damaged_model_leaves_the_one_before(
 ) -> None:
     good, damaged = await put(postgres_url, 0.5), await put(postgres_url, 0.6)
     await activate(two_processes[0], good)
-    await until_answered_by(two_processes[0], good)
+    for client in two_processes:
+        await until_answered_by(client, good)
     connection = await asyncpg.connect(postgres_url)
     await connection.execute("ALTER TABLE model_parts DISABLE TRIGGER model_parts_do_not_change")
     await connection.execute("UPDATE model_parts SET content = $2 WHERE model_id = $1 AND file = 1", damaged, content)
