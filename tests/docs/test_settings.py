@@ -69,7 +69,7 @@ def test_rotation_restarts_whoever_reads_the_secret() -> None:
 
 def test_limits() -> None:
     documented = table(PRODUCTION, "Limits", "service").rows
-    limits = {process.name: process.limits for process in load().processes}
+    limits = {process.name: process.limits for process in load().stated}
     assert sorted(documented) == sorted(
         [name, limit.memory, f"{limit.cpus:g}", str(limit.pids)] for name, limit in limits.items()
     )

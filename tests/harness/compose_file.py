@@ -22,7 +22,7 @@ def of_compose_file(text: str) -> Stated:
 
 def of_project(workspace: Workspace) -> Stated:
     """Return what project.toml states."""
-    return {process.name: _expected(process) for process in workspace.processes}
+    return {process.name: _expected(process) for process in workspace.stated}
 
 
 def _stated(entries: str) -> dict[str, Any]:
@@ -34,6 +34,7 @@ def _stated(entries: str) -> dict[str, Any]:
         "port": _value(entries, r'      PORT: "(\d+)"'),
         "published": re.findall(r'\$\{(\w+):[^}]*\}:(\d+)"', _value(entries, r"    ports: (.+)") or ""),
         "heartbeat seconds": _value(entries, r'      NEXUS_HEARTBEAT_SECONDS: "(\d+)"'),
+        "profiles": _value(entries, r"    profiles: \[(.+)\]"),
         "replicas": _value(entries, r"    deploy: \{replicas: (\d+)\}"),
         "limits": [_value(entries, rf"    {name}: (\S+)") for name in ("mem_limit", "cpus", "pids_limit")],
     }
@@ -63,6 +64,7 @@ def _of_worker(worker: Worker) -> dict[str, Any]:
         "port": str(worker.port) if worker.port else None,
         "published": [],
         "heartbeat seconds": str(worker.heartbeat_seconds),
+        "profiles": worker.profile,
     }
 
 
@@ -77,4 +79,5 @@ def _of_service(service: Service) -> dict[str, Any]:
         "port": str(service.port) if is_app else None,
         "published": [(port_variable(service), str(service.port))] if service.published else [],
         "heartbeat seconds": None,
+        "profiles": None,
     }

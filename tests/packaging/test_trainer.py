@@ -23,9 +23,8 @@ def test_flavour_does_its_job_within_its_budget(flavour: Flavour, build_path: st
     size = docker.image_megabytes(image)
     figures.at_most(f"size of {image}", size, flavour.budget_mb, "MB")
     started = time.monotonic()
-    outcome = run(
-        ["docker", "run", "--rm", *flavours.HARDENED, "--network", "none", *process(flavour, build_path), image], ROOT
-    )
+    command = ("-m", "classification_service", "train", "--output", "/tmp/model")  # noqa: S108 # in the container
+    outcome = flavours.python(image, build_path, *command, mounts={})
     figures.note(f"a model trained on the starter taxonomy by {image}", f"{time.monotonic() - started:.1f} s")
     assert outcome.status == 0, outcome.err
     assert re.fullmatch(
@@ -35,6 +34,19 @@ def test_flavour_does_its_job_within_its_budget(flavour: Flavour, build_path: st
         r"wrote model\.json, model\.safetensors, report\.json to /tmp/model\n",
         outcome.out,
     ), outcome.out
+
+
+@FLAVOURS
+def test_flavour_says_what_its_process_needs(flavour: Flavour, build_path: str) -> None:
+    image = flavours.build(flavour, build_path)
+    outcome = run(
+        ["docker", "run", "--rm", *flavours.HARDENED, "--network", "none", *process(flavour, build_path), image], ROOT
+    )
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == (
+        "classification-service: This service runs without a database, where imported taxonomies, decisions and models "
+        "are. Set NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE.\n"
+    )
 
 
 def process(flavour: Flavour, build_path: str) -> list[str]:

@@ -46,6 +46,7 @@ def test_a_worker_is_stated_alike_in_both() -> None:
         ("    deploy: {replicas: 2}\n", "", "relay", "replicas"),
         ('SECONDS: "30"', 'SECONDS: "60"', "relay", "heartbeat seconds"),
         ('PORT: "3100"', 'PORT: "3101"', "workflow-runner", "port"),
+        ("    profiles: [training]\n", "", "classification-trainer", "profiles"),
         ('user: "10002:10002"', 'user: "10001:10001"', "workflow-runner", "user"),
         ("[/cnb/process/relay]", "[/cnb/process/web]", "relay", "command"),
         ("  relay:\n    <<: *service\n", "  relay:\n    <<: *other\n", "relay", "held as"),

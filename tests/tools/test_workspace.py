@@ -97,7 +97,8 @@ def test_compose_file_reads_every_secret_and_no_other() -> None:
 
 
 def test_every_worker_is_a_process_of_its_apps_procfile() -> None:
-    assert [worker.name for worker in load().workers if worker.process not in processes(worker.app)] == []
+    workers = (*load().workers, *load().optional)
+    assert [worker.name for worker in workers if worker.process not in processes(worker.app)] == []
 
 
 def processes(app: str) -> list[str]:

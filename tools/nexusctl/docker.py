@@ -93,9 +93,14 @@ def project() -> str:
     return os.environ.get("COMPOSE_PROJECT_NAME", "nexus")
 
 
-def compose(*, tag: str) -> tuple[list[str], dict[str, str]]:
-    """Return the compose command of this machine (the plugin, else docker-compose) and the environment it needs."""
+def compose(*, tag: str, with_optional: bool = False) -> tuple[list[str], dict[str, str]]:
+    """Return the compose command of this machine (the plugin, else docker-compose) and the environment it needs.
+
+    `with_optional` is for what concerns the workers of the profiles too.
+    """
     environment = {"NEXUS_TAG": tag, "COMPOSE_PROJECT_NAME": project(), "COMPOSE_DOCKER_CLI_BUILD": "0"}
+    if with_optional:
+        environment["COMPOSE_PROFILES"] = ",".join(sorted({str(worker.profile) for worker in load().optional}))
     compose_file = ["-f", "docker-compose.production.yml"]
     if shell.succeeds(["docker", "compose", "version"]):
         return ["docker", "compose", *compose_file], environment

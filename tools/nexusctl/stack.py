@@ -52,12 +52,13 @@ def up(steps: Steps, *, use_pack: bool) -> None:
 
 def down(*, volumes: bool) -> None:
     """Stop and remove the containers; with `volumes` also the data."""
-    _compose("down", "--remove-orphans", *(["--volumes"] if volumes else []), tag="latest")
+    options = ["--volumes"] if volumes else []
+    _compose("down", "--remove-orphans", *options, tag="latest", with_optional=True)
 
 
 def status() -> None:
     """Print a table of the containers."""
-    known = {process.name: process for process in load().processes}
+    known = {process.name: process for process in load().stated}
     rows = [
         [item.service, item.state, item.health, _address(known[item.service])]
         for item in containers()
@@ -68,7 +69,7 @@ def status() -> None:
 
 def logs(names: list[str], *, follow: bool) -> None:
     """Show the containers' logs."""
-    command, environment = docker.compose(tag="latest")
+    command, environment = docker.compose(tag="latest", with_optional=True)
     options = ["--follow"] if follow else []
     done = subprocess.run(
         [*command, "logs", *options, *names], cwd=ROOT, env={**os.environ, **environment}, check=False
@@ -84,7 +85,7 @@ def containers() -> list[Container]:
     if not ids:
         return []
     found = [_container(item) for item in json.loads(shell.capture(["docker", "inspect", *ids.split()]))]
-    order = [process.name for process in load().processes]
+    order = [process.name for process in load().stated]
     return sorted(found, key=lambda item: order.index(item.service) if item.service in order else len(order))
 
 
@@ -202,8 +203,8 @@ def _tag(*, use_pack: bool) -> str:
     return "latest" if use_pack else images.DOCKERFILE_TAG
 
 
-def _compose(*arguments: str, tag: str) -> None:
-    command, environment = docker.compose(tag=tag)
+def _compose(*arguments: str, tag: str, with_optional: bool = False) -> None:
+    command, environment = docker.compose(tag=tag, with_optional=with_optional)
     try:
         shell.run([*command, *arguments], log="compose", env=environment)
     except NexusError as error:

@@ -76,7 +76,8 @@ class Worker:
     """A process of the stack without HTTP: one of the Procfile of `app`, in the image of that app or of a flavour.
 
     It writes a heartbeat file; the container is unhealthy once that is older than `heartbeat_seconds`. Others of the
-    stack may reach it at `port`, which is never published. A `user_id` is one that no other container has.
+    stack may reach it at `port`, which is never published. A `user_id` is one that no other container has. One with a
+    `profile` is started only where compose is told that name.
     """
 
     name: str
@@ -88,11 +89,12 @@ class Worker:
     replicas: int
     port: int | None = None
     user_id: int | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """All that project.toml states."""
+    """All that project.toml states. `optional` are the workers that a profile of the compose file starts."""
 
     version: str
     python: str
@@ -105,6 +107,7 @@ class Workspace:
     services: tuple[Service, ...]
     flavours: tuple[Flavour, ...]
     workers: tuple[Worker, ...]
+    optional: tuple[Worker, ...]
     secrets: dict[str, str]
 
     @property
@@ -119,12 +122,17 @@ class Workspace:
 
     @property
     def processes(self) -> tuple[Service | Worker, ...]:
-        """Everything that the compose file runs."""
+        """Everything that the compose file runs without a profile."""
         return (*self.services, *self.workers)
 
     @property
+    def stated(self) -> tuple[Service | Worker, ...]:
+        """Everything that the compose file states."""
+        return (*self.processes, *self.optional)
+
+    @property
     def flavours_of_workers(self) -> tuple[Flavour, ...]:
-        """The flavours that the compose file runs."""
+        """The flavours that the compose file runs without a profile."""
         images = {worker.image for worker in self.workers}
         return tuple(flavour for flavour in self.flavours if flavour.name in images)
 
@@ -178,6 +186,7 @@ def _workspace(tables: dict[str, Any]) -> Workspace:
     flavours = tuple(_flavour(name, table) for name, table in nexus["flavours"].tables())
     apps = {service.name: service.name for service in services if service.kind == "app"}
     apps |= {flavour.name: flavour.app for flavour in flavours}
+    workers = [_worker(name, table, apps) for name, table in nexus["workers"].tables()]
     return Workspace(
         version=document["_"]["version"],
         python=nexus["python"],
@@ -189,7 +198,8 @@ def _workspace(tables: dict[str, Any]) -> Workspace:
         builder=nexus["builder"]["image"],
         services=services,
         flavours=flavours,
-        workers=tuple(_worker(name, table, apps) for name, table in nexus["workers"].tables()),
+        workers=tuple(worker for worker in workers if worker.profile is None),
+        optional=tuple(worker for worker in workers if worker.profile is not None),
         secrets=dict(nexus["secrets"]),
     )
 
@@ -243,6 +253,7 @@ def _worker(name: str, table: _Table, apps: Mapping[str, str]) -> Worker:
         replicas=table.get("replicas", 1),
         port=table.get("port"),
         user_id=table.get("user-id"),
+        profile=table.get("profile"),
     )
 
 

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -15,6 +17,7 @@ from classification_service.classify.refinement import Refinement
 from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
+from classification_service.ensemble.opening import OpenedModel, open_model
 from classification_service.errors import ClassificationServiceError
 from classification_service.feedback import endpoints as feedback_endpoints
 from classification_service.feedback.labels import StoredLabels
@@ -28,6 +31,8 @@ from classification_service.llm.models import Origin
 from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
+from classification_service.model_registry.following import ModelFollower, Open
+from classification_service.model_registry.service import ModelRegistry
 from classification_service.pages import endpoints as page_endpoints
 from classification_service.problems import PROBLEMS
 from classification_service.reclassify import endpoints as reclassify_endpoints
@@ -39,7 +44,11 @@ from classification_service.taxonomies import endpoints as taxonomy_endpoints
 from classification_service.taxonomies.catalogue import Catalogue
 from classification_service.taxonomies.embedding import Embedder
 from classification_service.taxonomies.following import Follower
+from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies, load_starters
+from classification_service.training_runs import endpoints as training_endpoints
+from classification_service.training_runs.metrics import count_runs
+from classification_service.training_runs.service import TrainingService
 from nexus_chassis.app import Lifespan, build_app
 from nexus_chassis.background import in_background
 from nexus_chassis.errors import ConfigurationError
@@ -56,15 +65,20 @@ LIMITS = Limits(running=16, wait_seconds=60)
 """A running request holds up to 1000 results; all of them share one processor, so that more at once are not faster."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service; settings come from the environment unless given."""
+def open_registered(folder: Path, taxonomy: Taxonomy) -> OpenedModel:
+    """The model in a folder that is named by its id in the registry, which its answers have too."""
+    return replace(open_model(folder, taxonomy), id=folder.name)
+
+
+def create_app(settings: Settings | None = None, open_model: Open[OpenedModel] = open_registered) -> FastAPI:
+    """The service; settings come from the environment unless given. `open_model` opens trained models."""
     settings = settings or load(Settings)
     health = Health(settings.service_name, __version__)
     revocations = Revocations()
     return build_app(
         settings,
         version=__version__,
-        lifespan=_lifespan(settings, health, revocations),
+        lifespan=_lifespan(settings, health, revocations, open_model),
         health=health,
         routers=(
             classify_endpoints.router,
@@ -72,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             feedback_endpoints.router,
             review_endpoints.router,
             taxonomy_endpoints.router,
+            training_endpoints.router,
             model_endpoints.router,
             llm_endpoints.router,
             job_endpoints.router,
@@ -84,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
 
 
-def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> Lifespan:
+def _lifespan(settings: Settings, health: Health, revocations: Revocations, open_model: Open[OpenedModel]) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         taxonomies = load_starters()
@@ -116,6 +131,8 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             review = ReviewQueue(database, settings.review_threshold) if database else None
             classification = service()
             catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
+            follower = _follower(database, taxonomies, classifier)
+            models = _models(database, taxonomies, classifier, follower, open_model)
             app.state.context = Context(
                 settings=settings,
                 taxonomies=taxonomies,
@@ -128,9 +145,13 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 database=database,
                 feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
                 review=review,
+                registry=ModelRegistry(database, taxonomies, settings.serving_bytes) if database else None,
+                model_follower=models,
+                training=TrainingService(database, settings.models) if database else None,
             )
             async with (
-                _following(settings, database, taxonomies, classifier, health),
+                _following(settings, database, classifier, follower, health),
+                _following_models(database, models, health),
                 _rescoring(settings, database, taxonomies, classification),
             ):
                 yield
@@ -180,16 +201,52 @@ def row_classifier(service: ClassificationService) -> Classify:
     return classify
 
 
+def _follower(database: Database | None, taxonomies: Taxonomies, classifier: Classifier) -> Follower | None:
+    if database is None:
+        return None
+    encoder = classifier.encoder
+    return Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
+
+
+def _models(
+    database: Database | None,
+    taxonomies: Taxonomies,
+    classifier: Classifier,
+    follower: Follower | None,
+    open_model: Open[OpenedModel],
+) -> ModelFollower[OpenedModel] | None:
+    if database is None or follower is None:
+        return None
+    return ModelFollower(database, taxonomies, open_model, classifier.use, lambda: follower.followed)
+
+
+@asynccontextmanager
+async def _following_models(
+    database: Database | None, models: ModelFollower[OpenedModel] | None, health: Health
+) -> AsyncIterator[None]:
+    """Context manager of the work that keeps trained models open; a service that starts waits for a first look."""
+    if database is None or models is None:
+        yield
+        return
+    health.add("models", models.check, critical=False)
+    health.wait_for(lambda: models.followed)
+    async with in_background(models.run()), in_background(count_runs(database)):
+        yield
+
+
 @asynccontextmanager
 async def _following(
-    settings: Settings, database: Database | None, taxonomies: Taxonomies, classifier: Classifier, health: Health
+    settings: Settings,
+    database: Database | None,
+    classifier: Classifier,
+    follower: Follower | None,
+    health: Health,
 ) -> AsyncIterator[None]:
     """Context manager of the work that keeps imported taxonomies loaded; a service that starts waits for a first look."""
-    if database is None:
+    if database is None or follower is None:
         yield
         return
     encoder = classifier.encoder
-    follower = Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
     embedder = Embedder(database, encoder, max(1, automatic_workers() // settings.workers))
     health.wait_for(lambda: follower.followed)
     async with in_background(follower.run()), in_background(embedder.run()):

@@ -1,4 +1,4 @@
-"""The commands: serve (the default), classify, import, train, evaluate.
+"""The commands: serve (the default), classify, import, train, evaluate, trainer.
 
 Each imports what it needs when it runs: the server's supervisor must stay small, and only the trainer has torch.
 """
@@ -35,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands.add_parser("import", help="import an official file of UNSPSC or ETIM (needs PostgreSQL)"))
     _add_train(commands.add_parser("train", help="train a model on labelled texts (needs torch)"))
     _add_evaluate(commands.add_parser("evaluate", help="say how good a model is on labelled texts"))
+    trainer = commands.add_parser("trainer", help="train what waits in the queue (needs torch and PostgreSQL)")
+    trainer.set_defaults(run=_trainer)
     return parser
 
 
@@ -139,3 +141,12 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     target = Target(options.taxonomy, options.version, options.codes)
     evaluate_model(target, options.labels, options.model)
+
+
+def _trainer(_: argparse.Namespace) -> None:
+    os.environ.pop("OPENBLAS_CORETYPE", None)  # as in _train
+    from classification_service.settings import Settings
+    from classification_service.worker import run_trainer
+    from nexus_chassis.settings import load
+
+    run_trainer(load(Settings))

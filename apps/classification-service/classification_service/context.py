@@ -1,7 +1,7 @@
 """What the application holds while it runs."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from classification_service.feedback.service import FeedbackService
     from classification_service.jobs.service import JobService
     from classification_service.llm.usage import UsageService
+    from classification_service.model_registry.following import ModelFollower
+    from classification_service.model_registry.service import ModelRegistry
     from classification_service.reclassify.service import ReclassificationService
     from classification_service.review.service import ReviewQueue
     from classification_service.settings import Settings
     from classification_service.taxonomies.catalogue import Catalogue
     from classification_service.taxonomies.service import Taxonomies
+    from classification_service.training_runs.service import TrainingService
     from nexus_chassis.unit_of_work import Database
 
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 class Context:
     """The taxonomies that are loaded, the classifier over them, the service that answers requests, and usage.
 
-    `database`, `feedback` and `review` are None for a service without a database.
+    What follows `database` is None for a service without a database.
     """
 
     settings: "Settings"
@@ -38,6 +41,9 @@ class Context:
     database: "Database | None"
     feedback: "FeedbackService | None"
     review: "ReviewQueue | None"
+    registry: "ModelRegistry | None"
+    model_follower: "ModelFollower[Any] | None"
+    training: "TrainingService | None"
 
 
 async def get_context(connection: HTTPConnection) -> Context:

@@ -10,6 +10,14 @@ from classification_service.jobs.errors import (
     UnknownJobError,
 )
 from classification_service.llm.errors import NoLedgerError
+from classification_service.model_registry.errors import (
+    ModelServesError,
+    OutdatedModelError,
+    ServingTooLargeError,
+    TooManyModelsError,
+    UnknownModelError,
+    WorseModelError,
+)
 from classification_service.taxonomies.errors import (
     DefaultVersionError,
     ImportRunningError,
@@ -21,6 +29,7 @@ from classification_service.taxonomies.errors import (
     VersionExistsError,
 )
 from classification_service.taxonomies.importers.errors import TaxonomyFileError
+from classification_service.training_runs.errors import TooManyRunsError, UnknownRunError
 from nexus_chassis.problems import Problem, ProblemMap
 
 
@@ -104,6 +113,47 @@ def _invalid_table(error: TableFileError) -> Problem:
     return Problem(422, "invalid-job-file", "The file cannot be classified", text)
 
 
+def _unknown_model(error: UnknownModelError) -> Problem:
+    return Problem(404, "unknown-model", "There is no such model", str(error))
+
+
+def _outdated_model(error: OutdatedModelError) -> Problem:
+    return Problem(409, "outdated-model", "The model is of another import", str(error))
+
+
+def _worse_model(error: WorseModelError) -> Problem:
+    return Problem(
+        409,
+        "worse-model",
+        "The model is worse than the one that serves",
+        str(error),
+        accuracy=error.accuracy,
+        serving_accuracy=error.serving_accuracy,
+    )
+
+
+def _model_serves(error: ModelServesError) -> Problem:
+    return Problem(409, "model-serves", "The model serves", str(error))
+
+
+def _serving_too_large(error: ServingTooLargeError) -> Problem:
+    return Problem(409, "serving-too-large", "The models that serve are too large", str(error), limit=error.limit)
+
+
+def _too_many_models(error: TooManyModelsError) -> Problem:
+    return Problem(409, "too-many-models", "You have too many models", str(error), limit=error.limit)
+
+
+def _unknown_run(error: UnknownRunError) -> Problem:
+    return Problem(404, "unknown-run", "There is no such run", str(error))
+
+
+def _too_many_runs(error: TooManyRunsError) -> Problem:
+    return Problem(
+        429, "too-many-runs", "You have too many runs", str(error), headers={"Retry-After": "30"}, limit=error.limit
+    )
+
+
 def _no_ledger(error: NoLedgerError) -> Problem:
     return Problem(409, "no-database", "The service has no database", str(error))
 
@@ -128,4 +178,12 @@ PROBLEMS: ProblemMap = (
     (TooManyJobsError, _too_many_jobs),
     (TableFileError, _invalid_table),
     (NoLedgerError, _no_ledger),
+    (UnknownModelError, _unknown_model),
+    (OutdatedModelError, _outdated_model),
+    (WorseModelError, _worse_model),
+    (ModelServesError, _model_serves),
+    (ServingTooLargeError, _serving_too_large),
+    (TooManyModelsError, _too_many_models),
+    (UnknownRunError, _unknown_run),
+    (TooManyRunsError, _too_many_runs),
 )

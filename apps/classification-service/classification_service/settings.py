@@ -228,6 +228,32 @@ class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
         "where a request asks for that",
     )
 
+    models: int = Field(
+        20,
+        validation_alias="CLASSIFICATION_MODELS",
+        ge=1,
+        le=1000,
+        description="trained models that a tenant may have of one version of a taxonomy",
+    )
+    model_bytes: int = Field(
+        128 * 1024**2,
+        validation_alias="CLASSIFICATION_MODEL_BYTES",
+        ge=1024,
+        description="bytes of one trained model; the trainer refuses to keep a larger one",
+    )
+    serving_bytes: int = Field(
+        160 * 1024**2,
+        validation_alias="CLASSIFICATION_SERVING_BYTES",
+        ge=1024,
+        description="bytes of the trained models that serve, of all tenants; each container keeps them under /tmp",
+    )
+    training_labels: int = Field(
+        200_000,
+        validation_alias="CLASSIFICATION_TRAINING_LABELS",
+        ge=1,
+        description="chosen codes that one run of training may take",
+    )
+
     @model_validator(mode="after")
     def _postgres_is_whole(self) -> Self:
         for url, file, name in (

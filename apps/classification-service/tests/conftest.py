@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import CompletedProcess, run
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from classification_service.app import create_app
+from classification_service.app import create_app, open_registered
 from classification_service.classify.classifier import Classifier
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.settings import Settings
@@ -47,11 +48,12 @@ def database_settings(tmp_path: Path, postgres_url: str) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def client_of(issuer: Issuer, *scopes: str, **options: object) -> AsyncIterator[aiohttp.ClientSession]:
+async def client_of(issuer: Issuer, *scopes: str, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:  # noqa: ANN401  settings, and `open_model`
+    open_model = options.pop("open_model", open_registered)
     settings = Settings(issuer=issuer.url, jwks_url=issuer.jwks_url, **options)
     token = issuer.mint("classification-service", scopes)
     async with (
-        serving(create_app(settings)) as url,
+        serving(create_app(settings, open_model)) as url,
         aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"}) as session,
     ):
         yield session

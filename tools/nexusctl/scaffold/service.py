@@ -78,7 +78,7 @@ def checked(name: str, port: int | None) -> NewService:
 def _faults(name: str, module: str) -> Iterator[str]:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         yield f"it is not lower-case words of letters and digits joined by dashes, at most {_LONGEST_NAME} characters"
-    if name in {item.name for item in (*load().processes, *load().flavours)}:
+    if name in {item.name for item in (*load().stated, *load().flavours)}:
         yield "project.toml has a service, a flavour or a worker of that name"
     yield from (f"{path.relative_to(ROOT)} is there already" for path in _places(name) if path.exists())
     if name in GATEWAY_NAMES:
@@ -117,5 +117,5 @@ def _free_port() -> int:
 def _taken_ports() -> dict[int, str]:
     return {
         _ADMIN_PORT: "the listener for metrics of every service",
-        **{process.port: process.name for process in load().processes if process.port},
+        **{process.port: process.name for process in load().stated if process.port},
     }

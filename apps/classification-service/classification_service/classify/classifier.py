@@ -40,7 +40,7 @@ class Classifier:
     def __init__(self, encoder: SentenceEncoder, taxonomies: Taxonomies) -> None:
         self.encoder = encoder
         self._indexes: WeakKeyDictionary[Taxonomy, TitleIndex] = WeakKeyDictionary()
-        self._models: WeakKeyDictionary[Taxonomy, OpenedModel] = WeakKeyDictionary()
+        self._models: WeakKeyDictionary[Taxonomy, dict[str, OpenedModel]] = WeakKeyDictionary()
         self._added: WeakKeyDictionary[LabelledExamples, tuple[str, Added]] = WeakKeyDictionary()
         for taxonomy in taxonomies:
             self.add(taxonomy, FullVectors(load_vectors(taxonomy, encoder)))
@@ -53,36 +53,40 @@ class Classifier:
         """The vectors of a taxonomy's texts."""
         return self._indexes[taxonomy].vectors
 
-    def use(self, taxonomy: Taxonomy, model: OpenedModel | None) -> None:
-        """Answer by a model of this taxonomy from the next request on; None is titles and examples alone.
+    def use(self, taxonomy: Taxonomy, model: OpenedModel | None, tenant: str = "") -> None:
+        """Answer a tenant by a model of this taxonomy from the next request on; None is titles and examples alone.
 
         Raises ModelFolderError where the model was trained with the vectors of another encoder.
         """
+        models = self._models.setdefault(taxonomy, {})
         if model is None:
-            self._models.pop(taxonomy, None)
+            models.pop(tenant, None)
             return
         if model.description.encoder != self.encoder.name:
             raise ModelFolderError(
                 f"The model {model.id} was trained with the encoder {model.description.encoder}, and this service has "
                 f"{self.encoder.name}. Train a model with this encoder."
             )
-        self._models[taxonomy] = model
+        models[tenant] = model
 
     def model_version(self, taxonomy: Taxonomy) -> str:
         """Names what an answer was made with: it changes when the same text may get another answer."""
         return self.chosen(taxonomy).version
 
-    def chosen(self, taxonomy: Taxonomy) -> Chosen:
-        """What answers are made with now."""
-        model = self._models.get(taxonomy)
+    def chosen(self, taxonomy: Taxonomy, tenant: str | None = None) -> Chosen:
+        """What a tenant's answers are made with now."""
+        model = self._models.get(taxonomy, {}).get(tenant or "")
+        return Chosen(self._version(taxonomy, model), model)
+
+    def _version(self, taxonomy: Taxonomy, model: OpenedModel | None) -> str:
         name = self.encoder.name if model is None else model.id
-        return Chosen(f"{name}+{taxonomy.name}-{taxonomy.version}", model)
+        return f"{name}+{taxonomy.name}-{taxonomy.version}"
 
     def describe(self, taxonomies: Taxonomies) -> list[MlModel]:
-        """One model per taxonomy."""
+        """Titles and examples of each taxonomy, with the model_version of answers by them alone."""
         return [
             MlModel(
-                id=self.model_version(taxonomy),
+                id=self._version(taxonomy, None),
                 taxonomy=taxonomy.name,
                 taxonomy_version=taxonomy.version,
                 encoder=self.encoder.name,

@@ -140,7 +140,7 @@ class ClassificationService:
             raise NoQueueError
         taxonomy = self._taxonomies.get(request.taxonomy, request.version)
         refinement = None if request.llm == "never" else self._refinement
-        chosen = self._classifier.chosen(taxonomy)
+        chosen = self._classifier.chosen(taxonomy, tenant)
         whole_version = f"{chosen.version}+{refinement.version}" if refinement else chosen.version
         known = Known(None) if self._labels is None else await self._labels.current(taxonomy, tenant)
         shelf = open_shelf(self._cache, taxonomy, known, request, whole_version)

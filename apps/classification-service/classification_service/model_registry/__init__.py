@@ -1,1 +1,1 @@
-"""The models that are loaded."""
+"""Trained models: what is kept of them, and which of them serve."""

@@ -27,7 +27,8 @@ class NoDatabaseError(ClassificationServiceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This service runs without a database. Set NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE to import taxonomies."
+            "This service runs without a database, where imported taxonomies, decisions and models are. Set NEXUS_POSTGRES_URL "
+            "and NEXUS_POSTGRES_PASSWORD_FILE."
         )
 
 

@@ -14,6 +14,7 @@ RULES = (
     Rule(422, "invalid-taxonomy-file"),
     Rule(422, "invalid-job-file"),
     Rule(429, "too-many-jobs"),
+    Rule(429, "too-many-runs"),
     Rule(422, "unknown-codes"),
     Rule(422, "invalid-request", "^/body/items/[0-9]+/text: Value error, has no letter and no digit"),
 )
@@ -32,4 +33,6 @@ async def test_each_operation_is_as_documented(issuer: Issuer, database_settings
         "GET /v1/review",
         "GET /v1/taxonomies",
         "GET /v1/models",
+        "POST /v1/models/train",
+        "GET /v1/models/runs",
     } <= client.operations

@@ -223,7 +223,10 @@ def test_the_command_says_what_it_lacks(tmp_path: Path) -> None:
     done = command("import", tmp_path / "absent.xlsx", "--taxonomy", "unspsc", "--version", "1")
     assert (done.returncode, done.stderr) == (
         1,
-        "classification-service: This service runs without a database. Set NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE to import taxonomies.\n",
+        (
+            "classification-service: This service runs without a database, where imported taxonomies, decisions and models are. "
+            "Set NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE.\n"
+        ),
     )
 
 

@@ -286,8 +286,8 @@ async def test_a_service_without_database_imports_nothing(issuer: Issuer) -> Non
                 "type": "urn:nexus:problem:no-database",
                 "title": "The service has no database",
                 "status": 409,
-                "detail": "This service runs without a database. Set NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE to "
-                "import taxonomies.",
+                "detail": "This service runs without a database, where imported taxonomies, decisions and models are. Set "
+                "NEXUS_POSTGRES_URL and NEXUS_POSTGRES_PASSWORD_FILE.",
             },
         )
 

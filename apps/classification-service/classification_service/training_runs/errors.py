@@ -1,0 +1,30 @@
+"""What can be wrong with a run of training."""
+
+from uuid import UUID
+
+from classification_service.errors import ClassificationServiceError
+
+
+class UnknownRunError(Exception):
+    """The caller has no such run."""
+
+    def __init__(self, run: UUID) -> None:
+        super().__init__(f"There is no run {run} of yours. GET /v1/models/runs lists them.")
+
+
+class TooManyRunsError(Exception):
+    """The tenant has as many unfinished runs as one may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You have {limit} runs of training that are not finished, as many as allowed. Wait for one, or cancel one."
+        )
+        self.limit = limit
+
+
+class RunError(ClassificationServiceError):
+    """The run cannot be done, now or later."""
+
+
+class ChildEndedError(Exception):
+    """The process that trains has ended without a result; another attempt may succeed."""
