@@ -96,7 +96,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 taxonomies,
                 cache=cache,
                 refinement=_refinement(settings, llm),
-                labels=StoredLabels(database, classifier.encoder) if database else None,
+                labels=StoredLabels(database, classifier.encoders) if database else None,
                 queue=ReviewQueue(database, settings.review_threshold) if database else None,
             )
 
@@ -112,7 +112,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 _watch(database, health)
             review = ReviewQueue(database, settings.review_threshold) if database else None
             classification = service()
-            catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
+            catalogue = Catalogue(taxonomies, database, classifier.encoders.names)
             app.state.context = Context(
                 settings=settings,
                 taxonomies=taxonomies,
@@ -185,9 +185,8 @@ async def _following(
     if database is None:
         yield
         return
-    encoder = classifier.encoder
-    follower = Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
-    embedder = Embedder(database, encoder, max(1, automatic_workers() // settings.workers))
+    follower = Follower(database, taxonomies, classifier.encoders, classifier.add)
+    embedder = Embedder(database, classifier.encoders, max(1, automatic_workers() // settings.workers))
     health.wait_for(lambda: follower.followed)
     async with in_background(follower.run()), in_background(embedder.run()):
         try:
@@ -205,8 +204,8 @@ def _feedback(
 ) -> FeedbackService | None:
     if database is None:
         return None
-    encoder = classifier.encoder.name
-    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoder=encoder)
+    encoders = classifier.encoders
+    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoders=encoders)
 
 
 def _rescoring(

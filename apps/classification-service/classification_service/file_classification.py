@@ -55,10 +55,9 @@ async def _opened(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Tax
     if settings.postgres is None:
         yield taxonomies, classifier
         return
-    encoder = classifier.encoder
     try:
         async with open_database(settings.postgres, MIGRATIONS) as database:
-            await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow(wanted)
+            await Follower(database, taxonomies, classifier.encoders, classifier.add).follow(wanted)
             yield taxonomies, classifier
     except (ConfigurationError, DatabaseUnavailableError) as error:
         raise ClassificationServiceError(str(error)) from None

@@ -112,7 +112,7 @@ class ItemResult(BaseModel):
             ],
             source=source,
             model_version=model_version,
-            warnings=[*_warnings(item, source), *warnings],
+            warnings=list(warnings),
         )
 
 
@@ -125,12 +125,6 @@ class ClassifyResponse(BaseModel):
     queued: int | None = Field(
         default=None, description="items that were put into the review queue, where that was asked for"
     )
-
-
-def _warnings(item: Item, source: str) -> list[str]:
-    if source == "human" or item.language.split("-")[0].lower() == "en":
-        return []
-    return [f"The model was trained on English; the text was classified as it stands, in {item.language!r}."]
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:

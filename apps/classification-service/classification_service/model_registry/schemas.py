@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ModelOut(BaseModel):
-    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on."""
+    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on.
+
+    `languages` are those of the texts that it was trained on, as first subtags of BCP 47 tags.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -18,6 +21,7 @@ class ModelOut(BaseModel):
     dimension: int
     device: str
     threads: int
+    languages: list[str]
 
 
 class ModelList(BaseModel):
