@@ -31,9 +31,7 @@ IR_VERSION = 9
 PLACES = places()
 KINDS = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}
 TO_THE_END = 2**31
-DEFAULT_OUTPUT = (
-    Path(__file__).parents[1] / "classification_service" / "encoder" / "multilingual" / "multilingual.onnx"
-)
+DEFAULT_OUTPUT = Path(__file__).parents[1] / "classification_service" / "encoder" / "multilingual" / "multilingual.onnx"
 
 
 @dataclass

@@ -103,9 +103,11 @@ class Classifier:
         ]
 
     def _languages(self, taxonomy: Taxonomy, encoder: TextEncoder) -> list[str]:
-        return ["en"] if encoder is self.encoder else [
-            language for language in NAMES if self.encoder_for(taxonomy, language) is encoder
-        ]
+        return (
+            ["en"]
+            if encoder is self.encoder
+            else [language for language in NAMES if self.encoder_for(taxonomy, language) is encoder]
+        )
 
     def check(self) -> None:
         """Compute one vector, for a health check."""

@@ -17,7 +17,7 @@ TEMPERATURE = 0.05
 """How fast confidence falls with distance. Chosen by hand between two measured extremes, not fitted to a customer's
 data: on short clean product names it is a little too modest, on software names and jargon too sure of itself."""
 
-MULTILINGUAL_TEMPERATURE = 0.025
+MULTILINGUAL_TEMPERATURE = 0.03
 """The same for vectors of the multilingual encoder, which lie closer together."""
 
 type Probabilities = NDArray[np.float32]

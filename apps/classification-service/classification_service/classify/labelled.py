@@ -76,7 +76,9 @@ class LabelledExamples:
         count = min(MAX_NEIGHBOURS, len(nearness))
         nearest = np.argpartition(-nearness, count - 1)[:count]
         ordered = nearest[np.argsort(-nearness[nearest], kind="stable")]
-        return [(self._labels[place].text, int(self._positions[place])) for place in ordered if nearness[place] >= _NEAR]
+        return [
+            (self._labels[place].text, int(self._positions[place])) for place in ordered if nearness[place] >= _NEAR
+        ]
 
 
 def _complete(labels: Sequence[Label], encoder: TextEncoder) -> None:

@@ -80,7 +80,9 @@ class TaxonomyOut(BaseModel):
     source: str
     imported_at: datetime | None
     embedded: int = Field(description="codes that have their vectors")
-    multilingual: int = Field(description="codes that have the vectors which texts of other languages are compared with")
+    multilingual: int = Field(
+        description="codes that have the vectors which texts of other languages are compared with"
+    )
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, *, default: bool) -> "TaxonomyOut":
