@@ -90,7 +90,7 @@ async def test_each_language_has_its_model(client: aiohttp.ClientSession) -> Non
     items = [
         {"text": "Schutzhelm gelb", "language": "de-AT"},
         {"text": "hard hat, yellow", "language": "en-GB"},
-        {"text": "casque de chantier", "language": "FR"},
+        {"text": "extincteur à poudre", "language": "FR"},
         {"text": "suojakypärä", "language": "fi"},
         {"text": "hard hat, yellow"},
     ]
