@@ -25,7 +25,7 @@ _NO_DRAIN = {"NEXUS_DRAIN_SECONDS": "0"}  # there is no load balancer to wait fo
 # As in docker-compose.production.yml, the largest of each, but with the image's own user.
 _HARDENED = {
     "read_only": True,
-    "tmpfs": ["/tmp:size=384m,mode=1777"],
+    "tmpfs": ["/tmp:size=512m,mode=1777"],
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges:true"],
     "init": True,
