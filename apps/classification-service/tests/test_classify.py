@@ -4,6 +4,7 @@ import io
 import json
 import time
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -123,6 +124,21 @@ def test_texts_are_classified_by_the_other_model_until_there_are_vectors(encoder
     classifier.add(taxonomy, vectors, classifier.encoders.multilingual.name)
     assert classifier.model_version(taxonomy, "es") == "use-multilingual-v3+unspsc-starter-1"
     assert (classifier.warnings(taxonomy, "en"), classifier.warnings(taxonomy, "es")) == ([], [])
+
+
+async def test_an_encoder_that_cannot_be_opened_fails_texts_of_other_languages_alone(
+    issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    async with client_of(issuer, "classify") as client:
+        status, answer = await classify(client, [{"text": "Hammer", "language": "de"}])
+        assert (status, answer["type"]) == (503, "urn:nexus:problem:encoder-unavailable")
+        assert answer["detail"] == (
+            f"The multilingual encoder takes 80 MB under {tmp_path / 'absent'}, and cannot be written there: "
+            "No such file or directory. Give it more room."
+        )
+        status, answer = await classify(client, [{"text": "Hammer"}])
+        assert (status, answer["items"][0]["code"][:2]) == (200, "27")
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])

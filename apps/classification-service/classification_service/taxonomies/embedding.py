@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.folder import EncoderFolderError
 from classification_service.encoder.int8_backend import quantise
 from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.taxonomies import repository
@@ -61,8 +62,8 @@ class Embedder:
             before, fault = fault, ""
             try:
                 await self.embed_all()
-            except (DatabaseUnavailableError, PoolExhaustedError) as error:
-                fault = str(error)
+            except* (DatabaseUnavailableError, PoolExhaustedError, EncoderFolderError) as errors:
+                fault = str(errors.exceptions[0])
                 if fault != before:
                     _log.warning("vectors are not computed, and tried again: %s", fault)
             await asyncio.sleep(POLL_SECONDS)

@@ -60,7 +60,10 @@ class Follower:
             await asyncio.sleep(POLL_SECONDS)
 
     async def follow(self, only: Wanted | None = None) -> None:
-        """Load what is new, drop what is gone, and take over the defaults; `only` is the one version that is loaded."""
+        """Load what is new, drop what is gone, and take over the defaults.
+
+        `only` is the one version that is loaded, and that for English texts alone.
+        """
         async with self._database.read() as connection:
             versions = await repository.versions(connection, self._encoders.names)
         async with self._database.read() as connection:
@@ -72,7 +75,7 @@ class Follower:
         self._taxonomies.publish(loaded.values(), defaults)
         for key in gone:
             await self._forget(key)
-        for key, version in ready.items():
+        for key, version in ready.items() if only is None else ():
             if key not in self._multilingual and version.multilingual >= version.codes:
                 await self._load_multilingual(version, loaded[key])
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
-from sentencepiece import SentencePieceProcessor  # type: ignore[import-untyped]
+from sentencepiece import SentencePieceProcessor
 
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.multilingual import layout
