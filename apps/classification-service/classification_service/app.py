@@ -162,7 +162,10 @@ def row_classifier(service: ClassificationService) -> Classify:
     """Classifies rows of files as the items of a request."""
 
     async def classify(options: JobOptions, purpose: Purpose, products: Sequence[Product]) -> list[ItemResult]:
-        items = [{"text": product.text, "attributes": dict(product.attributes)} for product in products]
+        items = [
+            {"text": product.text, "attributes": dict(product.attributes), "language": options.language}
+            for product in products
+        ]
         request = ClassifyRequest(
             items=items,
             taxonomy=options.taxonomy,

@@ -173,3 +173,11 @@ def test_training_writes_a_model_and_a_report(tmp_path: Path) -> None:
     command("train", "--labels", LABELS / "good" / "labels.csv", "--output", tmp_path / "b", "--epochs", "5")
     first, second = (tmp_path / name / "model.safetensors" for name in "ab")
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_texts_of_another_language_are_classified(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("text\nFeuerlöscher\nKugellager aus Stahl\n", encoding="utf-8")
+    done = command("classify", path, "--taxonomy=unspsc", "--language=de")
+    codes = [line.split(",")[1][:2] for line in done.stdout.splitlines()[1:]]
+    assert (done.returncode, codes) == (0, ["46", "31"])

@@ -20,6 +20,9 @@ NAMES = {
 """The languages that the multilingual encoder was trained on, by their BCP 47 subtags; Chinese is both scripts."""
 
 
+LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+"""The form of a BCP 47 tag."""
+
 OTHER = "mul"
 """A tag for texts in any other language than English."""
 

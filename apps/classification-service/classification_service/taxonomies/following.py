@@ -59,10 +59,10 @@ class Follower:
                 _log.warning("the taxonomies stay as they are, and are looked up again: %s", fault)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def follow(self, only: Wanted | None = None) -> None:
+    async def follow(self, only: Wanted | None = None, *, multilingual: bool = True) -> None:
         """Load what is new, drop what is gone, and take over the defaults.
 
-        `only` is the one version that is loaded, and that for English texts alone.
+        `only` is the one version that is loaded; without `multilingual` English versions are for English texts alone.
         """
         async with self._database.read() as connection:
             versions = await repository.versions(connection, self._encoders.names)
@@ -75,7 +75,7 @@ class Follower:
         self._taxonomies.publish(loaded.values(), defaults)
         for key in gone:
             await self._forget(key)
-        for key, version in ready.items() if only is None else ():
+        for key, version in ready.items() if multilingual else ():
             if key not in self._multilingual and version.multilingual >= version.codes:
                 await self._load_multilingual(version, loaded[key])
 
