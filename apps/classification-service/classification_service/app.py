@@ -114,7 +114,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations, open
                 taxonomies,
                 cache=cache,
                 refinement=_refinement(settings, llm),
-                labels=StoredLabels(database, classifier.encoder) if database else None,
+                labels=StoredLabels(database, classifier.encoders) if database else None,
                 queue=ReviewQueue(database, settings.review_threshold) if database else None,
             )
 
@@ -130,7 +130,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations, open
                 _watch(database, health)
             review = ReviewQueue(database, settings.review_threshold) if database else None
             classification = service()
-            catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
+            catalogue = Catalogue(taxonomies, database, classifier.encoders.names)
             follower = _follower(database, taxonomies, classifier)
             models = _models(database, taxonomies, classifier, follower, open_model)
             app.state.context = Context(
@@ -186,7 +186,10 @@ def row_classifier(service: ClassificationService) -> Classify:
     """Classifies rows of files as the items of a request."""
 
     async def classify(options: JobOptions, purpose: Purpose, products: Sequence[Product]) -> list[ItemResult]:
-        items = [{"text": product.text, "attributes": dict(product.attributes)} for product in products]
+        items = [
+            {"text": product.text, "attributes": dict(product.attributes), "language": options.language}
+            for product in products
+        ]
         request = ClassifyRequest(
             items=items,
             taxonomy=options.taxonomy,
@@ -204,8 +207,7 @@ def row_classifier(service: ClassificationService) -> Classify:
 def _follower(database: Database | None, taxonomies: Taxonomies, classifier: Classifier) -> Follower | None:
     if database is None:
         return None
-    encoder = classifier.encoder
-    return Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add)
+    return Follower(database, taxonomies, classifier.encoders, classifier.add)
 
 
 def _models(
@@ -246,8 +248,7 @@ async def _following(
     if database is None or follower is None:
         yield
         return
-    encoder = classifier.encoder
-    embedder = Embedder(database, encoder, max(1, automatic_workers() // settings.workers))
+    embedder = Embedder(database, classifier.encoders, max(1, automatic_workers() // settings.workers))
     health.wait_for(lambda: follower.followed)
     async with in_background(follower.run()), in_background(embedder.run()):
         try:
@@ -265,8 +266,8 @@ def _feedback(
 ) -> FeedbackService | None:
     if database is None:
         return None
-    encoder = classifier.encoder.name
-    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoder=encoder)
+    encoders = classifier.encoders
+    return FeedbackService(database, taxonomies, classification, catalogue=catalogue, encoders=encoders)
 
 
 def _rescoring(

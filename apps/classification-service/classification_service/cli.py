@@ -52,6 +52,7 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--attribute-column", action="append", default=[], help="column that is classified with its name"
     )
+    parser.add_argument("--language", default="en", help="language of the texts, a BCP 47 tag (default: en)")
     parser.add_argument("--encoding", help="of a text file (default: UTF-8 or UTF-16, which are found)")
     parser.add_argument("--delimiter", choices=(",", ";", "\t", "|"), help="of CSV (default: what is found)")
     parser.add_argument(
@@ -110,6 +111,7 @@ def _classify(options: argparse.Namespace) -> None:
         options.output,
         options.taxonomy,
         version=options.version,
+        language=options.language,
         mapping=ColumnMapping(options.text_column or ["text"], options.attribute_column),
         encoding=options.encoding,
         delimiter=options.delimiter,

@@ -8,6 +8,7 @@ from pathlib import Path
 from classification_service.app import row_classifier
 from classification_service.classify.classifier import Classifier, open_classifier
 from classification_service.classify.service import ClassificationService
+from classification_service.encoder.languages import is_english
 from classification_service.errors import ClassificationServiceError
 from classification_service.jobs.local import classify_table, open_source
 from classification_service.jobs.models import ColumnMapping, Delimiter, JobOptions
@@ -25,6 +26,7 @@ def classify_file(
     taxonomy: str,
     *,
     version: str | None,
+    language: str,
     mapping: ColumnMapping,
     encoding: str | None,
     delimiter: Delimiter | None,
@@ -35,10 +37,15 @@ def classify_file(
     """
 
     async def run() -> None:
-        async with opened(load(Settings), (taxonomy, version)) as (taxonomies, classifier):
+        async with opened(load(Settings), (taxonomy, version), language) as (taxonomies, classifier):
             chosen = taxonomies.get(taxonomy, version).version
             options = JobOptions(
-                taxonomy=taxonomy, version=chosen, mapping=mapping, encoding=encoding, delimiter=delimiter
+                taxonomy=taxonomy,
+                version=chosen,
+                language=language,
+                mapping=mapping,
+                encoding=encoding,
+                delimiter=delimiter,
             )
             classify = row_classifier(ClassificationService(classifier, taxonomies))
             with open_source(source, options) as table:
@@ -48,17 +55,20 @@ def classify_file(
 
 
 @asynccontextmanager
-async def opened(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
+async def opened(
+    settings: Settings, wanted: Wanted, language: str = "en"
+) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
     """The taxonomies and their classifier; with a database, the wanted one even if it was imported."""
     taxonomies = load_starters()
     classifier = open_classifier(settings, taxonomies)
     if settings.postgres is None:
         yield taxonomies, classifier
         return
-    encoder = classifier.encoder
     try:
         async with open_database(settings.postgres, MIGRATIONS) as database:
-            await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow(wanted)
+            await Follower(database, taxonomies, classifier.encoders, classifier.add).follow(
+                wanted, multilingual=not is_english(language)
+            )
             yield taxonomies, classifier
     except (ConfigurationError, DatabaseUnavailableError) as error:
         raise ClassificationServiceError(str(error)) from None

@@ -80,7 +80,7 @@ async def _open(target: Target) -> tuple[Taxonomy, Classifier]:
             taxonomy = read_taxonomy(target.file, NewVersion(target.name, target.version or target.file.name))
         except TaxonomyFileError as error:
             raise ClassificationServiceError(f"{target.file}: {error}") from None
-        classifier.add(taxonomy, FullVectors(_title_vectors(taxonomy, classifier)))
+        classifier.add(taxonomy, FullVectors(_title_vectors(taxonomy, classifier)), classifier.encoder.name)
         return taxonomy, classifier
 
 

@@ -1,6 +1,7 @@
 """The service's errors as problem details."""
 
 from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
+from classification_service.encoder.folder import EncoderFolderError
 from classification_service.feedback.errors import AlreadyDecidedError, UnknownLabelsError
 from classification_service.jobs.errors import (
     JobsNeedDatabaseError,
@@ -158,6 +159,10 @@ def _no_ledger(error: NoLedgerError) -> Problem:
     return Problem(409, "no-database", "The service has no database", str(error))
 
 
+def _encoder_unavailable(error: EncoderFolderError) -> Problem:
+    return Problem(503, "encoder-unavailable", "The encoder cannot be opened", str(error))
+
+
 PROBLEMS: ProblemMap = (
     (UnknownTaxonomyError, _unknown_taxonomy),
     (UnknownCodeError, _unknown_code),
@@ -186,4 +191,5 @@ PROBLEMS: ProblemMap = (
     (TooManyModelsError, _too_many_models),
     (UnknownRunError, _unknown_run),
     (TooManyRunsError, _too_many_runs),
+    (EncoderFolderError, _encoder_unavailable),
 )

@@ -13,6 +13,8 @@ import pytest
 from classification_service.app import create_app, open_registered
 from classification_service.classify.classifier import Classifier
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.settings import Settings
 from classification_service.taxonomies.service import Taxonomies, load_starters
 from nexus_testkit.issuer import Issuer
@@ -25,6 +27,11 @@ FIXTURES = Path(__file__).parent / "fixtures"
 @pytest.fixture(scope="session")
 def encoder() -> SentenceEncoder:
     return SentenceEncoder()
+
+
+@pytest.fixture(scope="session")
+def encoders(encoder: SentenceEncoder) -> Encoders:
+    return Encoders(encoder, MultilingualEncoder())
 
 
 @pytest.fixture(scope="session")

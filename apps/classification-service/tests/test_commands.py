@@ -198,3 +198,11 @@ def test_a_model_is_trained_for_the_codes_of_a_file(tmp_path: Path) -> None:
     done = command("train", *target, "--output", tmp_path / "model")
     assert done.returncode == 0, done.stderr
     assert command("evaluate", *target, "--model", tmp_path / "model").stdout.splitlines()[5].startswith("commodity")
+
+
+def test_texts_of_another_language_are_classified(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("text\nFeuerlöscher\nKugellager aus Stahl\n", encoding="utf-8")
+    done = command("classify", path, "--taxonomy=unspsc", "--language=de")
+    codes = [line.split(",")[1][:2] for line in done.stdout.splitlines()[1:]]
+    assert (done.returncode, codes) == (0, ["46", "31"])

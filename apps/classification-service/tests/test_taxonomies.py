@@ -6,6 +6,7 @@ import pytest
 
 from classification_service.classify.index import compute_vectors
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
 from classification_service.taxonomies.starters import vectors_file
@@ -54,6 +55,13 @@ def test_the_shipped_vectors_are_those_of_the_texts(taxonomy: Taxonomy, encoder:
     assert np.abs(shipped.astype(np.float32) - computed).max() < 5e-4, "run: python -m tools.make_index_vectors"
 
 
+def test_the_shipped_multilingual_vectors_are_those_of_the_texts(taxonomy: Taxonomy) -> None:
+    shipped = np.load(vectors_file(taxonomy.name, multilingual=True))
+    computed = compute_vectors(taxonomy, MultilingualEncoder())
+    assert shipped.shape == computed.shape, "run: python -m tools.make_index_vectors"
+    assert np.abs(shipped.astype(np.float32) - computed).max() < 5e-4, "run: python -m tools.make_index_vectors"
+
+
 async def test_the_loaded_taxonomies_are_listed(client: aiohttp.ClientSession) -> None:
     async with client.get("/v1/taxonomies") as response:
         answer = await response.json()
@@ -66,6 +74,7 @@ async def test_the_loaded_taxonomies_are_listed(client: aiohttp.ClientSession) -
                 "codes": 415,
                 "levels": {"segment": 57, "family": 261, "class": 66, "commodity": 31},
                 "embedded": 415,
+                "multilingual": 415,
                 **STARTER,
             },
             {
@@ -75,6 +84,7 @@ async def test_the_loaded_taxonomies_are_listed(client: aiohttp.ClientSession) -
                 "codes": 274,
                 "levels": {"group": 74, "class": 200},
                 "embedded": 274,
+                "multilingual": 274,
                 **STARTER,
             },
         ]

@@ -9,15 +9,18 @@ import numpy as np
 
 from classification_service.classify.index import compute_vectors
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.taxonomies.service import load_starters
 from classification_service.taxonomies.starters import vectors_file
 
 
 def main() -> None:
     """Writes one file per starter taxonomy."""
-    encoder = SentenceEncoder()
+    encoder, multilingual = SentenceEncoder(), MultilingualEncoder()
     for taxonomy in load_starters():
         np.save(vectors_file(taxonomy.name), compute_vectors(taxonomy, encoder).astype(np.float16))
+        vectors = compute_vectors(taxonomy, multilingual).astype(np.float16)
+        np.save(vectors_file(taxonomy.name, multilingual=True), vectors)
 
 
 if __name__ == "__main__":

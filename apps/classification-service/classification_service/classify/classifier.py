@@ -7,11 +7,24 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from classification_service.classify.index import FullVectors, Probabilities, TextVectors, TitleIndex, load_vectors
+from classification_service.classify.index import (
+    MULTILINGUAL_TEMPERATURE,
+    TEMPERATURE,
+    FullVectors,
+    Probabilities,
+    TextVectors,
+    TitleIndex,
+    load_multilingual_vectors,
+    load_vectors,
+)
 from classification_service.classify.labelled import LabelledExamples
 from classification_service.classify.models import Candidate, Classification, Labelled, MlModel
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.languages import NAMES, is_english, primary
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
+from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.ensemble.errors import ModelFolderError
 from classification_service.ensemble.model import Added, Ranked
 from classification_service.ensemble.opening import OpenedModel
@@ -22,36 +35,51 @@ from classification_service.taxonomies.service import Taxonomies
 _SORTED = 4096  # codes that are quicker sorted than searched
 _PROBE = "ball bearing"
 
+_NOT_YET = (
+    "The vectors for texts in other languages than English are not computed yet; "
+    "the text in {!r} was classified by the model for English."
+)
+_NOT_TRAINED = "The model was not trained on {!r}; the text was classified as it stands."
+
 CLEAR_CONFIDENCE = 0.5
 """The answer is the deepest code that is more likely right than wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What answers are made with: a trained model, or titles and examples alone. `version` names it."""
+    """What answers a request: a trained model, or None for titles and examples alone."""
 
-    version: str
     model: OpenedModel | None
 
 
 class Classifier:
-    """Classifies texts by a trained model where one is used, else by their nearness to a taxonomy's titles and examples."""
+    """Classifies texts by a trained model where one is used, else by their nearness to a taxonomy's titles and examples.
 
-    def __init__(self, encoder: SentenceEncoder, taxonomies: Taxonomies) -> None:
+    A trained model answers texts whose vectors are by the encoder for English.
+    """
+
+    def __init__(
+        self, encoder: SentenceEncoder, taxonomies: Taxonomies, multilingual: MultilingualEncoder | None = None
+    ) -> None:
         self.encoder = encoder
-        self._indexes: WeakKeyDictionary[Taxonomy, TitleIndex] = WeakKeyDictionary()
+        self.encoders = Encoders(encoder, multilingual or MultilingualEncoder())
+        self._indexes: WeakKeyDictionary[Taxonomy, dict[str, TitleIndex]] = WeakKeyDictionary()
         self._models: WeakKeyDictionary[Taxonomy, dict[str, OpenedModel]] = WeakKeyDictionary()
         self._added: WeakKeyDictionary[LabelledExamples, tuple[str, Added]] = WeakKeyDictionary()
         for taxonomy in taxonomies:
-            self.add(taxonomy, FullVectors(load_vectors(taxonomy, encoder)))
+            self.add(taxonomy, FullVectors(load_vectors(taxonomy, encoder)), encoder.name)
+            vectors = FullVectors(load_multilingual_vectors(taxonomy))
+            self.add(taxonomy, vectors, self.encoders.multilingual.name)
 
-    def add(self, taxonomy: Taxonomy, vectors: TextVectors) -> None:
-        """Make texts classifiable against a taxonomy, for as long as somebody else holds it."""
-        self._indexes[taxonomy] = TitleIndex(taxonomy, vectors)
+    def add(self, taxonomy: Taxonomy, vectors: TextVectors, encoder: str) -> None:
+        """Make texts classifiable against a taxonomy by the vectors of an encoder, for as long as somebody holds the taxonomy."""
+        temperature = TEMPERATURE if encoder == self.encoder.name else MULTILINGUAL_TEMPERATURE
+        index = TitleIndex(taxonomy, vectors, temperature)
+        self._indexes[taxonomy] = self._indexes.get(taxonomy, {}) | {encoder: index}
 
     def titles(self, taxonomy: Taxonomy) -> TextVectors:
-        """The vectors of a taxonomy's texts."""
-        return self._indexes[taxonomy].vectors
+        """The vectors of a taxonomy's texts by the encoder for English."""
+        return self._indexes[taxonomy][self.encoder.name].vectors
 
     def use(self, taxonomy: Taxonomy, model: OpenedModel | None, tenant: str = "") -> None:
         """Answer a tenant by a model of this taxonomy from the next request on; None is titles and examples alone.
@@ -69,33 +97,58 @@ class Classifier:
             )
         models[tenant] = model
 
-    def model_version(self, taxonomy: Taxonomy) -> str:
-        """Names what an answer was made with: it changes when the same text may get another answer."""
-        return self.chosen(taxonomy).version
-
     def chosen(self, taxonomy: Taxonomy, tenant: str | None = None) -> Chosen:
-        """What a tenant's answers are made with now."""
-        model = self._models.get(taxonomy, {}).get(tenant or "")
-        return Chosen(self._version(taxonomy, model), model)
+        """What a tenant's requests are answered by now."""
+        return Chosen(self._models.get(taxonomy, {}).get(tenant or ""))
 
-    def _version(self, taxonomy: Taxonomy, model: OpenedModel | None) -> str:
-        name = self.encoder.name if model is None else model.id
-        return f"{name}+{taxonomy.name}-{taxonomy.version}"
+    def encoder_for(self, taxonomy: Taxonomy, language: str) -> TextEncoder:
+        """The encoder for texts in a language, a BCP 47 tag: the other one while a taxonomy has no vectors by it.
+
+        The encoder for English serves where text and titles are English.
+        """
+        indexes = self._indexes[taxonomy]
+        wanted = self.encoders.of(language if is_english(taxonomy.language) else taxonomy.language)
+        return next(one for one in (wanted, *self.encoders.all()) if one.name in indexes)
+
+    def model_version(self, taxonomy: Taxonomy, language: str = "en", chosen: Chosen | None = None) -> str:
+        """Names what an answer was made with: it changes when the same text may get another answer."""
+        encoder = self.encoder_for(taxonomy, language)
+        model = self._model(taxonomy, encoder, chosen)
+        return _version(taxonomy, encoder.name if model is None else model.id)
+
+    def _model(self, taxonomy: Taxonomy, encoder: TextEncoder, chosen: Chosen | None) -> OpenedModel | None:
+        return (chosen or self.chosen(taxonomy)).model if encoder is self.encoder else None
+
+    def warnings(self, taxonomy: Taxonomy, language: str) -> list[str]:
+        """What is to be said of answers to texts in a language."""
+        if self.encoder_for(taxonomy, language) is self.encoder:
+            return [] if is_english(language) else [_NOT_YET.format(language)]
+        return [] if primary(language) in NAMES else [_NOT_TRAINED.format(language)]
 
     def describe(self, taxonomies: Taxonomies) -> list[MlModel]:
-        """Titles and examples of each taxonomy, with the model_version of answers by them alone."""
+        """Titles and examples of each taxonomy by each encoder that it has vectors by, with the model_version of answers by them alone."""
         return [
             MlModel(
-                id=self._version(taxonomy, None),
+                id=_version(taxonomy, encoder.name),
                 taxonomy=taxonomy.name,
                 taxonomy_version=taxonomy.version,
-                encoder=self.encoder.name,
-                dimension=self.encoder.dimension,
-                device=self.encoder.backend.device,
-                threads=self.encoder.threads,
+                encoder=encoder.name,
+                dimension=encoder.dimension,
+                device=encoder.device,
+                threads=encoder.threads,
+                languages=self._languages(taxonomy, encoder),
             )
             for taxonomy in taxonomies
+            for encoder in self.encoders.all()
+            if encoder.name in self._indexes[taxonomy]
         ]
+
+    def _languages(self, taxonomy: Taxonomy, encoder: TextEncoder) -> list[str]:
+        return (
+            ["en"]
+            if encoder is self.encoder
+            else [language for language in NAMES if self.encoder_for(taxonomy, language) is encoder]
+        )
 
     def check(self) -> None:
         """Compute one vector, for a health check."""
@@ -107,42 +160,48 @@ class Classifier:
         texts: Sequence[str],
         top_k: int,
         examples: LabelledExamples | None = None,
+        languages: Sequence[str] | None = None,
         *,
         chosen: Chosen | None = None,
     ) -> list[Classification]:
         """One answer per text, in the order of `texts`, with up to `top_k` candidates each.
 
-        `chosen` keeps all answers of a request to one model, which may be replaced while the request runs.
+        `languages` has a BCP 47 tag for each text; None means that all are English. `chosen` keeps all answers of a request
+        to one model, which may be replaced while the request runs.
         """
-        vectors = self.encoder.encode(texts)
-        labelled = None if examples is None else examples.nearness(vectors)
-        model = (chosen or self.chosen(taxonomy)).model
-        if model is None:
-            answers = self._by_titles(taxonomy, vectors, top_k, examples, labelled)
-        else:
-            added = None if examples is None else self._added_to(model, examples)
-            ranked = model.model.rank(self.titles(taxonomy), texts, vectors, added, labelled)
-            answers = [_answer_of(taxonomy, one, top_k) for one in ranked]
-        if examples is None or labelled is None:
-            return answers
-        neighbours = [_labelled(taxonomy, examples.neighbours(row)) for row in labelled]
-        return [replace(answer, neighbours=near) for answer, near in zip(answers, neighbours, strict=True)]
+        chosen = chosen or self.chosen(taxonomy)
+        encoders = [self.encoder_for(taxonomy, language) for language in languages or ["en"] * len(texts)]
+        answers: dict[int, Classification] = {}
+        for encoder in self.encoders.all():
+            rows = [row for row, of_text in enumerate(encoders) if of_text is encoder]
+            if rows:
+                found = self._classify(taxonomy, [texts[row] for row in rows], top_k, examples, encoder, chosen)
+                answers |= zip(rows, found, strict=True)
+        return [answers[row] for row in range(len(texts))]
 
-    def _by_titles(
+    def _classify(  # noqa: PLR0917  what one call of `classify` has in common, and the encoder
         self,
         taxonomy: Taxonomy,
-        vectors: Vectors,
+        texts: Sequence[str],
         top_k: int,
         examples: LabelledExamples | None,
-        labelled: Vectors | None,
+        encoder: TextEncoder,
+        chosen: Chosen,
     ) -> list[Classification]:
-        index = self._indexes[taxonomy]
-        if examples is None or labelled is None:
-            own = index.own(vectors)
+        index = self._indexes[taxonomy][encoder.name]
+        vectors = encoder.encode(texts)
+        near = None if examples is None else _Near(examples, examples.nearness(vectors, encoder))
+        model = self._model(taxonomy, encoder, chosen)
+        if model is None:
+            answers = _by_titles(taxonomy, index, vectors, near, top_k)
         else:
-            own = index.own(vectors, lambda codes: examples.lift(codes, labelled))
-        total = index.subtree(own)
-        return [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(vectors))]
+            added = (None, None) if near is None else (self._added_to(model, near.examples), near.cosines)
+            ranked = model.model.rank(index.vectors, texts, vectors, *added)
+            answers = [_answer_of(taxonomy, one, top_k) for one in ranked]
+        if near is None:
+            return answers
+        neighbours = [_labelled(taxonomy, near.examples.neighbours(row)) for row in near.cosines]
+        return [replace(answer, neighbours=beside) for answer, beside in zip(answers, neighbours, strict=True)]
 
     def _added_to(self, model: OpenedModel, examples: LabelledExamples) -> Added:
         """The labels as the model takes them, made once for all requests that have them."""
@@ -151,6 +210,14 @@ class Classifier:
             found = model.id, Added(model.model, examples.texts, examples.positions)
             self._added[examples] = found
         return found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """Labels, and how near texts are to each: `cosines` is [text, label]."""
+
+    examples: LabelledExamples
+    cosines: Vectors
 
 
 def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
@@ -164,6 +231,22 @@ def open_classifier(settings: Settings, taxonomies: Taxonomies) -> Classifier:
 
 def _labelled(taxonomy: Taxonomy, neighbours: Sequence[tuple[str, int]]) -> list[Labelled]:
     return [Labelled(text, taxonomy.nodes[position]) for text, position in neighbours]
+
+
+def _version(taxonomy: Taxonomy, name: str) -> str:
+    return f"{name}+{taxonomy.name}-{taxonomy.version}"
+
+
+def _by_titles(
+    taxonomy: Taxonomy, index: TitleIndex, vectors: Vectors, near: _Near | None, top_k: int
+) -> list[Classification]:
+    own = (
+        index.own(vectors)
+        if near is None
+        else index.own(vectors, lambda codes: near.examples.lift(codes, near.cosines))
+    )
+    total = index.subtree(own)
+    return [_answer(taxonomy, own[row], total[row], top_k) for row in range(len(vectors))]
 
 
 def _answer(taxonomy: Taxonomy, own: Probabilities, total: Probabilities, top_k: int) -> Classification:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from classification_service.classify.text import text_key
 from classification_service.encoder.backend import Vectors
+from classification_service.encoder.int8_backend import quantise
+from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.packed import PackedVectors
 
@@ -20,35 +22,50 @@ _NEAR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class LabelVector:
+    """A vector in whole numbers of one byte, and its scale."""
+
+    scale: float
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
-    """A text with the position of its code; the vector in whole numbers of one byte, and its scale."""
+    """A text with the position of its code; `vectors` has its vectors by the names of encoders, and takes those that it lacks."""
 
     text: str
     position: int
-    scale: float
-    vector: bytes
+    vectors: dict[str, LabelVector]
 
 
 class LabelledExamples:
     """Labels of one version that do not change; `texts` and `positions` of their codes are in one order."""
 
-    def __init__(self, labels: Sequence[Label], dimension: int) -> None:
-        ordered = sorted(labels, key=lambda label: label.position)
-        self.texts = [label.text for label in ordered]
-        self.positions = np.array([label.position for label in ordered], np.int64)
+    def __init__(self, labels: Sequence[Label]) -> None:
+        self._labels = sorted(labels, key=lambda label: label.position)
+        self.texts = [label.text for label in self._labels]
+        self.positions = np.array([label.position for label in self._labels], np.int64)
         self._codes, self._starts = np.unique(self.positions, return_index=True)
-        self._decided = {text_key(label.text): label.position for label in ordered}
-        vectors = np.frombuffer(b"".join(label.vector for label in ordered), np.int8).reshape(-1, dimension)
-        scales = np.array([label.scale for label in ordered], np.float32)
-        self._vectors = PackedVectors({"vectors": vectors, "scales": scales})
+        self._decided = {text_key(label.text): label.position for label in self._labels}
+        self._vectors: dict[str, PackedVectors] = {}
 
     def decided(self, text: str) -> int | None:
         """The position of the code that was chosen for this very text."""
         return self._decided.get(text_key(text))
 
-    def nearness(self, vectors: Vectors) -> Vectors:
-        """[vector, label] the dot product of each of `vectors` with that of each label."""
-        return self._vectors.nearness(vectors)
+    def load(self, encoder: TextEncoder) -> PackedVectors:
+        """The vectors of the labels by an encoder; those that are not known yet are computed, once."""
+        if (loaded := self._vectors.get(encoder.name)) is None:
+            _complete(self._labels, encoder)
+            own = [label.vectors[encoder.name] for label in self._labels]
+            values = np.frombuffer(b"".join(one.vector for one in own), np.int8).reshape(-1, encoder.dimension)
+            scales = np.array([one.scale for one in own], np.float32)
+            loaded = self._vectors[encoder.name] = PackedVectors({"vectors": values, "scales": scales})
+        return loaded
+
+    def nearness(self, vectors: Vectors, encoder: TextEncoder) -> Vectors:
+        """[vector, label] the dot product of each of `vectors`, which are by `encoder`, with that of each label."""
+        return self.load(encoder).nearness(vectors)
 
     def lift(self, codes: Vectors, labels: Vectors) -> None:
         """Raise the nearness of codes [vector, code] to that of their nearest labels [vector, label]."""
@@ -61,6 +78,15 @@ class LabelledExamples:
         nearest = np.argpartition(-nearness, count - 1)[:count]
         ordered = nearest[np.argsort(-nearness[nearest], kind="stable")]
         return [(self.texts[place], int(self.positions[place])) for place in ordered if nearness[place] >= _NEAR]
+
+
+def _complete(labels: Sequence[Label], encoder: TextEncoder) -> None:
+    missing = [label for label in labels if encoder.name not in label.vectors]
+    if not missing:
+        return
+    values, scales = quantise(encoder.encode([label.text for label in missing]))
+    for label, value, scale in zip(missing, values, scales, strict=True):
+        label.vectors[encoder.name] = LabelVector(float(scale), value.tobytes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from classification_service.taxonomies.models import Node
 
 @dataclass(frozen=True, kw_only=True)
 class MlModel:
-    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on."""
+    """A model that is loaded: `id` is the model_version of its answers, `device` what it computes on.
+
+    `languages` are those of the texts that it classifies, as first subtags of BCP 47 tags.
+    """
 
     id: str
     taxonomy: str
@@ -18,6 +21,7 @@ class MlModel:
     dimension: int
     device: str
     threads: int
+    languages: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from classification_service.classify.models import Classification
 from classification_service.classify.text import MAX_TEXT, has_content, normalise
+from classification_service.encoder.languages import LANGUAGE
 from classification_service.taxonomies.schemas import CodeRef
 from nexus_chassis.schemas import RequestModel
 
@@ -31,7 +32,7 @@ class Item(RequestModel):
     id: Annotated[str, Field(max_length=MAX_ID)] | None = None
     text: Annotated[Text, AfterValidator(normalise), AfterValidator(_with_content)]
     attributes: Annotated[dict[str, Text | int | float | bool], Field(default_factory=dict, max_length=MAX_ATTRIBUTES)]
-    language: Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")] = "en"
+    language: Annotated[str, Field(pattern=LANGUAGE)] = "en"
 
     def full_text(self) -> str:
         """What is classified: the text, then the attributes with their names."""
@@ -112,7 +113,7 @@ class ItemResult(BaseModel):
             ],
             source=source,
             model_version=model_version,
-            warnings=[*_warnings(item, source), *warnings],
+            warnings=list(warnings),
         )
 
 
@@ -125,12 +126,6 @@ class ClassifyResponse(BaseModel):
     queued: int | None = Field(
         default=None, description="items that were put into the review queue, where that was asked for"
     )
-
-
-def _warnings(item: Item, source: str) -> list[str]:
-    if source == "human" or item.language.split("-")[0].lower() == "en":
-        return []
-    return [f"The model was trained on English; the text was classified as it stands, in {item.language!r}."]
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from classification_service.classify.schemas import (
     ItemResult,
 )
 from classification_service.encoder.backend import Vectors
+from classification_service.encoder.languages import OTHER
+from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.llm.models import Origin, Outcome
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
@@ -57,8 +59,13 @@ class _Task:
     refinement: Refinement | None
     known: Known
     shelf: Shelf | None
+    classifier: Classifier
     chosen: Chosen
     origin: Origin
+
+    def model_version(self, item: Item) -> str:
+        """What the local answer to an item is made with."""
+        return self.classifier.model_version(self.taxonomy, item.language, self.chosen)
 
 
 class ClassificationService:
@@ -114,13 +121,13 @@ class ClassificationService:
             queued=await self._put(task, undecided, results, tenant),
         )
 
-    async def encode(self, texts: Sequence[str]) -> Vectors:
+    async def encode(self, texts: Sequence[str], encoder: TextEncoder) -> Vectors:
         """The vectors of texts, computed between the batches of requests."""
-        vectors = np.empty((len(texts), self._classifier.encoder.dimension), np.float32)
+        vectors = np.empty((len(texts), encoder.dimension), np.float32)
         size = self._classifier.encoder.backend.batch
         for start in range(0, len(texts), size):
             async with self._turn:
-                batch = await asyncio.to_thread(self._classifier.encoder.encode, texts[start : start + size])
+                batch = await asyncio.to_thread(encoder.encode, texts[start : start + size])
             vectors[start : start + size] = batch
         return vectors
 
@@ -141,10 +148,11 @@ class ClassificationService:
         taxonomy = self._taxonomies.get(request.taxonomy, request.version)
         refinement = None if request.llm == "never" else self._refinement
         chosen = self._classifier.chosen(taxonomy, tenant)
-        whole_version = f"{chosen.version}+{refinement.version}" if refinement else chosen.version
+        version = "+".join(self._classifier.model_version(taxonomy, language, chosen) for language in ("en", OTHER))
+        whole_version = f"{version}+{refinement.version}" if refinement else version
         known = Known(None) if self._labels is None else await self._labels.current(taxonomy, tenant)
         shelf = open_shelf(self._cache, taxonomy, known, request, whole_version)
-        return _Task(request, taxonomy, refinement, known, shelf, chosen, origin)
+        return _Task(request, taxonomy, refinement, known, shelf, self._classifier, chosen, origin)
 
     async def _answer(self, task: _Task, valid: list[_Valid]) -> dict[int, ItemResult]:
         """Results of items that no answer is kept for; those that would be the same again are kept."""
@@ -163,6 +171,7 @@ class ClassificationService:
         answers: list[Classification] = []
         for start in range(0, len(valid), size):
             texts = [entry.text for entry in valid[start : start + size]]
+            languages = [entry.item.language for entry in valid[start : start + size]]
             async with self._turn:
                 answers += await asyncio.to_thread(
                     self._classifier.classify,
@@ -170,6 +179,7 @@ class ClassificationService:
                     texts,
                     candidates,
                     task.known.examples,
+                    languages,
                     chosen=task.chosen,
                 )
         return answers
@@ -194,7 +204,7 @@ def _decided(task: _Task, valid: list[_Valid]) -> dict[int, ItemResult]:
 def _of_label(task: _Task, entry: _Valid, position: int) -> ItemResult:
     path = task.taxonomy.path(position)
     answer = Classification(path, DECIDED_CONFIDENCE, [Candidate(path[-1], DECIDED_CONFIDENCE)])
-    return ItemResult.of(entry.index, entry.item, answer, task.chosen.version, source="human")
+    return ItemResult.of(entry.index, entry.item, answer, task.model_version(entry.item), source="human")
 
 
 def _answered(taxonomy: Taxonomy, entry: _Valid, result: ItemResult) -> Answered:
@@ -220,10 +230,13 @@ async def _find(shelf: Shelf | None, valid: list[_Valid]) -> dict[int, ItemResul
 def _result(task: _Task, entry: _Valid, refined: Refined) -> ItemResult:
     answer = refined.answer
     answer = replace(answer, candidates=answer.candidates[: task.request.top_k])
+    version = task.model_version(entry.item)
+    warnings = task.classifier.warnings(task.taxonomy, entry.item.language)
     if refined.outcome == Outcome.ANSWERED and task.refinement is not None:
-        version = f"{task.chosen.version}+{task.refinement.model_version}"
-        return ItemResult.of(entry.index, entry.item, answer, version, source="llm")
-    return ItemResult.of(entry.index, entry.item, answer, task.chosen.version, warnings=_warnings(refined.outcome))
+        version = f"{version}+{task.refinement.model_version}"
+        return ItemResult.of(entry.index, entry.item, answer, version, source="llm", warnings=warnings)
+    warnings += _warnings(refined.outcome)
+    return ItemResult.of(entry.index, entry.item, answer, version, warnings=warnings)
 
 
 def _warnings(outcome: Outcome | None) -> list[str]:

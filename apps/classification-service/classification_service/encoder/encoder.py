@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from copy import copy
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
@@ -40,7 +41,12 @@ class SentenceEncoder:
         self.backend = open_backend(folder, threads, device)
         self._tokenizer = _open_tokenizer(folder / architecture.TOKENIZER_FILE)
 
-    def for_titles(self) -> "SentenceEncoder":
+    @property
+    def device(self) -> str:
+        """See TextEncoder."""
+        return self.backend.device
+
+    def for_titles(self) -> Self:
         """This encoder for very many texts: on the CPU with weights of one byte, at a third of the time.
 
         Several threads may use it at once.

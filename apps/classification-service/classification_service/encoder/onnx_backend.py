@@ -35,12 +35,16 @@ class OnnxBackend:
 
 def session_options(weights: Path, threads: int) -> onnxruntime.SessionOptions:
     """Options of a session whose graph refers to a weights file; raises EncoderFolderError."""
+    return plain_options(threads, _real_folder(weights))
+
+
+def plain_options(threads: int, folder: Path) -> onnxruntime.SessionOptions:
+    """Options of a session whose graph refers to a file in a folder, which must be no link."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ONLY_ERRORS
-    folder_of_weights = str(_real_folder(weights))
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder_of_weights)
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder.resolve()))
     return options
 
 

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from classification_service.cache.bounded import Bounded
 from classification_service.cache.repository import read_generation
 from classification_service.classify.labelled import Known, Label, LabelledExamples
-from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.encoder.int8_backend import quantise
+from classification_service.encoder.encoders import Encoders
 from classification_service.feedback import repository
 from classification_service.feedback.models import StoredLabel
 from classification_service.review.models import Scope
@@ -40,9 +39,9 @@ class _Held:
 class StoredLabels:
     """Reads with each request whether there are new labels, and loads those: a correction counts in all processes at once."""
 
-    def __init__(self, database: Database, encoder: SentenceEncoder) -> None:
+    def __init__(self, database: Database, encoders: Encoders) -> None:
         self._database = database
-        self._encoder = encoder
+        self._encoders = encoders
         self._store = Bounded("corrections are not looked up", WAIT_SECONDS)
         self._held: WeakKeyDictionary[Taxonomy, dict[str, _Held]] = WeakKeyDictionary()
 
@@ -70,9 +69,7 @@ class StoredLabels:
             latest = await self._load(taxonomy, scope, held)
             if latest > held.generation:
                 labels = list(held.labels.values())
-                held.examples = (
-                    await asyncio.to_thread(LabelledExamples, labels, self._encoder.dimension) if labels else None
-                )
+                held.examples = await asyncio.to_thread(self._examples, taxonomy, labels) if labels else None
             held.generation = max(latest, generation)
 
     async def _load(self, taxonomy: Taxonomy, scope: Scope, held: _Held) -> int:
@@ -81,24 +78,18 @@ class StoredLabels:
         while True:
             async with self._database.read() as connection:
                 page = await repository.labels_after(connection, scope, generation, key, _PAGE)
-            for row in await asyncio.to_thread(self._with_vectors, page):
+            for row in page:
                 _take_over(taxonomy, held.labels, row)
             if page:
                 generation, key = page[-1].generation, page[-1].key
             if len(page) < _PAGE:
                 return generation
 
-    def _with_vectors(self, page: Sequence[StoredLabel]) -> Iterable[StoredLabel]:
-        """The labels with vectors of this encoder: those of another one are computed anew."""
-        others = [row for row in page if row.encoder != self._encoder.name]
-        if not others:
-            return page
-        values, scales = quantise(self._encoder.encode([row.text for row in others]))
-        computed = {
-            row.key: replace(row, scale=float(scale), vector=value.tobytes())
-            for row, value, scale in zip(others, values, scales, strict=True)
-        }
-        return [computed.get(row.key, row) for row in page]
+    def _examples(self, taxonomy: Taxonomy, labels: Sequence[Label]) -> LabelledExamples:
+        """The labels with the vectors that most texts are compared with; others follow with the first text that needs them."""
+        examples = LabelledExamples(labels)
+        examples.load(self._encoders.of(taxonomy.language))
+        return examples
 
 
 def _take_over(taxonomy: Taxonomy, labels: dict[bytes, Label], row: StoredLabel) -> None:
@@ -107,4 +98,4 @@ def _take_over(taxonomy: Taxonomy, labels: dict[bytes, Label], row: StoredLabel)
     except UnknownCodeError:  # an earlier import under this version had it
         labels.pop(row.key, None)
     else:
-        labels[row.key] = Label(row.text, position, row.scale, row.vector)
+        labels[row.key] = Label(row.text, position, row.vectors)

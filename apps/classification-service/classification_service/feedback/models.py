@@ -1,8 +1,10 @@
 """Decisions of people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from classification_service.classify.labelled import LabelVector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,27 +34,24 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLabel:
-    """A text with its code and its vector, in whole numbers of one byte."""
+    """A text with its code and its vectors by the names of encoders: that for English, and the multilingual one."""
 
     key: bytes
     text: str
     language: str
     code: str
-    scale: float
-    vector: bytes
+    vectors: Mapping[str, LabelVector]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLabel:
-    """A label as it is kept; `encoder` is whose the vector is."""
+    """A label as it is kept, with its vectors by the names of encoders."""
 
     key: bytes
     text: str
     code: str
     generation: int
-    encoder: str
-    scale: float
-    vector: bytes
+    vectors: dict[str, LabelVector]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
+from classification_service.classify.labelled import LabelVector
+from classification_service.encoder.encoders import EncoderNames
 from classification_service.feedback.models import (
     Bucket,
     Decision,
@@ -33,34 +35,43 @@ async def put_labels(
     labels: Sequence[NewLabel],
     *,
     generation: int,
-    encoder: str,
+    encoders: EncoderNames,
     decided_by: str,
 ) -> None:
     """Write labels whose keys differ, in place of those of the same texts."""
+    first = [label.vectors[encoders.english] for label in labels]
+    multilingual = [label.vectors[encoders.multilingual] for label in labels]
     await connection.execute(
         _PUT_LABELS,
         *scope,
         generation,
-        encoder,
+        encoders.english,
         decided_by,
         [label.key for label in labels],
         [label.text for label in labels],
         [label.language for label in labels],
         [label.code for label in labels],
-        [label.scale for label in labels],
-        [label.vector for label in labels],
+        [one.scale for one in first],
+        [one.vector for one in first],
+        [one.scale for one in multilingual],
+        [one.vector for one in multilingual],
+        encoders.multilingual,
     )
 
 
 _PUT_LABELS = """
 INSERT INTO labels
-    (taxonomy, version, tenant, generation, encoder, decided_by, key, text, language, code, scale, vector)
-SELECT $1, $2, $3, $4, $5, $6, new.*
-  FROM unnest($7::bytea[], $8::text[], $9::text[], $10::text[], $11::real[], $12::bytea[]) AS new
+    (taxonomy, version, tenant, generation, encoder, decided_by, multilingual_encoder,
+     key, text, language, code, scale, vector, multilingual_scale, multilingual_vector)
+SELECT $1, $2, $3, $4, $5, $6, $15, new.*
+  FROM unnest(
+      $7::bytea[], $8::text[], $9::text[], $10::text[], $11::real[], $12::bytea[], $13::real[], $14::bytea[]) AS new
 ON CONFLICT (taxonomy, version, tenant, key) DO UPDATE
    SET generation = EXCLUDED.generation, encoder = EXCLUDED.encoder, decided_by = EXCLUDED.decided_by,
        text = EXCLUDED.text, language = EXCLUDED.language, code = EXCLUDED.code, scale = EXCLUDED.scale,
-       vector = EXCLUDED.vector, decided_at = now()
+       vector = EXCLUDED.vector, multilingual_encoder = EXCLUDED.multilingual_encoder,
+       multilingual_scale = EXCLUDED.multilingual_scale, multilingual_vector = EXCLUDED.multilingual_vector,
+       decided_at = now()
 """
 
 
@@ -68,11 +79,22 @@ async def labels_after(
     connection: asyncpg.Connection, scope: Scope, generation: int, key: bytes, limit: int
 ) -> list[StoredLabel]:
     """Labels in the order of their generations and keys, those after one."""
-    return [StoredLabel(**dict(row)) for row in await connection.fetch(_LABELS, *scope, generation, key, limit)]
+    return [_label(row) for row in await connection.fetch(_LABELS, *scope, generation, key, limit)]
+
+
+def _label(row: asyncpg.Record) -> StoredLabel:
+    vectors = {row["encoder"]: LabelVector(row["scale"], row["vector"])}
+    if row["multilingual_encoder"]:
+        multilingual = LabelVector(row["multilingual_scale"], row["multilingual_vector"])
+        vectors[row["multilingual_encoder"]] = multilingual
+    return StoredLabel(
+        key=row["key"], text=row["text"], code=row["code"], generation=row["generation"], vectors=vectors
+    )
 
 
 _LABELS = """
-SELECT key, text, code, generation, encoder, scale, vector FROM labels
+SELECT key, text, code, generation, encoder, scale, vector, multilingual_encoder, multilingual_scale, multilingual_vector
+  FROM labels
  WHERE taxonomy = $1 AND version = $2 AND tenant = $3 AND (generation, key) > ($4, $5)
  ORDER BY generation, key LIMIT $6
 """
@@ -97,8 +119,10 @@ async def carry_labels(
 
 _CARRY = """
 INSERT INTO labels
-    (taxonomy, version, tenant, key, text, language, code, generation, encoder, scale, vector, decided_by, decided_at)
-SELECT taxonomy, $4, tenant, key, text, language, map.new, $5, encoder, scale, vector, decided_by, decided_at
+    (taxonomy, version, tenant, key, text, language, code, generation, encoder, scale, vector,
+     multilingual_encoder, multilingual_scale, multilingual_vector, decided_by, decided_at)
+SELECT taxonomy, $4, tenant, key, text, language, map.new, $5, encoder, scale, vector,
+       multilingual_encoder, multilingual_scale, multilingual_vector, decided_by, decided_at
   FROM labels JOIN unnest($6::text[], $7::text[]) AS map (old, new) ON map.old = labels.code
  WHERE taxonomy = $1 AND version = $2 AND tenant = $3
 ON CONFLICT DO NOTHING

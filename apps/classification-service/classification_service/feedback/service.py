@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from classification_service.cache.repository import start_generation
+from classification_service.classify.labelled import LabelVector
 from classification_service.classify.schemas import MAX_ITEMS, ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.classify.text import MAX_TEXT, storable, text_key
+from classification_service.encoder.encoders import Encoders
 from classification_service.encoder.int8_backend import quantise
+from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.feedback import repository
 from classification_service.feedback.errors import AlreadyDecidedError, DecidedLabel, UnknownLabel, UnknownLabelsError
 from classification_service.feedback.models import Carried, Decision, NewLabel, Statistics, StoredDecision, Suggestion
@@ -24,7 +27,7 @@ from nexus_chassis.unit_of_work import Database
 
 
 class FeedbackService:
-    """Each decision is a labelled example at once. `encoder` is whose vectors they have."""
+    """Each decision is a labelled example at once, with vectors of both `encoders`."""
 
     def __init__(
         self,
@@ -33,13 +36,13 @@ class FeedbackService:
         classification: ClassificationService,
         *,
         catalogue: Catalogue,
-        encoder: str,
+        encoders: Encoders,
     ) -> None:
         self._database = database
         self._taxonomies = taxonomies
         self._catalogue = catalogue
         self._classification = classification
-        self._encoder = encoder
+        self._encoders = encoders
         self._turn = (
             asyncio.Lock()
         )  # decisions wait for each other in PostgreSQL too, where each would hold a connection
@@ -68,7 +71,7 @@ class FeedbackService:
                 scope,
                 list(labels.values()),
                 generation=generation,
-                encoder=self._encoder,
+                encoders=self._encoders.names,
                 decided_by=principal.subject,
             )
             await repository.add_decisions(work.connection, scope, decisions, principal.subject)
@@ -87,19 +90,21 @@ class FeedbackService:
         """The labels by their keys: of several for one text, the last."""
         latest = {text_key(item.full_text()): item for item in items}
         texts = [item.full_text() for item in latest.values()]
-        values, scales = quantise(await self._classification.encode(texts))
-        rows = zip(latest.items(), texts, values, scales, strict=True)
+        by_encoder = {encoder.name: await self._vectors(texts, encoder) for encoder in self._encoders.all()}
         return {
             key: NewLabel(
                 key=key,
                 text=storable(text),
                 language=item.language,
                 code=item.code,
-                scale=float(scale),
-                vector=value.tobytes(),
+                vectors={name: vectors[row] for name, vectors in by_encoder.items()},
             )
-            for (key, item), text, value, scale in rows
+            for row, ((key, item), text) in enumerate(zip(latest.items(), texts, strict=True))
         }
+
+    async def _vectors(self, texts: Sequence[str], encoder: TextEncoder) -> list[LabelVector]:
+        values, scales = quantise(await self._classification.encode(texts, encoder))
+        return [LabelVector(float(scale), value.tobytes()) for value, scale in zip(values, scales, strict=True)]
 
     async def carry(self, taxonomy: str, since: str, version: str, principal: Principal) -> Carried:
         """Take the labels of an earlier imported version to another one; those that are there already stay.

@@ -15,6 +15,7 @@ from classification_service.jobs.schemas import (
     AttributeColumns,
     DelimiterParameter,
     EncodingParameter,
+    LanguageParameter,
     LlmParameter,
     ReviewParameter,
     TaxonomyParameter,
@@ -52,6 +53,7 @@ async def get_options(
     delimiter: DelimiterParameter = None,
     llm: LlmParameter = "auto",
     review: ReviewParameter = False,
+    language: LanguageParameter = "en",
 ) -> JobOptions:
     """What is asked for; the version is fixed for the whole job. Raises UnknownTaxonomyError."""
     return JobOptions(
@@ -62,6 +64,7 @@ async def get_options(
         delimiter=delimiter,
         llm=llm,
         review=review,
+        language=language,
     )
 
 

@@ -104,7 +104,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """What is to be done with a file."""
+    """What is to be done with a file; `language` is that of its texts, a BCP 47 tag."""
 
     taxonomy: str
     version: str
@@ -113,6 +113,7 @@ class JobOptions:
     delimiter: Delimiter | None = None
     llm: Literal["auto", "never"] = "auto"
     review: bool = False
+    language: str = "en"
 
     @property
     def reading(self) -> Reading:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
+from classification_service.encoder.languages import LANGUAGE
 from classification_service.jobs.models import Cell, Delimiter, Format, JobView, Layout, RowError
 from classification_service.jobs.tables.writing import MEDIA_TYPES
 
@@ -72,6 +73,9 @@ EncodingParameter = Annotated[
 DelimiterParameter = Annotated[Delimiter | None, Query(description="of CSV; found where it is left out")]
 LlmParameter = Annotated[Literal["auto", "never"], Query(description="whether a language model may see uncertain rows")]
 ReviewParameter = Annotated[bool, Query(description="put the uncertain rows into the review queue")]
+LanguageParameter = Annotated[
+    str, Query(pattern=LANGUAGE, description="of the texts, a BCP 47 tag; English where it is left out")
+]
 FileName = Annotated[
     str | None, Query(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$", description="of the file, for its owner")
 ]

@@ -17,7 +17,8 @@ type ModelId = Annotated[
 class ModelOut(BaseModel):
     """The titles, examples and labels of a taxonomy that is loaded: `id` is the model_version of answers by them alone.
 
-    `device` is what it computes on; `serving` is False where a trained model answers.
+    `device` is what it computes on; `serving` is False where a trained model answers. `languages` are those of the texts
+    that it was trained on, as first subtags of BCP 47 tags.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -30,6 +31,7 @@ class ModelOut(BaseModel):
     dimension: int
     device: str
     threads: int
+    languages: list[str]
     serving: bool = True
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from classification_service.encoder.encoders import EncoderNames
 from classification_service.taxonomies import repository
 from classification_service.taxonomies.errors import (
     DefaultVersionError,
@@ -30,12 +31,12 @@ MAX_CHILDREN = 1000
 
 
 class Catalogue:
-    """Looks things up. Methods raise UnknownTaxonomyError where there is no such version. `encoder` is whose vectors count."""
+    """Looks things up. Methods raise UnknownTaxonomyError where there is no such version. `encoders` are whose vectors count."""
 
-    def __init__(self, loaded: Taxonomies, database: Database | None, encoder: str) -> None:
+    def __init__(self, loaded: Taxonomies, database: Database | None, encoders: EncoderNames) -> None:
         self.starters = loaded.starters
         self._database = database
-        self._encoder = encoder
+        self._encoders = encoders
 
     @property
     def database(self) -> Database:
@@ -53,7 +54,7 @@ class Catalogue:
         if self._database is None:
             return []
         async with self._database.read() as connection:
-            return await repository.versions(connection, self._encoder)
+            return await repository.versions(connection, self._encoders)
 
     async def stored(self, name: str, version: str) -> StoredVersion:
         """An imported version; raises StarterVersionError for a starter."""
@@ -65,7 +66,7 @@ class Catalogue:
         found_version = None
         if self._database is not None:
             async with self._database.read() as connection:
-                found_version = await repository.version(connection, self._encoder, name, version)
+                found_version = await repository.version(connection, self._encoders, name, version)
         if found_version is None:
             raise UnknownTaxonomyError(name, version, await self._there())
         return found_version

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.languages import is_english
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.errors import ClassificationServiceError
 from classification_service.progress import Progress
 from classification_service.taxonomies.embedding import Embedder
@@ -51,11 +54,13 @@ async def _import(
         imported = await _store(database, path, new)
         levels = ", ".join(f"{count} at the level {level}" for level, count in imported.levels.items())
         sys.stdout.write(f"Stored {new.name} {new.version} from {imported.format}: {imported.codes} codes, {levels}.\n")
-        embedder = Embedder(
-            database, SentenceEncoder(settings.encoder_dir, device=settings.device), threads=automatic_workers()
-        )
+        encoders = Encoders(SentenceEncoder(settings.encoder_dir, device=settings.device), MultilingualEncoder())
+        embedder = Embedder(database, encoders, threads=automatic_workers())
         with Progress(imported.codes, "codes") as progress:
-            await embedder.embed_all(progress.advance)
+            await embedder.embed_first(progress.advance)
+        if is_english(new.language):
+            with Progress(imported.codes, "codes for texts in other languages") as progress:
+                await embedder.embed_all(progress.advance)
         embedder.close()
 
 

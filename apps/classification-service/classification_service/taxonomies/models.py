@@ -61,7 +61,11 @@ class ImportedVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVersion:
-    """A version in the database. `key` names its files, `embedded` is how many of its codes have their vectors."""
+    """A version in the database; `key` names its files.
+
+    `embedded` is how many of its codes have vectors by the encoder for the language of its titles, `multilingual` by the
+    multilingual one, with which texts of other languages are compared.
+    """
 
     id: int
     key: UUID
@@ -73,6 +77,7 @@ class StoredVersion:
     codes: int
     levels: Mapping[str, int]
     embedded: int
+    multilingual: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +200,12 @@ class Taxonomy:
     """The codes of one version of a classification system.
 
     `parents` has the position of each code's parent in `nodes`, NO_PARENT for a root; `text_starts` the number of the
-    first text of each code among `Node.texts` of all codes, `texts` their number. `key` differs between two imports under one name and version.
+    first text of each code among `Node.texts` of all codes, `texts` their number. `key` differs between two imports under
+    one name and version. `language` is a BCP 47 tag, that of the titles.
     """
 
     key = ""
+    language = "en"
 
     def __init__(
         self,

@@ -78,6 +78,7 @@ class PackedTaxonomy(Taxonomy):
             position=position,
         )
         self.key = str(version.key)
+        self.language = version.language
         self._counts = dict(version.levels)
 
     @override

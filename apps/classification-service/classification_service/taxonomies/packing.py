@@ -5,12 +5,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classification_service.taxonomies import repository
 from classification_service.taxonomies.errors import DeletedVersionError
@@ -43,11 +45,31 @@ async def pack(database: Database, version: StoredVersion, encoder: str, dimensi
 
     Raises OSError where there is no room, DatabaseUnavailableError, DeletedVersionError.
     """
-    target = _folder_of(version.key, encoder)
+
+    async def write(folder: Path) -> None:
+        starts, texts = await _write_codes(database, version, folder)
+        await _write_vectors(_Wanted(database, version, encoder, dimension), starts, texts, folder)
+
+    return await _packed(version.key, encoder, write)
+
+
+async def pack_vectors(database: Database, version: StoredVersion, encoder: str, dimension: int, base: Path) -> Path:
+    """The folder with the vectors of a version by another encoder than that of the folder `base`; raises the same as `pack`."""
+
+    async def write(folder: Path) -> None:
+        starts = np.load(base / "starts.npy")
+        texts = len(np.load(base / "scales.npy", mmap_mode="r"))
+        await _write_vectors(_Wanted(database, version, encoder, dimension), starts, texts, folder)
+
+    return await _packed(version.key, encoder, write)
+
+
+async def _packed(key: UUID, encoder: str, write: Callable[[Path], Awaitable[None]]) -> Path:
+    target = _folder_of(key, encoder)
     async with _alone(target):
         if not target.exists():
             with _unfinished(target) as folder:
-                await _write(database, version, encoder, dimension, folder)
+                await write(folder)
                 folder.rename(target)
     return target
 
@@ -71,23 +93,39 @@ def _unfinished(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _write(database: Database, version: StoredVersion, encoder: str, dimension: int, folder: Path) -> None:
+async def _write_codes(database: Database, version: StoredVersion, folder: Path) -> tuple[NDArray[np.int32], int]:
+    """Write all but the vectors; returns the number of the first text of each code, and the number of texts."""
     rows = _Rows(version)
     for first in range(0, version.codes, _PAGE):
         async with database.read() as connection:
             page = await repository.packed_rows(connection, version.id, first, _PAGE)
         rows.add(first, page)
     texts = await asyncio.to_thread(rows.save, folder)
+    return rows.starts, texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Whose vectors of which version."""
+
+    database: Database
+    version: StoredVersion
+    encoder: str
+    dimension: int
+
+
+async def _write_vectors(of: _Wanted, starts: NDArray[np.int32], texts: int, folder: Path) -> None:
+    version, dimension = of.version, of.dimension
     vectors = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.int8, (texts, dimension))
     scales = np.lib.format.open_memmap(folder / "scales.npy", "w+", np.float32, (texts,))
     first = 0
     while first < version.codes:
-        async with database.read() as connection:
-            chunk = await repository.read_chunk(connection, version.id, encoder, first)
+        async with of.database.read() as connection:
+            chunk = await repository.read_chunk(connection, version.id, of.encoder, first)
         if chunk is None:
             raise DeletedVersionError(version.name, version.version)
         values = np.frombuffer(chunk.vectors, np.int8).reshape(-1, dimension)
-        place = slice(int(rows.starts[first]), int(rows.starts[first]) + len(values))
+        place = slice(int(starts[first]), int(starts[first]) + len(values))
         vectors[place], scales[place] = values, np.frombuffer(chunk.scales, np.float32)
         first += chunk.codes
 

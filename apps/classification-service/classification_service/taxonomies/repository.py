@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import asyncpg
 
+from classification_service.encoder.encoders import EncoderNames
 from classification_service.taxonomies.importers.records import ClassFeatureRecord, NodeRecord, Record, TermRecord
 from classification_service.taxonomies.models import (
     Chunk,
@@ -83,27 +84,36 @@ async def finish(connection: asyncpg.Connection, taxonomy: int, levels: Mapping[
 _FINISH = "UPDATE taxonomies SET codes = $2, levels = $3 WHERE id = $1"
 
 
-async def versions(connection: asyncpg.Connection, encoder: str) -> list[StoredVersion]:
-    """All versions, in the order of their import, with how far an encoder's vectors are there."""
-    return [_version(row) for row in await connection.fetch(f"{_VERSIONS} ORDER BY id", encoder)]
+async def versions(connection: asyncpg.Connection, encoders: EncoderNames) -> list[StoredVersion]:
+    """All versions, in the order of their import, with how far the encoders' vectors are there."""
+    rows = await connection.fetch(f"{_VERSIONS} ORDER BY id", encoders.english, encoders.multilingual)
+    return [_version(row, encoders) for row in rows]
 
 
-async def version(connection: asyncpg.Connection, encoder: str, name: str, of: str) -> StoredVersion | None:
+async def version(connection: asyncpg.Connection, encoders: EncoderNames, name: str, of: str) -> StoredVersion | None:
     """One version of a taxonomy."""
-    row = await connection.fetchrow(f"{_VERSIONS} WHERE name = $2 AND version = $3", encoder, name, of)
-    return None if row is None else _version(row)
+    query = f"{_VERSIONS} WHERE name = $3 AND version = $4"
+    row = await connection.fetchrow(query, encoders.english, encoders.multilingual, name, of)
+    return None if row is None else _version(row, encoders)
 
 
-_VERSIONS = """
-SELECT id, key, name, version, language, source, imported_at, codes, levels,
-       (SELECT coalesce(sum(codes), 0)::int FROM taxonomy_vectors AS chunk
-         WHERE chunk.taxonomy_id = taxonomies.id AND chunk.encoder = $1) AS embedded
-  FROM taxonomies
+_EMBEDDED = """
+(SELECT coalesce(sum(codes), 0)::int FROM taxonomy_vectors AS chunk
+  WHERE chunk.taxonomy_id = taxonomies.id AND chunk.encoder = ${})
 """
 
+_VERSIONS = f"""
+SELECT id, key, name, version, language, source, imported_at, codes, levels,
+       {_EMBEDDED.format(1)} AS embedded, {_EMBEDDED.format(2)} AS multilingual
+  FROM taxonomies
+"""  # noqa: S608  text of this file
 
-def _version(row: asyncpg.Record) -> StoredVersion:
-    return StoredVersion(**(dict(row) | {"levels": json.loads(row["levels"])}))
+
+def _version(row: asyncpg.Record, encoders: EncoderNames) -> StoredVersion:
+    values = dict(row) | {"levels": json.loads(row["levels"])}
+    if encoders.of(row["language"]) == encoders.multilingual:
+        values["embedded"] = row["multilingual"]
+    return StoredVersion(**values)
 
 
 async def lock_version(connection: asyncpg.Connection, taxonomy: int) -> bool:

@@ -80,6 +80,9 @@ class TaxonomyOut(BaseModel):
     source: str
     imported_at: datetime | None
     embedded: int = Field(description="codes that have their vectors")
+    multilingual: int = Field(
+        description="codes that have the vectors which texts of other languages are compared with"
+    )
 
     @classmethod
     def of(cls, taxonomy: Taxonomy, *, default: bool) -> "TaxonomyOut":
@@ -96,6 +99,7 @@ class TaxonomyOut(BaseModel):
             source="starter",
             imported_at=None,
             embedded=len(taxonomy.nodes),
+            multilingual=len(taxonomy.nodes),
         )
 
     @classmethod
@@ -113,6 +117,7 @@ class TaxonomyOut(BaseModel):
             source=stored.source,
             imported_at=stored.imported_at,
             embedded=stored.embedded,
+            multilingual=stored.multilingual,
         )
 
 

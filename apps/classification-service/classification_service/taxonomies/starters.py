@@ -27,9 +27,9 @@ def read_starter(name: str) -> TaxonomyFile:
     return TaxonomyFile(name, STARTER_VERSION, _TITLES[name], nodes)
 
 
-def vectors_file(name: str) -> Path:
-    """The file that holds the vectors of the texts of a starter taxonomy."""
-    return _STARTER / f"{name}.npy"
+def vectors_file(name: str, *, multilingual: bool = False) -> Path:
+    """The file that holds the vectors of the texts of a starter taxonomy, by the encoder for English or the multilingual one."""
+    return _STARTER / (f"{name}-multilingual.npy" if multilingual else f"{name}.npy")
 
 
 def _node(row: dict[str, str]) -> Node:

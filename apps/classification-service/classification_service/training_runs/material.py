@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from classification_service.encoder.encoders import EncoderNames
 from classification_service.model_registry.models import Line
 from classification_service.taxonomies import repository as taxonomy_repository
 from classification_service.taxonomies.models import Node, StoredVersion, TaxonomyFile
@@ -14,6 +15,7 @@ from classification_service.training_runs.models import TitleVectors
 from nexus_chassis.unit_of_work import Database
 
 _PAGE = 5000
+_NO_ENCODERS = EncoderNames("", "")  # which vectors there are is read by `repository.encoders`
 
 
 class Material:
@@ -29,7 +31,7 @@ class Material:
                 raise RunError(f"{line.taxonomy} {line.version} is not there any more.")
             return read_starter(line.taxonomy), {}
         async with self._database.read() as connection:
-            version = await taxonomy_repository.version(connection, "", line.taxonomy, line.version)
+            version = await taxonomy_repository.version(connection, _NO_ENCODERS, line.taxonomy, line.version)
         if version is None or str(version.key) != line.taxonomy_key:
             raise _deleted(line)
         nodes = await self._nodes(version, line)

@@ -63,10 +63,10 @@ def trained(encoder: SentenceEncoder, taxonomies: Taxonomies, unspsc: Taxonomy, 
 def labels(encoder: SentenceEncoder, taxonomy: Taxonomy, *examples: Example) -> LabelledExamples:
     values, scales = quantise(encoder.encode([one.text for one in examples]))
     found = [
-        Label(one.text, taxonomy.get(one.code), float(scale), value.tobytes())
+        Label(one.text, taxonomy.get(one.code), {encoder.name: LabelVector(float(scale), value.tobytes())})
         for one, value, scale in zip(examples, values, scales, strict=True)
     ]
-    return LabelledExamples(found, encoder.dimension)
+    return LabelledExamples(found)
 
 
 def test_the_report_says_how_good_the_model_is_at_each_level(fitted: Fitted) -> None:

@@ -189,6 +189,13 @@ async def test_a_file_that_breaks_off_leaves_nothing(jobs: aiohttp.ClientSession
     await connection.close()
 
 
+async def test_texts_of_a_job_have_the_language_of_its_request(jobs: aiohttp.ClientSession) -> None:
+    job = await done(jobs, "text\nFeuerlöscher\nKugellager aus Stahl\n".encode(), language="de")
+    _, content = await results(jobs, job["id"])
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    assert [row["unspsc_code"][:2] for row in rows] == ["46", "31"]
+
+
 async def test_a_preview_shows_how_the_file_would_be_read(jobs: aiohttp.ClientSession) -> None:
     content = "Liste 2026;;\nArt.-Nr.;Bezeichnung;Preis\n1;Säge für Holz;3,50\n2;Hammer;4,00;x\n".encode("windows-1252")
     assert await send(jobs, content, "/preview") == (

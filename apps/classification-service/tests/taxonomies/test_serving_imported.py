@@ -17,12 +17,23 @@ from conftest import APP, FIXTURES, client_of, command
 from classification_service.classify.index import FullVectors, TitleIndex
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.int8_backend import quantise
+from classification_service.encoder.languages import NAMES
 from classification_service.taxonomies.packed import PackedVectors
 from classification_service.taxonomies.service import load_starters
 from nexus_testkit.issuer import Issuer
 
 XLSX = files.xlsx([*files.NOTICES, files.WIDE, *files.COMMODITIES])
-SECONDS = 30
+SECONDS = 90
+SPANISH_TITLES = [
+    ["27000000", "Herramientas"],
+    ["27110000", "Herramientas de mano"],
+    ["27112700", "Herramientas eléctricas"],
+    ["27112703", "Taladros eléctricos"],
+    ["40000000", "Distribución de fluidos"],
+    ["40150000", "Bombas y compresores"],
+    ["40151500", "Bombas"],
+    ["40151510", "Bombas de agua"],
+]
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +52,10 @@ async def two_workers(
         yield first, second
 
 
-async def import_(client: aiohttp.ClientSession, content: bytes, taxonomy: str, version: str) -> None:
-    query = {"taxonomy": taxonomy, "version": version}
+async def import_(
+    client: aiohttp.ClientSession, content: bytes, taxonomy: str, version: str, language: str = "en"
+) -> None:
+    query = {"taxonomy": taxonomy, "version": version, "language": language}
     headers = {"Content-Type": "application/octet-stream"}
     async with client.post("/v1/taxonomies/import", params=query, data=content, headers=headers) as response:
         assert response.status == 201, await response.text()
@@ -75,6 +88,55 @@ async def classify(client: aiohttp.ClientSession, text: str, taxonomy: str, **op
         answer = await response.json()
         assert response.status == 200, answer
     return answer["version"], answer["items"][0]["code"]
+
+
+async def answer_in(client: aiohttp.ClientSession, text: str, language: str, version: str) -> dict[str, Any]:
+    body = {"items": [{"text": text, "language": language}], "taxonomy": "unspsc", "version": version}
+    async with client.post("/v1/classify", json=body) as response:
+        item: dict[str, Any] = (await response.json())["items"][0]
+        return item
+
+
+async def until_multilingual(client: aiohttp.ClientSession, version: str) -> None:
+    async def is_used() -> bool:
+        return (await answer_in(client, "taladro", "es", version))["warnings"] == []
+
+    await until(is_used)
+
+
+async def test_texts_of_other_languages_follow_once_their_vectors_are_there(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+) -> None:
+    await import_(two_workers[0], XLSX, "unspsc", "26.0801")
+    await until_ready(two_workers, "unspsc", "26.0801")
+    for client in two_workers:
+        await until_multilingual(client, "26.0801")
+        item = await answer_in(client, "taladro eléctrico", "es", "26.0801")
+        assert (item["code"], item["model_version"]) == ("27112703", "use-multilingual-v3+unspsc-26.0801")
+        item = await answer_in(client, "electric drill", "en", "26.0801")
+        assert (item["code"], item["model_version"]) == ("27112703", "all-minilm-l6-v2+unspsc-26.0801")
+    found = await state(two_workers[0], "unspsc", "26.0801")
+    assert (found["embedded"], found["multilingual"]) == (9, 9)
+
+
+async def test_a_taxonomy_in_another_language_is_served_by_the_multilingual_encoder_alone(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession], postgres_url: str
+) -> None:
+    rows = [["code", "title"], *SPANISH_TITLES]
+    await import_(two_workers[0], files.csv_bytes(rows), "unspsc", "es-1", "es")
+    await until_ready(two_workers, "unspsc", "es-1")
+    for client in two_workers:
+        for text, language in (("electric drill", "en"), ("taladro eléctrico", "es"), ("elektrische Bohrer", "de")):
+            item = await answer_in(client, text, language, "es-1")
+            assert (item["code"], item["warnings"]) == ("27112703", []), text
+            assert item["model_version"] == "use-multilingual-v3+unspsc-es-1"
+    async with two_workers[0].get("/v1/models") as response:
+        models = [one for one in (await response.json())["models"] if one["taxonomy_version"] == "es-1"]
+    assert [(one["encoder"], one["languages"]) for one in models] == [("use-multilingual-v3", list(NAMES))]
+    connection = await asyncpg.connect(postgres_url)
+    encoders = await connection.fetch("SELECT DISTINCT encoder FROM taxonomy_vectors")
+    await connection.close()
+    assert [row["encoder"] for row in encoders] == ["use-multilingual-v3"]
 
 
 async def choose(client: aiohttp.ClientSession, name: str, version: str) -> int:
@@ -206,9 +268,11 @@ async def test_the_command_imports_and_embeds(
         0,
         "Stored unspsc 26.0801 from UNSPSC XLSX: 9 codes, 2 at the level segment, 2 at the level family, 2 at the level class, 3 at the level commodity.\n",
     )
-    assert done.stderr.startswith("[##############################] 9/9 codes")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("[##############################] 9/9 codes, ")
+    assert second.startswith("[##############################] 9/9 codes for texts in other languages, ")
     connection = await asyncpg.connect(postgres_url)
-    assert await connection.fetchval("SELECT sum(codes) FROM taxonomy_vectors") == 9
+    assert await connection.fetchval("SELECT sum(codes) FROM taxonomy_vectors") == 9 * len(["English", "multilingual"])
     await connection.close()
     again = await asyncio.to_thread(
         command, "import", path, "--taxonomy", "unspsc", "--version", "26.0801", **variables
@@ -261,7 +325,9 @@ async def test_every_process_forgets_a_deleted_version_and_its_files(
     await import_(two_workers[0], XLSX, "unspsc", "26.0801")
     await until_ready(two_workers, "unspsc", "26.0801")
     folder = tmp_path / f"nexus-taxonomies-{os.getuid()}"
-    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1
+    for client in two_workers:
+        await until_multilingual(client, "26.0801")
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == len(["English", "multilingual"])
     async with two_workers[0].delete("/v1/taxonomies/unspsc/26.0801") as response:
         assert response.status == 204
     for client in two_workers:
