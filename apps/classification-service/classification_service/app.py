@@ -16,6 +16,9 @@ from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.errors import ClassificationServiceError
+from classification_service.features import endpoints as feature_endpoints
+from classification_service.features.classes import Classes
+from classification_service.features.service import FeatureService
 from classification_service.feedback import endpoints as feedback_endpoints
 from classification_service.feedback.labels import StoredLabels
 from classification_service.feedback.service import FeedbackService
@@ -68,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routers=(
             classify_endpoints.router,
             reclassify_endpoints.router,
+            feature_endpoints.router,
             feedback_endpoints.router,
             review_endpoints.router,
             taxonomy_endpoints.router,
@@ -112,6 +116,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 _watch(database, health)
             review = ReviewQueue(database, settings.review_threshold) if database else None
             classification = service()
+            features = FeatureService(Classes(database), taxonomies, classification)
             catalogue = Catalogue(taxonomies, database, classifier.encoder.name)
             app.state.context = Context(
                 settings=settings,
@@ -119,6 +124,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
                 catalogue=catalogue,
                 classifier=classifier,
                 classification=classification,
+                features=features,
                 jobs=jobs,
                 reclassification=ReclassificationService(catalogue, taxonomies, classification),
                 usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
@@ -129,6 +135,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations) -> L
             async with (
                 _following(settings, database, taxonomies, classifier, health),
                 _rescoring(settings, database, taxonomies, classification),
+                in_background(features.warm()),
             ):
                 yield
 
