@@ -19,6 +19,9 @@ from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.ensemble.opening import OpenedModel, open_model
 from classification_service.errors import ClassificationServiceError
+from classification_service.features import endpoints as feature_endpoints
+from classification_service.features.classes import Classes
+from classification_service.features.service import FeatureService
 from classification_service.feedback import endpoints as feedback_endpoints
 from classification_service.feedback.labels import StoredLabels
 from classification_service.feedback.service import FeedbackService
@@ -83,6 +86,7 @@ def create_app(settings: Settings | None = None, open_model: Open[OpenedModel] =
         routers=(
             classify_endpoints.router,
             reclassify_endpoints.router,
+            feature_endpoints.router,
             feedback_endpoints.router,
             review_endpoints.router,
             taxonomy_endpoints.router,
@@ -133,12 +137,14 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations, open
             catalogue = Catalogue(taxonomies, database, classifier.encoders.names)
             follower = _follower(database, taxonomies, classifier)
             models = _models(database, taxonomies, classifier, follower, open_model)
+            features = FeatureService(Classes(database), taxonomies, classification)
             app.state.context = Context(
                 settings=settings,
                 taxonomies=taxonomies,
                 catalogue=catalogue,
                 classifier=classifier,
                 classification=classification,
+                features=features,
                 jobs=jobs,
                 reclassification=ReclassificationService(catalogue, taxonomies, classification),
                 usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
@@ -153,6 +159,7 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations, open
                 _following(settings, database, classifier, follower, health),
                 _following_models(database, models, health),
                 _rescoring(settings, database, taxonomies, classification),
+                in_background(features.warm()),
             ):
                 yield
 

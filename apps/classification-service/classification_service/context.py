@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from classification_service.classify.classifier import Classifier
     from classification_service.classify.service import ClassificationService
+    from classification_service.features.service import FeatureService
     from classification_service.feedback.service import FeedbackService
     from classification_service.jobs.service import JobService
     from classification_service.llm.usage import UsageService
@@ -35,6 +36,7 @@ class Context:
     catalogue: "Catalogue"
     classifier: "Classifier"
     classification: "ClassificationService"
+    features: "FeatureService"
     jobs: "JobService"
     reclassification: "ReclassificationService"
     usage: "UsageService"

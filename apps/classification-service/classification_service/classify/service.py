@@ -7,20 +7,18 @@ from typing import Any, Protocol
 
 import numpy as np
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from classification_service.classify.caching import AnswerCache, Shelf, open_shelf
 from classification_service.classify.classifier import Chosen, Classifier
 from classification_service.classify.errors import LlmNotConfiguredError, NoQueueError
+from classification_service.classify.item_errors import id_of, invalid_item
 from classification_service.classify.labelled import DECIDED_CONFIDENCE, Known, Labels
 from classification_service.classify.models import Answered, Candidate, Classification
 from classification_service.classify.refinement import CANDIDATES, Entry, Refined, Refinement
 from classification_service.classify.schemas import (
-    MAX_ID,
     ClassifyRequest,
     ClassifyResponse,
     Item,
-    ItemError,
     ItemResult,
 )
 from classification_service.encoder.backend import Vectors
@@ -29,9 +27,7 @@ from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.llm.models import Origin, Outcome
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
-from nexus_chassis.limits import MAX_FAULTS
 
-_MAX_NAME = 100
 _DECIDED = {None, Outcome.ANSWERED, Outcome.NONE_FITS}
 
 
@@ -253,28 +249,7 @@ def _sort_out(items: list[Any]) -> tuple[dict[int, ItemResult], list[_Valid]]:
         try:
             item = Item.model_validate(raw)
         except ValidationError as error:
-            failed[index] = _failure(index, raw, error)
+            failed[index] = ItemResult(index=index, id=id_of(raw), error=invalid_item(error))
         else:
             valid.append(_Valid(index, item, item.full_text()))
     return failed, valid
-
-
-def _failure(index: int, raw: object, error: ValidationError) -> ItemResult:
-    name = raw.get("id") if isinstance(raw, dict) else None
-    return ItemResult(
-        index=index,
-        id=name[:MAX_ID] if isinstance(name, str) else None,
-        error=ItemError(type="urn:nexus:problem:invalid-item", title="The item is not valid", detail=_faults(error)),
-    )
-
-
-def _faults(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    faults = [f"{_place(fault)}: {fault['msg'].removeprefix('Value error, ')}" for fault in found[:MAX_FAULTS]]
-    if (more := len(found) - MAX_FAULTS) > 0:
-        faults.append(f"{more} more faults like these")
-    return "; ".join(faults)
-
-
-def _place(fault: ErrorDetails) -> str:
-    return ".".join(str(part)[:_MAX_NAME] for part in fault["loc"]) or "item"

@@ -19,6 +19,7 @@ from classification_service.taxonomies.models import (
     Term,
 )
 from classification_service.taxonomies.search import PLACE
+from classification_service.taxonomies.starter_features import starter_features
 from nexus_chassis.schemas import RequestModel
 
 FILE_TYPES = (
@@ -203,7 +204,7 @@ class CodeOut(CodeRef):
             examples=list(node.examples),
             path=[CodeRef.of(above) for above in taxonomy.path(position)],
             children=[CodeRef.of(taxonomy.nodes[child]) for child in taxonomy.children[position]],
-            features=[],
+            features=[FeatureOut.of(feature) for feature in starter_features(node.code)],
         )
 
     @classmethod
