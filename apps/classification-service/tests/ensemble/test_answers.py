@@ -9,7 +9,7 @@ import pytest
 from generated import examples_of
 
 from classification_service.classify.classifier import Classifier
-from classification_service.classify.labelled import Known, Label, LabelledExamples
+from classification_service.classify.labelled import Known, Label, LabelledExamples, LabelVector
 from classification_service.classify.models import Classification
 from classification_service.classify.schemas import ClassifyRequest
 from classification_service.classify.service import ClassificationService
@@ -197,7 +197,7 @@ class _Kept:
 
 
 class _NoLabels:
-    async def current(self, taxonomy: Taxonomy, tenant: str | None) -> Known:
+    async def current(self, taxonomy: Taxonomy, tenant: str | None) -> Known:  # noqa: ARG002  those of Labels
         return Known(1)
 
 

@@ -19,7 +19,7 @@ from dataflow_service.records.repository import Row, reading
 from dataflow_service.records.writer import Writing
 from dataflow_service.registry.model import Model
 from nexus_chassis.connection_pool import ACQUIRE_SECONDS
-from nexus_chassis.pool_turn import take_turn
+from nexus_chassis.pool_turn import Turns
 from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
 
@@ -42,7 +42,7 @@ class BulkService:
         self._database = database
         self._reports = reports
         self.limits = limits
-        self._free = asyncio.Semaphore(limits.connections)
+        self._turns = Turns("PostgreSQL", limits.connections)
 
     @asynccontextmanager
     async def receiving(self, principal: Principal, model: Model, operation: str) -> AsyncIterator[Progress]:
@@ -95,11 +95,11 @@ class BulkService:
     @asynccontextmanager
     async def _streaming(self) -> AsyncIterator[None]:
         """Take one of the connections that streams may have: the others are for short requests."""
-        await take_turn(self._free, "PostgreSQL", self.limits.connections, ACQUIRE_SECONDS)
+        await self._turns.take(ACQUIRE_SECONDS)
         try:
             async with asyncio.timeout(self.limits.seconds):
                 yield
         except TimeoutError as error:
             raise BulkTimeoutError(self.limits.seconds) from error
         finally:
-            self._free.release()
+            self._turns.give_back()

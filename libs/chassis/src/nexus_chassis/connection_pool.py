@@ -14,7 +14,7 @@ import asyncpg
 
 from nexus_chassis.database_errors import translate_database_errors
 from nexus_chassis.errors import DatabaseUnavailableError
-from nexus_chassis.pool_turn import Turns
+from nexus_chassis.pool_turn import PoolTurns
 
 ACQUIRE_SECONDS = 5.0
 """How long to wait for a connection that another request uses."""
@@ -38,7 +38,7 @@ class ConnectionPool:
         self.connect = connect
         self._row_security = row_security
         self._tenants: WeakKeyDictionary[asyncpg.Connection, str] = WeakKeyDictionary()
-        self._turns = Turns("PostgreSQL", size)
+        self._turns = PoolTurns("PostgreSQL", size)
         self._idle: deque[tuple[asyncpg.Connection, float]] = deque()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False

@@ -1,6 +1,7 @@
 """Waiting for a connection of a pool in use: of PostgreSQL and of Redis alike."""
 
 import asyncio
+from typing import override
 
 from nexus_chassis.errors import PoolExhaustedError
 from nexus_chassis.pool_metrics import CONNECTIONS_USED
@@ -8,13 +9,12 @@ from nexus_chassis.store_errors import STORE_ERRORS
 
 
 class Turns:
-    """The places of a pool of connections to `store`, of which `size` are in use at most."""
+    """The right to use connections to `store`, `size` of them at a time."""
 
     def __init__(self, store: str, size: int) -> None:
         self._store = store
         self._size = size
         self._free = asyncio.Semaphore(size)
-        self._used = CONNECTIONS_USED.labels(store.lower())
 
     async def take(self, seconds: float) -> None:
         """Take a place; raises PoolExhaustedError when none becomes free in `seconds`."""
@@ -22,11 +22,9 @@ class Turns:
             await self._wait(seconds)
         else:
             await self._free.acquire()  # does not wait
-        self._used.inc()
 
     def give_back(self) -> None:
         """Let another one take the place."""
-        self._used.dec()
         self._free.release()
 
     async def _wait(self, seconds: float) -> None:
@@ -36,3 +34,21 @@ class Turns:
         except TimeoutError:
             STORE_ERRORS.labels(self._store.lower(), "exhausted").inc()
             raise PoolExhaustedError(self._store, self._size, seconds) from None
+
+
+class PoolTurns(Turns):
+    """The places of a pool of connections, which are counted for Prometheus."""
+
+    def __init__(self, store: str, size: int) -> None:
+        super().__init__(store, size)
+        self._used = CONNECTIONS_USED.labels(store.lower())
+
+    @override
+    async def take(self, seconds: float) -> None:
+        await super().take(seconds)
+        self._used.inc()
+
+    @override
+    def give_back(self) -> None:
+        self._used.dec()
+        super().give_back()

@@ -9,7 +9,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from nexus_chassis.pool_turn import Turns
+from nexus_chassis.pool_turn import PoolTurns
 from nexus_chassis.settings import RedisSettings, read_secret
 
 ACQUIRE_SECONDS = 5.0
@@ -31,7 +31,7 @@ class _Pool(ConnectionPool):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  redis-py's own options
         super().__init__(**options)
-        self._turns = Turns("Redis", self.max_connections)
+        self._turns = PoolTurns("Redis", self.max_connections)
         self._probe: AbstractConnection | None = None
         self._probing = asyncio.Lock()
 
