@@ -402,13 +402,16 @@ async def test_the_models_tell_what_they_run_on(client: aiohttp.ClientSession) -
                 "device": "cpu",
                 "threads": 1,
                 "languages": languages,
+                "serving": True,
             }
             for name in ("unspsc", "etim")
             for encoder, dimension, languages in (
                 ("all-minilm-l6-v2", 384, ["en"]),
                 ("use-multilingual-v3", 512, [language for language in NAMES if language != "en"]),
             )
-        ]
+        ],
+        "trained": [],
+        "activations": [],
     }
 
 

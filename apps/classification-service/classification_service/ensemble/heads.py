@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -46,8 +47,7 @@ class NgramHeads:
         tokens = ngrams(texts)
         sums = np.add.reduceat(self.embedding[tokens.hashes % BUCKETS], tokens.starts, axis=0)
         counts = np.diff(tokens.starts, append=len(tokens.hashes))
-        found: Array = sums / counts[:, None].astype(np.float32)
-        return found
+        return cast("Array", sums / counts[:, None].astype(np.float32))
 
     def log_probabilities(self, texts: Sequence[str]) -> list[Array]:
         """[level][text, code]."""

@@ -10,7 +10,7 @@ from nexus_testkit.hostile_client import HostileClient, Rule
 EXAMPLES = 20
 
 RULES = (
-    Rule(422, "invalid-request", "^/body/top_k: Input should be a valid integer"),  # 8.0 is one to JSON Schema
+    Rule(422, "invalid-request", "^/body/(top_k|seed): Input should be a valid integer"),  # 8.0 is one to JSON Schema
     Rule(422, "invalid-taxonomy-file"),
     Rule(422, "invalid-job-file"),
     Rule(429, "too-many-jobs"),

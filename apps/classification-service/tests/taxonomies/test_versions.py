@@ -357,7 +357,11 @@ async def test_the_starters_are_served_while_postgresql_is_away(
 async def test_health_names_postgresql(admin: aiohttp.ClientSession) -> None:
     async with admin.get("/health") as response:
         checks = (await response.json())["checks"]
-    assert {name: check["status"] for name, check in checks.items()} == {"model": "ok", "postgres": "ok"}
+    assert {name: check["status"] for name, check in checks.items()} == {
+        "model": "ok",
+        "models": "ok",
+        "postgres": "ok",
+    }
 
 
 async def delete(client: aiohttp.ClientSession, path: str) -> tuple[int, Any]:
