@@ -35,11 +35,12 @@ async def list_models(context: ContextOfApp, principal: Reader) -> ModelList:
 
 
 def _loaded(context: Context, trained: list[StoredModel]) -> list[ModelOut]:
-    served = {(model.line.taxonomy, model.line.version) for model in trained if model.serving}
+    english = context.classifier.encoder.name  # trained models answer texts whose vectors are by it
+    served = {(model.line.taxonomy, model.line.version, english) for model in trained if model.serving}
     described = context.classifier.describe(context.taxonomies)
     return [
         ModelOut.model_validate(model).model_copy(
-            update={"serving": (model.taxonomy, model.taxonomy_version) not in served}
+            update={"serving": (model.taxonomy, model.taxonomy_version, model.encoder) not in served}
         )
         for model in described
     ]
