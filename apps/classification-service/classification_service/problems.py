@@ -30,7 +30,7 @@ from classification_service.taxonomies.errors import (
     VersionExistsError,
 )
 from classification_service.taxonomies.importers.errors import TaxonomyFileError
-from classification_service.training_runs.errors import TooManyRunsError, UnknownRunError
+from classification_service.training_runs.errors import TitlesNotEnglishError, TooManyRunsError, UnknownRunError
 from nexus_chassis.problems import Problem, ProblemMap
 
 
@@ -155,6 +155,10 @@ def _too_many_runs(error: TooManyRunsError) -> Problem:
     )
 
 
+def _titles_not_english(error: TitlesNotEnglishError) -> Problem:
+    return Problem(409, "titles-not-english", "Models are trained for English titles alone", str(error))
+
+
 def _no_ledger(error: NoLedgerError) -> Problem:
     return Problem(409, "no-database", "The service has no database", str(error))
 
@@ -191,5 +195,6 @@ PROBLEMS: ProblemMap = (
     (TooManyModelsError, _too_many_models),
     (UnknownRunError, _unknown_run),
     (TooManyRunsError, _too_many_runs),
+    (TitlesNotEnglishError, _titles_not_english),
     (EncoderFolderError, _encoder_unavailable),
 )

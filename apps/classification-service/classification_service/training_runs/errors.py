@@ -22,6 +22,16 @@ class TooManyRunsError(Exception):
         self.limit = limit
 
 
+class TitlesNotEnglishError(Exception):
+    """The titles of the taxonomy are in a language that trained models do not answer in."""
+
+    def __init__(self, taxonomy: str, version: str, language: str) -> None:
+        super().__init__(
+            f"The titles of {taxonomy} {version} are in {language!r}, and trained models answer English texts by English titles. "
+            "Corrections count without training; to train, import the English file as another version."
+        )
+
+
 class RunError(ClassificationServiceError):
     """The run cannot be done, now or later."""
 

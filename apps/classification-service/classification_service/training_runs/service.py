@@ -2,12 +2,13 @@
 
 from uuid import UUID, uuid4
 
+from classification_service.encoder.languages import is_english
 from classification_service.model_registry import repository as model_repository
 from classification_service.model_registry.errors import TooManyModelsError
 from classification_service.model_registry.service import line_of
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.training_runs import repository
-from classification_service.training_runs.errors import TooManyRunsError, UnknownRunError
+from classification_service.training_runs.errors import TitlesNotEnglishError, TooManyRunsError, UnknownRunError
 from classification_service.training_runs.models import SEEN_SECONDS, Presence, Run
 from nexus_chassis.principal import Principal
 from nexus_chassis.unit_of_work import Database
@@ -27,7 +28,12 @@ class TrainingService:
         self._models = models
 
     async def create(self, principal: Principal, taxonomy: Taxonomy, seed: int) -> Run:
-        """Queue a run for a taxonomy and the labels of the caller's tenant; raises TooManyRunsError, TooManyModelsError."""
+        """Queue a run for a taxonomy and the labels of the caller's tenant.
+
+        Raises TitlesNotEnglishError, TooManyRunsError, TooManyModelsError.
+        """
+        if not is_english(taxonomy.language):
+            raise TitlesNotEnglishError(taxonomy.name, taxonomy.version, taxonomy.language)
         line = line_of(taxonomy, principal.tenant)
         async with self._database.unit_of_work(principal) as work:
             await repository.lock_tenant(work.connection, line.tenant)

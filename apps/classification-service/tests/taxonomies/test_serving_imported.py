@@ -139,6 +139,21 @@ async def test_a_taxonomy_in_another_language_is_served_by_the_multilingual_enco
     assert [row["encoder"] for row in encoders] == ["use-multilingual-v3"]
 
 
+async def test_no_model_is_trained_for_titles_in_another_language(
+    two_workers: tuple[aiohttp.ClientSession, aiohttp.ClientSession],
+) -> None:
+    client = two_workers[0]
+    await import_(client, files.csv_bytes([["code", "title"], *SPANISH_TITLES]), "unspsc", "es-1", "es")
+    await until_ready([client], "unspsc", "es-1")
+    async with client.post("/v1/models/train", json={"taxonomy": "unspsc", "version": "es-1"}) as response:
+        problem = await response.json()
+    assert (response.status, problem["type"]) == (409, "urn:nexus:problem:titles-not-english")
+    assert problem["detail"] == (
+        "The titles of unspsc es-1 are in 'es', and trained models answer English texts by English titles. "
+        "Corrections count without training; to train, import the English file as another version."
+    )
+
+
 async def choose(client: aiohttp.ClientSession, name: str, version: str) -> int:
     async with client.put(f"/v1/taxonomies/{name}/default", json={"version": version}) as response:
         return response.status
