@@ -86,7 +86,15 @@ async def test_resources_are_shown_and_read_with_their_scopes_alone(service: str
         error = (await mcp.request("resources/read", {"uri": "nexus://models"}))["error"]
         assert (error["code"], error["data"]["missing_scopes"]) == (4403, ["data:read"])
         tools = (await mcp.request("tools/list"))["result"]["tools"]
-        assert [tool["name"] for tool in tools] == ["classify_products"]
+        assert [tool["name"] for tool in tools] == [
+            "classify_products",
+            "list_workflows",
+            "get_workflow",
+            "run_workflow",
+            "get_workflow_run",
+            "list_workflow_run_logs",
+            "cancel_workflow_run",
+        ]
 
 
 @pytest.mark.parametrize(
