@@ -29,8 +29,7 @@ def process(environment: pytest.MonkeyPatch) -> Iterator[ServiceProcess]:
     process = ServiceProcess(ARGUMENTS)
     process.wait_until_it_answers()
     yield process
-    if process.process.poll() is None:
-        process.stop()
+    process.end()
 
 
 async def sign_in(process: ServiceProcess, http: aiohttp.ClientSession) -> dict[str, str]:

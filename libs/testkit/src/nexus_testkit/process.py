@@ -55,6 +55,13 @@ class ServiceProcess:
         self.process.terminate()
         return self.outcome()
 
+    def end(self) -> None:
+        """Stop it unless a test has; raises AssertionError with the outcome where it has ended by itself."""
+        if self.process.poll() is None:
+            self.stop()
+        elif self.process.stdout is not None and not self.process.stdout.closed:
+            raise AssertionError(f"the service ended by itself: {self.outcome()}")
+
     def outcome(self) -> tuple[int, list[dict[str, Any]], str]:
         """Exit status, log entries and stderr, once it has ended."""
         try:
