@@ -291,9 +291,9 @@ async def test_equal_texts_are_classified_once(
     asked: list[str] = []
     original: Any = Classifier.classify
 
-    def counted(self: object, taxonomy: object, texts: list[str], *others: object) -> object:
+    def counted(self: object, taxonomy: object, texts: list[str], *others: object, **options: object) -> object:
         asked.extend(texts)
-        return original(self, taxonomy, texts, *others)
+        return original(self, taxonomy, texts, *others, **options)
 
     monkeypatch.setattr(Classifier, "classify", counted)
     async with client_of(issuer, "classify", **database_settings) as client:

@@ -48,6 +48,8 @@ async def test_models_are_listed_with_which_of_them_serves(client: aiohttp.Clien
     assert {own["id"]: own["serving"] for own in answer["models"]} == {
         OWN: False,
         "all-minilm-l6-v2+etim-starter-1": True,
+        "use-multilingual-v3+unspsc-starter-1": True,
+        "use-multilingual-v3+etim-starter-1": True,
     }
     (activation,) = answer["activations"]
     assert activation == {
@@ -263,7 +265,7 @@ async def test_a_model_does_not_change(client: aiohttp.ClientSession, postgres_u
 async def test_without_a_database_there_are_the_own_models_alone(issuer: Issuer) -> None:
     async with client_of(issuer, "classify", "admin") as client:
         status, answer = await call(client, "GET", "/models")
-        assert (status, [own["serving"] for own in answer["models"]]) == (200, [True, True])
+        assert (status, [own["serving"] for own in answer["models"]]) == (200, [True] * 4)
         assert (answer["trained"], answer["activations"]) == ([], [])
         status, problem = await call(client, "DELETE", f"/models/{'0' * 32}")
         assert (status, problem["type"]) == (409, "urn:nexus:problem:no-database")

@@ -51,7 +51,9 @@ GARDEN_PUMPS = ("40151510", "commodity", "Garden pumps")
 
 async def test_an_official_file_becomes_a_version_beside_the_starter(admin: aiohttp.ClientSession) -> None:
     status, answer = await post_file(admin, XLSX)
-    imported_at, embedded, state = (answer.pop(name) for name in ("imported_at", "embedded", "state"))
+    imported_at, embedded, multilingual, state = (
+        answer.pop(name) for name in ("imported_at", "embedded", "multilingual", "state")
+    )
     assert (status, answer) == (
         201,
         {
@@ -65,7 +67,8 @@ async def test_an_official_file_becomes_a_version_beside_the_starter(admin: aioh
             "source": "UNSPSC XLSX",
         },
     )
-    assert (bool(imported_at), 0 <= embedded <= 9, state in {"embedding", "ready"}) == (True, True, True)
+    assert (bool(imported_at), 0 <= embedded <= 9, 0 <= multilingual <= 9) == (True, True, True)
+    assert state in {"embedding", "ready"}
     assert await names(admin) == [*STARTERS, "unspsc 26.0801"]
     assert await get(admin, "/unspsc/26.0801/codes/27112703") == {
         "code": "27112703",
