@@ -212,9 +212,9 @@ async def test_nothing_is_computed_for_a_client_that_left(
     batches = []
     whole = Classifier.classify
 
-    def count(self: Classifier, taxonomy: Any, texts: Any, *rest: Any) -> Any:  # noqa: ANN401  as classify has it
+    def count(self: Classifier, taxonomy: Any, texts: Any, *rest: Any, **chosen: Any) -> Any:  # noqa: ANN401  as classify
         batches.append(len(texts))
-        return whole(self, taxonomy, texts, *rest)
+        return whole(self, taxonomy, texts, *rest, **chosen)
 
     monkeypatch.setattr(Classifier, "classify", count)
     with pytest.raises(TimeoutError):
