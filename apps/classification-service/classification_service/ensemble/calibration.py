@@ -36,7 +36,11 @@ class Calibration:
             return cls([0.0, 1.0], [0.0, 1.0])
         parts = np.array_split(order, bins)
         inputs = np.array([probabilities[part].mean(dtype=np.float64) for part in parts])
-        outputs = _rising(np.array([right[part].mean() for part in parts]), np.array([len(part) for part in parts]))
+        # Half a right and half a wrong answer more: no confidence is 0 or 1.
+        outputs = _rising(
+            np.array([(right[part].sum() + 0.5) / (len(part) + 1) for part in parts]),
+            np.array([len(part) for part in parts]),
+        )
         inputs, first = np.unique(np.round(inputs, 6), return_index=True)
         inner = (inputs > 0) & (inputs < 1)
         ends = float(outputs[0] * 0.5), float(outputs[-1] + (1 - outputs[-1]) * 0.5)

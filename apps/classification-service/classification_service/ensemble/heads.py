@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -45,9 +44,9 @@ class NgramHeads:
     def hidden(self, texts: Sequence[str]) -> Array:
         """[text, dimension]."""
         tokens = ngrams(texts)
-        sums = np.add.reduceat(self.embedding[tokens.hashes % BUCKETS], tokens.starts, axis=0)
-        counts = np.diff(tokens.starts, append=len(tokens.hashes))
-        return cast("Array", sums / counts[:, None].astype(np.float32))
+        sums: Array = np.add.reduceat(self.embedding[tokens.hashes % BUCKETS], tokens.starts, axis=0)
+        sums /= np.diff(tokens.starts, append=len(tokens.hashes))[:, None].astype(np.float32)
+        return sums
 
     def log_probabilities(self, texts: Sequence[str]) -> list[Array]:
         """[level][text, code]."""

@@ -123,11 +123,13 @@ class Model:
         for depth, (codes, sums) in enumerate(sums_by_level(self.tree, positions, own)):
             for code, share in zip(codes.tolist(), self.parts.calibrations[depth](sums).tolist(), strict=True):
                 totals[code] = min(share, totals.get(int(self.tree.parents[code]), 1.0))
-        return Ranked(positions, self._own(positions, own), totals)
+        return Ranked(positions, self._own(positions, own, totals), totals)
 
-    def _own(self, positions: Positions, own: Array) -> Array:
+    def _own(self, positions: Positions, own: Array, totals: Mapping[int, float]) -> Array:
         """The probabilities as they are worth: that of the likeliest by its level, the others have their part of the rest."""
-        first = self.parts.calibrations[int(self.tree.depths[positions[0]])](own[:1])
+        likeliest = int(positions[0])
+        first = self.parts.calibrations[int(self.tree.depths[likeliest])](own[:1])
+        first = np.minimum(first, np.float32(totals[likeliest]))
         rest = own[1:] * ((1 - first) / np.maximum(1 - own[0], np.float32(1e-6)))
         return np.concatenate([first, np.minimum(rest, first)])
 
