@@ -65,15 +65,18 @@ async def _measure(path: Path, version: str) -> None:
 
 
 async def _import(database: Database, path: Path, version: str, taxonomies: Taxonomies, classifier: Classifier) -> None:
-    encoder = classifier.encoder
     with _step("imported"), path.open("rb") as file:
         imported = await import_file(database, file, NewVersion("unspsc", version), "benchmark")
-    embedder = Embedder(database, encoder, automatic_workers())
+    follower = Follower(database, taxonomies, classifier.encoders, classifier.add)
+    embedder = Embedder(database, classifier.encoders, automatic_workers())
     with _step(f"embedded, {automatic_workers()} threads, {imported.codes} codes"):
-        await embedder.embed_all()
-    embedder.close()
+        await embedder.embed_first(lambda _: None)
     with _step("packed and loaded"):
-        await Follower(database, taxonomies, encoder.name, encoder.dimension, classifier.add).follow()
+        await follower.follow()
+    with _step("embedded for other languages, packed and loaded"):
+        await embedder.embed_all()
+        await follower.follow()
+    embedder.close()
 
 
 def _classify(classifier: Classifier, taxonomies: Taxonomies, version: str) -> None:
