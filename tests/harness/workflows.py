@@ -10,6 +10,7 @@ import httpx
 from harness.stack import Stack
 
 ENDED = ("finished", "failed", "cancelled")
+SCOPES = ["tools:call", "workflows:deploy", "data:read", "data:write", "classify"]
 _POLL_SECONDS = 0.2
 
 Json = dict[str, Any]
@@ -17,8 +18,8 @@ Json = dict[str, Any]
 
 @contextmanager
 def mcp_client(stack: Stack, gateway: httpx.Client) -> Iterator[httpx.Client]:
-    """Give a client of mcp-server with a token of whoever is logged in at the gateway."""
-    answer = gateway.post("/v1/tokens", json={"audience": "mcp-server"})
+    """Give a client of mcp-server with a token of whoever is logged in at the gateway, for deploying and running."""
+    answer = gateway.post("/v1/tokens", json={"audience": "mcp-server", "scopes": SCOPES})
     assert answer.is_success, answer.text
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     address = f"http://localhost:{stack.mcp_port}"
