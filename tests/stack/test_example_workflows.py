@@ -61,9 +61,9 @@ def execute(stack: Stack, mcp: httpx.Client) -> Execute:
     return run
 
 
-def result_of(mcp: httpx.Client, name: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 # any JSON
+def result_of(mcp: httpx.Client, workflow: str, /, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 # any JSON
     """Run what `live` names, and return its result."""
-    found = ended(mcp, start(mcp, name, arguments), time.monotonic() + RUN_SECONDS)
+    found = ended(mcp, start(mcp, workflow, arguments), time.monotonic() + RUN_SECONDS)
     assert found["state"] == "finished", found
     result: dict[str, Any] = found["result"]
     return result
