@@ -451,9 +451,9 @@ def test_real_product_names_get_their_segment(classifier: Classifier, taxonomies
 
 
 def test_a_text_takes_milliseconds(classifier: Classifier, taxonomies: Taxonomies) -> None:
-    """3 ms on an idle core; the bound only catches what is wrong by orders of magnitude."""
+    """3 ms of CPU, whatever else the machine does; the bound only catches what is wrong by orders of magnitude."""
     unspsc = taxonomies.get("unspsc")
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(20):
         classifier.classify(unspsc, [f"claw hammer {number}"], top_k=5)
-    assert (time.perf_counter() - started) / 20 < 0.1
+    assert (time.process_time() - started) / 20 < 0.1
