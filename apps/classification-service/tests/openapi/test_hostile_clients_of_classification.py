@@ -7,7 +7,7 @@ from classification_service.settings import Settings
 from nexus_testkit import Issuer, serving
 from nexus_testkit.hostile_client import HostileClient, Rule
 
-EXAMPLES = 12
+EXAMPLES = 20
 
 RULES = (
     Rule(422, "invalid-request", "^/body/(top_k|seed): Input should be a valid integer"),  # 8.0 is one to JSON Schema
