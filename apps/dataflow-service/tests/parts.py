@@ -13,6 +13,9 @@ from nexus_chassis.settings import PostgresSettings
 ID = Column("id", "bigint", nullable=False)
 NAME = Column("name", "text", nullable=False)
 
+WRITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND backend_xid IS NOT NULL"
+"""How many transactions have written, whether a statement of theirs runs at the moment or not."""
+
 
 def parts(*columns: Column, indexes: Iterable[Index] = (), checks: Iterable[Check] = ()) -> Schema:
     """A schema with the table `parts`: an id, a name, and the columns given."""

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from answers import invalid, problem
 from conftest import MakeSettings, serving_client
+from parts import WRITING, until
 from streams import CSV, NDJSON, in_parts, ndjson, on_lines, sku_taken
 
 from dataflow_service.bulk import lines
@@ -154,22 +155,14 @@ async def test_an_unknown_operation_is_refused(client: aiohttp.ClientSession) ->
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     client: aiohttp.ClientSession, database: asyncpg.Connection
 ) -> None:
-    written = asyncio.Event()
-
     async def body() -> AsyncIterator[bytes]:
         yield ndjson([{"name": "x"}] * 3000)
-        written.set()
         await asyncio.Event().wait()
 
     request = asyncio.create_task(client.post(PATH, data=body(), headers=NDJSON))
-    await written.wait()
-    statement = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND state LIKE 'idle in%'"
-    async with asyncio.timeout(5):
-        while await database.fetchval(statement) == 0:  # noqa: ASYNC110 - PostgreSQL reports no event
-            await asyncio.sleep(0.02)
-        request.cancel()
-        while await database.fetchval(statement) > 0:  # noqa: ASYNC110 - PostgreSQL reports no event
-            await asyncio.sleep(0.02)
+    await until(lambda: database.fetchval(WRITING), 1)
+    request.cancel()
+    await until(lambda: database.fetchval(WRITING), 0)
     assert await _number(database) == 0
 
 

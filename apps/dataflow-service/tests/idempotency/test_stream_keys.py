@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from answers import problem
 from conftest import MakeSettings, serving_client
-from parts import until
+from parts import WRITING, until
 from streams import CSV, NDJSON, in_parts, ndjson
 from test_idempotency_keys import INVALID, KEY, RUNNING
 
@@ -110,8 +110,7 @@ async def test_a_stream_whose_first_is_still_running_is_refused_before_it_is_rea
         await asyncio.Event().wait()
 
     first = asyncio.create_task(client.post(PATH, data=slow(), headers={**NDJSON, **KEY}))
-    locks = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND usename = current_user AND backend_xid IS NOT NULL"
-    await until(lambda: database.fetchval(locks), 1)
+    await until(lambda: database.fetchval(WRITING), 1)
     async with asyncio.timeout(5):
         second = await client.post(PATH, data=endless(), headers={**NDJSON, **KEY})
     assert (second.status, await problem(second)) == (409, RUNNING)
@@ -139,10 +138,9 @@ async def test_a_client_that_leaves_takes_no_key(client: aiohttp.ClientSession, 
         await asyncio.Event().wait()
 
     request = asyncio.create_task(client.post(PATH, data=endless(), headers={**NDJSON, **KEY}))
-    active = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND state LIKE 'idle in%'"
-    await until(lambda: database.fetchval(active), 1)
+    await until(lambda: database.fetchval(WRITING), 1)
     request.cancel()
-    await until(lambda: database.fetchval(active), 0)
+    await until(lambda: database.fetchval(WRITING), 0)
     assert await (await _send(client, BODY, NDJSON)).json() == {"created": ROWS}
 
 

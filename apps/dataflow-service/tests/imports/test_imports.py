@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 from answers import problem
-from parts import until
+from parts import WRITING, until
 from streams import CSV, NDJSON, in_parts, ndjson, on_lines
 
 from nexus_testkit import Issuer
@@ -138,10 +138,9 @@ async def test_a_part_that_broke_off_is_sent_again(client: aiohttp.ClientSession
         await asyncio.Event().wait()
 
     request = asyncio.create_task(client.put(f"{IMPORT}/parts/1", data=endless(), headers=NDJSON))
-    active = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND state LIKE 'idle in%'"
-    await until(lambda: database.fetchval(active), 1)
+    await until(lambda: database.fetchval(WRITING), 1)
     request.cancel()
-    await until(lambda: database.fetchval(active), 0)
+    await until(lambda: database.fetchval(WRITING), 0)
     assert await _parts(client) == []
     assert (await _put(client, 1)).status == 201
     assert await database.fetchval("SELECT count(*) FROM products") == ROWS
