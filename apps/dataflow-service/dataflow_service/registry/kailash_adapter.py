@@ -87,10 +87,13 @@ def is_multi_tenant(model: type) -> bool:
     return bool(getattr(model, "__dataflow__", {}).get("multi_tenant", True))
 
 
-def nodes_of(model: type) -> list[GeneratedNode]:
-    """Return the nodes that Kailash registered for a model, in the order they were generated."""
-    made = [(name, node()) for name, node in NodeRegistry.list_nodes().items() if name in db._nodes]  # noqa: SLF001 - the public accessor names nine of the eleven
-    return [_describe(name, node) for name, node in made if getattr(node, "model_name", None) == model.__name__]
+def nodes_by_model() -> dict[str, list[GeneratedNode]]:
+    """Return the nodes that Kailash registered for each model, in the order they were generated."""
+    found: dict[str, list[GeneratedNode]] = {}
+    for name, node in NodeRegistry.list_nodes().items():
+        if name in db._nodes and hasattr(made := node(), "model_name"):  # noqa: SLF001 - the public accessor names nine of the eleven
+            found.setdefault(made.model_name, []).append(_describe(name, made))
+    return found
 
 
 def _describe(name: str, node: Any) -> GeneratedNode:  # noqa: ANN401 - generated class without a type

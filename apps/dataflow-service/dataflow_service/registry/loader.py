@@ -36,14 +36,15 @@ def load(package: str) -> Registry:
         raise ConfigurationError(
             f"The package {package!r} has no model. Put a file with a class decorated by @db.model into it."
         )
-    models = [_model(model) for model in found]
+    nodes = kailash_adapter.nodes_by_model()
+    models = [_model(model, nodes.get(model.__name__, [])) for model in found]
     _refuse_shared_paths(models)
     declarations = {model.__name__: kailash_adapter.relations_of(model) for model in found}
     relate({model.name: model for model in models}, declarations)
     return Registry(models)
 
 
-def _model(model: type) -> Model:
+def _model(model: type, nodes: list[kailash_adapter.GeneratedNode]) -> Model:
     hints = get_type_hints(model, include_extras=True)
     annotations = {name: hints[name] for name in kailash_adapter.fields_of(model)}
     if has_soft_delete(model):
@@ -64,7 +65,7 @@ def _model(model: type) -> Model:
         summary=(model.__doc__ or "").strip(),
         fields=fields,
         indexes=kailash_adapter.indexes_of(model),
-        nodes=kailash_adapter.nodes_of(model),
+        nodes=nodes,
         identifier=identifier(model.__name__, annotations["id"]),
         create=create,
         change=validation.modification(model, types, written),
