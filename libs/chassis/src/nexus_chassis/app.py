@@ -1,7 +1,7 @@
 """The FastAPI application of a service, with what every service has."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
@@ -54,7 +54,7 @@ def build_app(
     app = DocumentedApp(
         title=settings.service_name,
         version=version,
-        lifespan=lifespan,
+        lifespan=_checked(lifespan, health),
         openapi_url=openapi_url,
         docs_url=None,
         redoc_url=None,
@@ -76,6 +76,20 @@ def build_app(
     for router in (health.router(), *routers):
         _include(app, router)
     return app
+
+
+def _checked(lifespan: Lifespan, health: Health) -> Lifespan:
+    """The lifespan, whose checks end with it: FastAPI's caches keep `health`, and with it all that the checks look at."""
+
+    @asynccontextmanager
+    async def checked(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with lifespan(app):
+                yield
+        finally:
+            health.clear()
+
+    return checked
 
 
 def _include(app: FastAPI, router: APIRouter) -> None:

@@ -76,6 +76,11 @@ class Health:
         """Keep the service from being ready until `is_open` returns True, for instance `lambda: database.opened`."""
         self._openings.append(is_open)
 
+    def clear(self) -> None:
+        """Forget the checks, and what the service waits for."""
+        self._checks.clear()
+        self._openings.clear()
+
     async def readiness(self) -> str:
         """`ok` or `degraded` where the service may take traffic; otherwise `draining`, `starting` or `unavailable`."""
         if self.drain is not None and self.drain.started:
