@@ -1,7 +1,8 @@
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from subprocess import CompletedProcess, run
 from typing import Any
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 
 from classification_service.app import create_app, open_registered
+from classification_service.classify import classifier as classifiers
 from classification_service.classify.classifier import Classifier
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.encoders import Encoders
@@ -22,6 +24,15 @@ from nexus_testkit.serving import serving
 
 APP = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _encoders_opened_once() -> Iterator[None]:
+    """Lets the services of all tests share their encoders, which take longer to open than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("SentenceEncoder", "MultilingualEncoder"):
+            patch.setattr(classifiers, name, cache(getattr(classifiers, name)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from classification_service.classify.classifier import Classifier
 from classification_service.classify.index import FullVectors, load_multilingual_vectors, load_vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.languages import NAMES
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
 from classification_service.taxonomies.starters import read_starter
@@ -129,6 +130,7 @@ def test_texts_are_classified_by_the_other_model_until_there_are_vectors(encoder
 async def test_an_encoder_that_cannot_be_opened_fails_texts_of_other_languages_alone(
     issuer: Issuer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("classification_service.classify.classifier.MultilingualEncoder", MultilingualEncoder)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     async with client_of(issuer, "classify") as client:
         status, answer = await classify(client, [{"text": "Hammer", "language": "de"}])
