@@ -8,6 +8,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.driver_info import DriverInfo
 
 from nexus_chassis.pool_turn import PoolTurns
 from nexus_chassis.settings import RedisSettings, read_secret
@@ -20,6 +21,8 @@ MAX_BLOCK_SECONDS = 30.0
 
 _CONNECTIONS = 64
 _TIMEOUT_SECONDS = 2.0
+
+_DRIVER = DriverInfo()  # made once: it reads the package's metadata, which takes milliseconds
 
 
 class _Pool(ConnectionPool):
@@ -100,6 +103,7 @@ def _client(settings: RedisSettings, connections: int, seconds: float) -> Redis:
         socket_timeout=seconds,
         socket_connect_timeout=_TIMEOUT_SECONDS,
         max_connections=connections,
+        driver_info=_DRIVER,
         health_check_interval=15,
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
     )
