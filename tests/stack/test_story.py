@@ -141,6 +141,19 @@ class Agent:
         assert "error" not in answer, answer
         return answer["result"]
 
+    def begin(self) -> None:
+        """Begin a session."""
+        client = {"name": "story", "version": "1"}
+        begun = self.call("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client)
+        assert begun["protocolVersion"] == "2025-11-25"
+        self.tell("notifications/initialized")
+
+    def use(self, tool: str, **arguments: Any) -> Any:  # noqa: ANN401 # any JSON
+        """Return what a tool returns."""
+        result = self.call("tools/call", name=tool, arguments=arguments)
+        assert not result.get("isError"), result
+        return result["structuredContent"]
+
     def tell(self, method: str) -> None:
         """Send a notification."""
         self._socket.send(json.dumps({"jsonrpc": "2.0", "method": method}))
@@ -207,17 +220,26 @@ def test_each_event_has_its_own_place_in_one_epoch(story: Story) -> None:
 
 
 def test_agent_gets_the_same_codes_over_websocket(agent: Agent, story: Story, named: list[Named]) -> None:
-    client = {"name": "story", "version": "1"}
-    begun = agent.call("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client)
-    assert begun["protocolVersion"] == "2025-11-25"
-    agent.tell("notifications/initialized")
+    agent.begin()
     assert "classify_products" in [tool["name"] for tool in agent.call("tools/list")["tools"]]
-    arguments = {"products": [{"text": product.name} for product in named], "taxonomy": "unspsc"}
-    result = agent.call("tools/call", name="classify_products", arguments=arguments)
-    assert not result.get("isError"), result
-    items = result["structuredContent"]["items"]
+    items = agent.use("classify_products", products=[{"text": product.name} for product in named])["items"]
     assert [item["code"] for item in items] == story.codes
     assert [item["confidence"] for item in items] == [item["confidence"] for item in story.rest_items]
+
+
+def test_agent_changes_rows_and_reads_codes(agent: Agent, story: Story) -> None:
+    agent.begin()
+    new = agent.use("create_row", model="Product", fields={"name": "Cable tie"})
+    row = str(new["id"])
+    assert agent.use("update_row", model="Product", id=row, fields={"supplier": "Norm"})["supplier"] == "Norm"
+    found = agent.use("query_rows", model="Product", filter={"id": new["id"]}, fields=["name", "supplier"])
+    assert found == {"items": [{"name": "Cable tie", "supplier": "Norm"}]}
+    assert agent.use("delete_row", model="Product", id=row) == {"deleted": True, "id": row}
+    assert agent.use("query_rows", model="Product", filter={"id": new["id"]}) == {"items": []}
+    code = agent.use("get_code", code=story.codes[0])
+    assert code["path"][-1]["code"] == story.codes[0]
+    found = agent.use("search_codes", query=code["title"], limit=200)
+    assert code["code"] in [one["code"] for one in found["items"]]
 
 
 def test_nobody_gets_in_without_a_token(stack: Stack) -> None:

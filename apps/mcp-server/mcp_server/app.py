@@ -48,6 +48,8 @@ from mcp_server.tasks.service import TaskService
 from mcp_server.tools import endpoints as tool_endpoints
 from mcp_server.tools.builtin.classification import classification_tools
 from mcp_server.tools.builtin.products import product_tools
+from mcp_server.tools.builtin.rows import RowTools
+from mcp_server.tools.builtin.taxonomies import TaxonomyTools
 from mcp_server.tools.catalogues import Catalogues
 from mcp_server.tools.handlers import ToolHandlers
 from mcp_server.tools.management import ToolManagement
@@ -107,8 +109,9 @@ _CAPABILITIES = {
 }
 _INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
-    "list_products and get_product read the stored products; list_workflows and get_workflow show the workflows that "
-    "run_workflow runs."
+    "search_codes and get_code read the taxonomies; list_products and get_product read the stored products, list_models "
+    "and query_rows all stored data, and create_row, update_row and delete_row change it; list_workflows and get_workflow "
+    "show the workflows that run_workflow runs."
 )
 
 
@@ -159,7 +162,12 @@ def stack_catalogue(upstreams: Upstreams, _notices: Notices) -> Catalogue:
     classification, dataflow = upstreams.classification, upstreams.dataflow
     resources = StackResources(dataflow, classification)
     return Catalogue(
-        tools=[*classification_tools(classification), *product_tools(dataflow)],
+        tools=[
+            *classification_tools(classification),
+            *TaxonomyTools(classification).tools(),
+            *product_tools(dataflow),
+            *RowTools(dataflow, replace(dataflow, scope="data:write")).tools(),
+        ],
         resources=resources.resources(),
         templates=resources.templates(),
         prompts=stack_prompts(dataflow.scope, classification.scope),

@@ -13,8 +13,8 @@ _PARAMETERS = {
     "BulkUpsert": ("bulk_upsert", ["data", "conflict_on"]),
     "BulkUpdate": ("bulk_update", ["data", "filter", "fields"]),
 }
-_MODELS = ("Product", "Document", "PriceList", "PriceItem")
-NODES = {f"{model}{kind}Node": (model, kind) for model in _MODELS for kind in _PARAMETERS}
+MODELS = ("Product", "Document", "PriceList", "PriceItem")
+NODES = {f"{model}{kind}Node": (model, kind) for model in MODELS for kind in _PARAMETERS}
 
 
 def descriptions() -> list[dict[str, Any]]:

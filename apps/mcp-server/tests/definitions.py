@@ -9,8 +9,16 @@ type Definition = dict[str, Any]
 
 BUILTIN = [
     "classify_products",
+    "list_taxonomies",
+    "search_codes",
+    "get_code",
     "list_products",
     "get_product",
+    "list_models",
+    "query_rows",
+    "create_row",
+    "update_row",
+    "delete_row",
     "list_workflows",
     "get_workflow",
     "list_workflow_versions",
@@ -21,10 +29,10 @@ BUILTIN = [
 ]
 """The built-in tools, in the order of their list."""
 
-OF_DEPLOYERS = ["list_workflow_versions"]
-"""Those that need the scope `workflows:deploy`."""
+OF_OTHERS = ["create_row", "update_row", "delete_row", "list_workflow_versions"]
+"""Those that need the scopes `data:write` and `workflows:deploy`."""
 
-FOR_ALICE = [name for name in BUILTIN if name not in OF_DEPLOYERS]
+FOR_ALICE = [name for name in BUILTIN if name not in OF_OTHERS]
 """Those that a token for calls of tools alone shows."""
 
 

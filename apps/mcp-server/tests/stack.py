@@ -5,12 +5,13 @@ They check what they are sent as the real ones do, and misbehave on request.
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
-from data_nodes import descriptions, run_node, scope_of
+from data_nodes import MODELS, descriptions, run_node, scope_of
 
 from nexus_chassis.tokens import InvalidTokenError, Principal, TokenVerifier
 from nexus_testkit import Issuer
@@ -62,12 +63,16 @@ class Stack:
         app.router.add_post("/v1/classify", self._classify)
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
+        app.router.add_post("/v1/{model}/query", self._query)
+        app.router.add_patch("/v1/{model}/{id}", self._update)
+        app.router.add_delete("/v1/{model}/{id}", self._delete)
         app.router.add_get("/v1/nodes", self._nodes)
         app.router.add_post("/v1/nodes/{name}/execute", self._execute)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{name}", self._model)
         app.router.add_get("/v1/taxonomies", self._taxonomies)
         app.router.add_get("/v1/taxonomies/{name}/{version}/codes/{code}", self._code)
+        app.router.add_get("/v1/taxonomies/{name}/{version}/search", self._search)
         app.router.add_get("/readyz", self._ready)
         return app
 
@@ -117,6 +122,29 @@ class Stack:
         problem = {"title": "There is no such row", "status": 404, "detail": "There is no product with the id 2."}
         return web.json_response(problem, status=404, content_type="application/problem+json")
 
+    async def _query(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "dataflow-service")
+        self._note(request, body=(body := await request.json()))
+        return web.json_response(run_node(self.rows, f"{_model_of(request)}ListNode", body))
+
+    async def _update(self, request: web.Request) -> web.StreamResponse:
+        row = await self._row_to_change(request)
+        row.update(await request.json())
+        return web.json_response(row)
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        self.rows[_model_of(request)].remove(await self._row_to_change(request))
+        return web.Response(status=204)
+
+    async def _row_to_change(self, request: web.Request) -> dict[str, Any]:
+        principal = await self._principal_of(request, "dataflow-service")
+        self._note(request, scopes=set(principal.scopes), path=request.raw_path)
+        for row in self.rows.get(_model_of(request), []):
+            if str(row["id"]) == request.match_info["id"]:
+                return row
+        problem = {"title": "There is no such row", "status": 404, "detail": "No row has this id."}
+        raise web.HTTPNotFound(text=json.dumps(problem), content_type="application/problem+json")
+
     async def _nodes(self, request: web.Request) -> web.StreamResponse:
         await self._principal_of(request, "dataflow-service")
         return web.json_response({"items": descriptions()})
@@ -148,6 +176,12 @@ class Stack:
         await self._principal_of(request, "classification-service")
         return web.json_response(dict(request.match_info))
 
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        await self._principal_of(request, "classification-service")
+        self._note(request, query=dict(request.query))
+        found = {"code": "31161700", "level": "class", "title": "Nuts"}
+        return web.json_response({"items": [found], "next": None})
+
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
 
@@ -157,6 +191,10 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is awaited happens in the server under test
             await asyncio.sleep(0.02)
+
+
+def _model_of(request: web.Request) -> str:
+    return {model.lower(): model for model in MODELS}[request.match_info["model"]]
 
 
 def answering(status: int = 200, text: str = "", kind: str = "application/json") -> Misbehaviour:

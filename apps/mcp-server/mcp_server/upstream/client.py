@@ -55,7 +55,7 @@ class Upstream:
         body: object = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - any JSON value
-        """Call the service on behalf of `request` and return the JSON of its answer.
+        """Call the service on behalf of `request` and return the JSON of its answer; None after a DELETE.
 
         Raises:
             AgentFacingError: No token could be had; the service is away, failed, refused, or its answer is not JSON.
@@ -72,6 +72,8 @@ class Upstream:
                 timeout=aiohttp.ClientTimeout(total=self.timeout_seconds, connect=_CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
+                if method == "DELETE" and response.status == HTTPStatus.NO_CONTENT:
+                    return None
                 return self._accepted(response.status, await read_json(response, request.reserve))
         except (aiohttp.ClientError, TimeoutError, UnreadableAnswerError) as error:
             raise UpstreamUnavailableError(self.name, describe(error)) from error

@@ -1,8 +1,6 @@
 """Tools on classification-service."""
 
-from typing import Any
-
-from mcp_server.tools.builtin.upstream import Upstream
+from mcp_server.tools.builtin.upstream import Upstream, without_nulls
 from mcp_server.tools.registry import Arguments, Tool
 from mcp_server.tools.request import Request
 
@@ -85,7 +83,7 @@ def classification_tools(classification: Upstream) -> list[Tool]:
             "taxonomy": arguments.get("taxonomy", "unspsc"),
             "top_k": arguments.get("top_k", 5),
         }
-        return _without_nulls(await classification.request("POST", "/v1/classify", request, body=body))
+        return without_nulls(await classification.request("POST", "/v1/classify", request, body=body))
 
     return [
         Tool(
@@ -101,12 +99,3 @@ def classification_tools(classification: Upstream) -> list[Tool]:
             run=classify_products,
         )
     ]
-
-
-def _without_nulls(value: Any) -> object:  # noqa: ANN401 - any JSON value
-    """Leave out members that are null, so that no schema needs a union of types, which some clients refuse."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
-    if isinstance(value, list):
-        return [_without_nulls(member) for member in value]
-    return value

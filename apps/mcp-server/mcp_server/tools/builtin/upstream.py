@@ -23,3 +23,12 @@ class Upstream(Protocol):
         query: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Call the service on behalf of `request` and return the JSON of its answer."""
+
+
+def without_nulls(value: Any) -> object:  # noqa: ANN401 - any JSON value
+    """Leave out members that are null, so that no schema needs a union of types, which some clients refuse."""
+    if isinstance(value, dict):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [without_nulls(member) for member in value]
+    return value
