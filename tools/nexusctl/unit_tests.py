@@ -18,7 +18,7 @@ from nexusctl.workspace import ROOT, STATE, load
 
 _CHASSIS = "libs/chassis/src"
 _AT_ONCE = 3  # suites: they wait more than they compute
-_PROCESSES = {"nexus-gateway": 2}  # of a suite that would still run when all others have ended
+_PROCESSES = {"dataflow-service": 2, "nexus-gateway": 2}  # of suites that would still run when all others have ended
 _NO_TESTS_COLLECTED = 5
 _COUNTS = re.compile(r"(\d+) (passed|failed|error|skipped)")
 _FIGURE = re.compile(r"^figure: (.+)$", re.MULTILINE)
@@ -39,13 +39,13 @@ class Suite:
 
 
 def suites() -> list[Suite]:
-    """Return every suite that runs in a container."""
+    """Return every suite that runs in a container, the short ones last: they fill what the long ones leave."""
     first = load().apps[0].name
     return [
+        *(Suite(f"apps/{app.name}", app.name, (f"apps/{app.name}", _CHASSIS)) for app in load().apps),
         Suite("libs/chassis", first, (_CHASSIS,)),
         Suite("libs/testkit", first, (_CHASSIS,)),
         Suite("buildpacks", None, ("buildpacks/python/lib",)),
-        *(Suite(f"apps/{app.name}", app.name, (f"apps/{app.name}", _CHASSIS)) for app in load().apps),
     ]
 
 

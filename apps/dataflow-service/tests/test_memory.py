@@ -86,5 +86,5 @@ async def test_the_largest_requests_at_once_stay_below_half_of_the_memory_limit(
     for path, body, status in LARGEST_BODIES:
         statuses = await _answers(clients, "POST", path, body)
         assert {status} <= statuses <= {status} | SHED, body[:80]
-    assert await _answers(clients, "GET", "/v1/product?limit=1000", None) == {200}
+    assert {200} <= await _answers(clients, "GET", "/v1/product?limit=1000", None) <= {200} | SHED
     assert _peak(process) < HALF_OF_THE_LIMIT
