@@ -7,12 +7,13 @@ import platform
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from nexusctl import build_cache, shell, wheels
 from nexusctl.console import Steps
-from nexusctl.workspace import STATE, load
+from nexusctl.workspace import ROOT, STATE, load
 
 FOLDER = STATE / "environments"
 _CHASSIS = re.compile(r"^nexus-chassis==.*\n(?:    .*\n)*", re.MULTILINE)
@@ -27,6 +28,22 @@ def of_app(steps: Steps, name: str | None) -> Path:
 def of_all_apps(steps: Steps) -> Path:
     """Return the folder with the packages of all locks; of a package that two apps pin differently, the last one's."""
     return _installed(steps, "all", [*wheels.app_locks(), wheels.TEST_REQUIREMENTS])
+
+
+def of_extra(steps: Steps, app: str, extra: str) -> Path:
+    """Return a folder with the packages of an app's extra, the newest that it permits: no image has them."""
+    folder = FOLDER / f"{app}-{extra}"
+    with steps.step(f"packages of {app}[{extra}]"):
+        shutil.rmtree(folder, ignore_errors=True)
+        wanted = load_extras(app)[extra]
+        shell.run([*_install(folder), "--only-binary", ":all:", *wanted], log=f"environment-{app}-{extra}")
+    return folder
+
+
+def load_extras(app: str) -> dict[str, list[str]]:
+    """Return the requirements of each extra of an app."""
+    project = tomllib.loads((ROOT / "apps" / app / "pyproject.toml").read_text())["project"]
+    return dict(project.get("optional-dependencies", {}))
 
 
 def _installed(steps: Steps, name: str, locks: Sequence[Path]) -> Path:
@@ -52,10 +69,16 @@ def _installed(steps: Steps, name: str, locks: Sequence[Path]) -> Path:
 def _command(lock: Path, folder: Path) -> list[str]:
     places = (wheels.WHEELS / "apps", wheels.WHEELS / "tests")
     return [
-        *(str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable),
-        *("--no-cache", "--no-index", "--no-deps", "--require-hashes", "--target", str(folder)),
+        *_install(folder),
+        *("--no-index", "--no-deps", "--require-hashes", "--requirement", str(lock)),
         *(part for place in places for part in ("--find-links", str(place))),
+    ]
+
+
+def _install(folder: Path) -> list[str]:
+    return [
+        *(str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable),
+        *("--no-cache", "--target", str(folder)),
         # uv names manylinux up to 2.40; the wheels are those that pip has chosen for the images' glibc.
         *("--python-version", load().python, "--python-platform", f"{platform.machine()}-manylinux_2_40"),
-        *("--requirement", str(lock)),
     ]

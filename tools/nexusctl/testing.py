@@ -25,10 +25,10 @@ def test(steps: Steps) -> bool:
 
 
 def prove(steps: Steps) -> bool:
-    """Run the proofs and benchmarks whose inputs have changed since they last passed; return whether all passed."""
+    """Run the proofs, benchmarks and tests of extras whose inputs have changed since they last passed; return whether all passed."""
     docker.require_engine()
     started = time.monotonic()
-    parts = [*_pytest("--prove"), *unit_tests.benchmarks(steps)]
+    parts = [*_pytest("--prove"), *unit_tests.benchmarks(steps), *unit_tests.extras(steps)]
     return show("make prove", parts, time.monotonic() - started)
 
 

@@ -77,6 +77,27 @@ def benchmarks(steps: Steps) -> list[Part]:
     return parts
 
 
+def extras(steps: Steps) -> list[Part]:
+    """Run the tests of each extra, those called test_EXTRA.py, with its packages, where what they test has changed."""
+    parts = []
+    for suite in suites():
+        if suite.app is None or not suite.folder.startswith("apps/"):
+            continue
+        for extra in environments.load_extras(suite.app):
+            name = f"extra-{suite.app}-{extra}"
+            value = build_cache.digest([ROOT / suite.folder, ROOT / "libs" / "chassis" / "src"])
+            if build_cache.is_current(name, value):
+                parts.append(Part(f"extra {extra} of {suite.app}", reason=UNCHANGED))
+                continue
+            beside = environments.of_extra(steps, suite.app, extra)
+            (tests,) = (ROOT / suite.folder / "tests").rglob(f"test_{extra}.py")
+            subfolder = f"/{tests.relative_to(ROOT / suite.folder)}"
+            parts += _run(steps, [suite], ["--capture=no"], at_once=1, subfolder=subfolder, beside=beside)
+            if parts[-1].passed and not parts[-1].failed:
+                build_cache.finish(name, value)
+    return parts
+
+
 def _chosen(names: Sequence[str]) -> list[Suite]:
     known = {suite.name: suite for suite in suites()}
     if unknown := [name for name in names if name not in known]:
@@ -85,21 +106,27 @@ def _chosen(names: Sequence[str]) -> list[Suite]:
 
 
 def _run(
-    steps: Steps, chosen: Sequence[Suite], arguments: Sequence[str], *, at_once: int, subfolder: str = "/tests"
+    steps: Steps,
+    chosen: Sequence[Suite],
+    arguments: Sequence[str],
+    *,
+    at_once: int,
+    subfolder: str = "/tests",
+    beside: Path | None = None,
 ) -> list[Part]:
     base_images.require(steps, load().base("nexus/build"))
     unit_stores.build(steps)
     with unit_stores.running(), ThreadPoolExecutor(at_once) as pool:
         packages = [environments.of_app(steps, suite.app) for suite in chosen]
-        commands = [_command(*pair, subfolder, arguments) for pair in zip(chosen, packages, strict=True)]
+        commands = [_command(*pair, subfolder, arguments, beside) for pair in zip(chosen, packages, strict=True)]
         unit_stores.wait()
         return list(pool.map(lambda suite, command: _part(suite, command, alone=len(chosen) == 1), chosen, commands))
 
 
-def _command(suite: Suite, packages: Path, subfolder: str, arguments: Sequence[str]) -> list[str]:
+def _command(suite: Suite, packages: Path, subfolder: str, arguments: Sequence[str], beside: Path | None) -> list[str]:
     search = [f"/src/{path}" for path in (*suite.paths, "libs/testkit/src")]
     environment = {
-        "PYTHONPATH": ":".join([*search, "/environment"]),
+        "PYTHONPATH": ":".join([*search, "/environment", *(["/beside"] if beside else [])]),
         # The buildpacks' tests look at byte code, and run Python themselves.
         **({"PYTHONPYCACHEPREFIX": "/bytecode"} if suite.app else {}),
         **unit_stores.ENVIRONMENT,
@@ -109,6 +136,7 @@ def _command(suite: Suite, packages: Path, subfolder: str, arguments: Sequence[s
         *("docker", "run", "--rm", "--network", unit_stores.NETWORK, "--user", str(_user()), "--workdir", "/src"),
         *("--tmpfs", "/tmp:exec,mode=1777", "--volume", f"{_bytecode(packages)}:/bytecode"),
         *("--volume", f"{ROOT}:/src:ro", "--volume", f"{packages}:/environment:ro"),
+        *(("--volume", f"{beside}:/beside:ro") if beside else ()),
         *(part for name, value in environment.items() for part in ("--env", f"{name}={value}")),
         *("nexus/build", "python3", "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", suite.folder),
         *(() if configured else ("-p", "no:asyncio", "-c", "pyproject.toml")),

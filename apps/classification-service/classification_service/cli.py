@@ -58,6 +58,13 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, help="file to write, as its name ends: .csv, .xlsx, .jsonl (default: standard output)"
     )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where rows are classified: in this process, or by the cluster at RAY_ADDRESS, else by all processors "
+        "of this machine; ray needs the extra of this name (default: local)",
+    )
     parser.set_defaults(run=_classify)
 
 
@@ -115,6 +122,7 @@ def _classify(options: argparse.Namespace) -> None:
         mapping=ColumnMapping(options.text_column or ["text"], options.attribute_column),
         encoding=options.encoding,
         delimiter=options.delimiter,
+        engine=options.engine,
     )
 
 

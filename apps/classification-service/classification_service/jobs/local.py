@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,8 @@ from classification_service.progress import Progress
 
 _MAX_KNOWN = 200_000
 """Answers that are remembered, so that a text which comes again is not classified again: some 80 MB."""
+
+type Answered = AsyncIterator[tuple[list[Row], list[Outcome]]]
 
 
 class FileError(ClassificationServiceError):
@@ -46,42 +48,50 @@ def format_of(target: Path | None, layout: Layout) -> Format:
     return layout.format
 
 
-async def classify_table(table: Table, target: Path | None, options: JobOptions, classify: Classify) -> None:
-    """Write the rows with their results to a file, which appears when all is done; None is standard output."""
+async def classify_table(table: Table, target: Path | None, options: JobOptions, answered: Answered) -> None:
+    """Write the rows with their results to a file, which appears when all is done; None is standard output.
+
+    `answered` are the chunks of all rows in their order, each with its outcomes.
+    """
     total = await asyncio.to_thread(lambda: sum(1 for _ in table.rows()))
-    work = _Work(table, options, classify)
     writer = open_writer(format_of(target, table.layout), table.layout, options.taxonomy)
+    failed = 0
     with _writing(target) as out, Progress(total, "rows") as progress:
         out.write(writer.head())
-        for rows in chunks.cut(table.rows()):
-            out.write(writer.rows(rows, await work.outcomes(rows)))
+        async for rows, outcomes in answered:
+            out.write(writer.rows(rows, outcomes))
+            failed += sum(1 for outcome in outcomes if outcome.error)
             progress.advance(len(rows))
         out.write(writer.end())
-    if work.failed:
+    if failed:
         name = f"{options.taxonomy}_error"
-        sys.stderr.write(f"{work.failed} of {total} rows have no code; the column {name} says why.\n")
+        sys.stderr.write(f"{failed} of {total} rows have no code; the column {name} says why.\n")
 
 
-class _Work:
-    def __init__(self, table: Table, options: JobOptions, classify: Classify) -> None:
-        self._table = table
+class ChunkClassifier:
+    """Classifies the chunks of a table in this process."""
+
+    def __init__(self, layout: Layout, options: JobOptions, classify: Classify) -> None:
+        self._layout = layout
         self._options = options
         self._classify = classify
         self._known: dict[bytes, Outcome] = {}
-        self.failed = 0
+
+    async def answered(self, rows: Iterable[Row]) -> AsyncIterator[tuple[list[Row], list[Outcome]]]:
+        """The rows in chunks, each with its outcomes."""
+        for chunk in chunks.cut(rows):
+            yield chunk, await self.outcomes(chunk)
 
     async def outcomes(self, rows: Sequence[Row]) -> list[Outcome]:
-        """What is found for each row."""
-        questions = chunks.questions(rows, self._table.layout, self._options.mapping)
+        """What is found for each row of a chunk."""
+        questions = chunks.questions(rows, self._layout, self._options.mapping)
         known = {digest: self._known[digest] for digest in questions.products if digest in self._known}
         fresh: dict[bytes, Outcome] = {}
         async for portion in chunks.ask(self._classify, self._options, Purpose("command"), questions.without(known)):
             fresh |= portion
         if len(self._known) < _MAX_KNOWN:
             self._known.update(fresh)
-        found = questions.answered(known | fresh)
-        self.failed += sum(1 for outcome in found if outcome.error)
-        return found
+        return questions.answered(known | fresh)
 
 
 @contextmanager
