@@ -13,7 +13,7 @@ from classification_service.classify.index import FullVectors, index_texts
 from classification_service.encoder.backend import Vectors
 from classification_service.ensemble.opening import open_model
 from classification_service.errors import ClassificationServiceError
-from classification_service.file_classification import opened
+from classification_service.opened import opened
 from classification_service.progress import Progress
 from classification_service.settings import Settings
 from classification_service.taxonomies.importers.errors import TaxonomyFileError

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from classification_service.errors import ClassificationServiceError
-from classification_service.file_classification import classify_by, opened
 from classification_service.jobs.chunks import cut, pack_outcomes, pack_rows, unpack_outcomes, unpack_rows
 from classification_service.jobs.local import ChunkClassifier, open_source
 from classification_service.jobs.models import JobOptions, Layout, Outcome, Row
+from classification_service.opened import classify_by, opened
 from classification_service.settings import Settings
 from nexus_chassis.settings import load
 
 try:
-    import pyarrow as pa
-    import ray
-    from ray.data import DataContext, Dataset, Datasource, ReadTask
-    from ray.data.block import BlockMetadata
-    from ray.exceptions import RayError
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    import pyarrow as pa  # type: ignore[import-not-found]  # an extra, as Ray is
+    import ray  # type: ignore[import-not-found]
+    from ray.data import DataContext, Dataset, Datasource, ReadTask  # type: ignore[import-not-found]
+    from ray.data.block import BlockMetadata  # type: ignore[import-not-found]
+    from ray.exceptions import RayError  # type: ignore[import-not-found]
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # type: ignore[import-not-found]
 except ModuleNotFoundError as error:
     raise ClassificationServiceError(
         f"The engine ray needs the package {error.name}. Install classification-service with its extra `ray`."
