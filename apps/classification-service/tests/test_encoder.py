@@ -2,6 +2,7 @@ import math
 import os
 import shutil
 import sys
+from copy import copy
 from pathlib import Path
 from subprocess import run
 
@@ -11,6 +12,7 @@ from conftest import APP, FIXTURES
 from numpy.typing import NDArray
 
 from classification_service.encoder import architecture, safetensors
+from classification_service.encoder.backend import Backend, Tokens, Vectors
 from classification_service.encoder.encoder import MAX_TOKENS, SentenceEncoder
 from classification_service.encoder.folder import shipped_folder
 from classification_service.errors import ClassificationServiceError
@@ -105,6 +107,45 @@ def test_a_vector_does_not_depend_on_the_other_texts(encoder: SentenceEncoder) -
     texts = [f"{text} {number}" for number in range(20) for text in TEXTS]
     alone = np.concatenate([encoder.encode([text]) for text in texts])
     assert np.abs(encoder.encode(texts) - alone).max() < 1e-5
+
+
+class LikeGpu:
+    """The backend of an encoder as if it were on a GPU, with small batches."""
+
+    device = "cuda"
+    batch = 7
+    batch_tokens = 60
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.batches: list[tuple[int, int]] = []
+
+    def embed(self, ids: Tokens, mask: Tokens) -> Vectors:
+        self.batches.append(ids.shape)  # type: ignore[arg-type]  # two dimensions
+        return self._backend.embed(ids, mask)
+
+
+def test_what_is_tokenized_ahead_of_a_device_has_the_same_vectors(
+    encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classification_service.encoder.encoder._WINDOW", 10)
+    texts = [f"{text} {number}" for number in range(9) for text in TEXTS]
+    other = copy(encoder)
+    other.backend = device = LikeGpu(encoder.backend)
+    assert np.abs(other.encode(texts) - encoder.encode(texts)).max() < 1e-5
+    assert sum(rows for rows, _ in device.batches) == len(texts)
+    assert all(rows <= 7 and (rows == 1 or rows * tokens <= 60) for rows, tokens in device.batches)
+
+
+def test_a_device_that_fails_ends_the_work(encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Vectors:
+        raise RuntimeError("out of memory")
+
+    other = copy(encoder)
+    other.backend = LikeGpu(encoder.backend)
+    monkeypatch.setattr(other.backend, "embed", fail)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        other.encode(TEXTS * 10)
 
 
 def test_only_the_first_tokens_of_a_long_text_count(encoder: SentenceEncoder) -> None:

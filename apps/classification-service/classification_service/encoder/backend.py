@@ -31,6 +31,8 @@ class Backend(Protocol):
     """What it computes on: cpu or cuda."""
     batch: int
     """Texts that are best computed together."""
+    batch_tokens: int
+    """Tokens, those of padding included, that may be computed together."""
 
     def embed(self, ids: Tokens, mask: Tokens) -> Vectors:
         """Vectors of length 1 [batch, HIDDEN] of token ids [batch, tokens]; `mask` is 1 for tokens, 0 for padding."""

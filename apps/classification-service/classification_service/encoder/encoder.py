@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from classification_service.encoder import architecture
-from classification_service.encoder.backend import Vectors, open_backend
+from classification_service.encoder.backend import Tokens, Vectors, open_backend
 from classification_service.encoder.device import Device
 from classification_service.encoder.folder import REMEDY, EncoderFolderError, fingerprint, shipped_folder
 from classification_service.encoder.int8_backend import Int8Backend
@@ -22,6 +26,18 @@ MAX_TOKENS = 128
 
 _MAX_CHARACTERS = 4096
 """Characters that are tokenized: far more than MAX_TOKENS words have, and little enough to be quick."""
+
+_WINDOW = 16_384
+"""Texts that are tokenized at once: enough for batches of about the same length."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Texts that are computed together: `rows` are their places among all."""
+
+    rows: NDArray[np.int64]
+    ids: Tokens
+    mask: Tokens
 
 
 class SentenceEncoder:
@@ -39,6 +55,8 @@ class SentenceEncoder:
         self._folder = folder = folder or shipped_folder()
         self.name = SHIPPED_NAME if self.shipped else fingerprint(folder)
         self.backend = open_backend(folder, threads, device)
+        # Beside a GPU all processors tokenize; workers on the CPU have one thread each.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if self.backend.device == "cpu" else "true")
         self._tokenizer = _open_tokenizer(folder / architecture.TOKENIZER_FILE)
 
     @property
@@ -58,31 +76,56 @@ class SentenceEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """One vector per text, in the order of `texts`."""
-        encodings = self._tokenizer.encode_batch_fast([text[:_MAX_CHARACTERS] for text in texts])
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        for rows in _by_length(encodings, self.backend.batch):
-            vectors[rows] = self._embed([encodings[row] for row in rows])
+        windows = self._windows(texts)
+        # A GPU computes while the processor tokenizes what comes next.
+        for batches in windows if self.backend.device == "cpu" else _ahead(windows):
+            for batch in batches:
+                vectors[batch.rows] = self.backend.embed(batch.ids, batch.mask)
         return vectors
 
-    def _embed(self, encodings: list[Encoding]) -> Vectors:
-        longest = max(len(encoding) for encoding in encodings)
-        ids = np.zeros((len(encodings), longest), np.int64)
-        mask = np.zeros_like(ids)
-        for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding)] = encoding.ids
-            mask[row, : len(encoding)] = 1
-        return self.backend.embed(ids, mask)
+    def _windows(self, texts: Sequence[str]) -> Iterator[list[_Batch]]:
+        """The batches of so many texts as are tokenized at once."""
+        for start in range(0, len(texts), _WINDOW):
+            window = [text[:_MAX_CHARACTERS] for text in texts[start : start + _WINDOW]]
+            tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(window)]
+            yield [
+                _Batch(np.array(rows) + start, *_padded([tokens[row] for row in rows]))
+                for rows in _by_length(tokens, self.backend.batch, self.backend.batch_tokens)
+            ]
 
 
-def _by_length(encodings: list[Encoding], batch: int) -> Iterator[list[int]]:
+def _by_length(tokens: Sequence[Sequence[int]], batch: int, batch_tokens: int) -> Iterator[list[int]]:
     """Rows in batches of about the same number of tokens, so that little is computed for padding."""
-    order = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
-    for start in range(0, len(order), batch):
-        yield order[start : start + batch]
+    rows: list[int] = []
+    for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row])):
+        if rows and (len(rows) == batch or (len(rows) + 1) * len(tokens[row]) > batch_tokens):
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
+
+
+def _padded(tokens: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
+    """Token ids [texts, tokens], and 1 where there is one."""
+    lengths = np.array([len(one) for one in tokens])
+    is_token = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.zeros(is_token.shape, np.int64)
+    ids[is_token] = np.fromiter(chain.from_iterable(tokens), np.int64, lengths.sum())
+    return ids, is_token.astype(np.int64)
+
+
+def _ahead[T](made: Iterator[T]) -> Iterator[T]:
+    """The same values, each made by a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, made, None)
+        while (value := following.result()) is not None:
+            following = pool.submit(next, made, None)
+            yield value
 
 
 def _open_tokenizer(path: Path) -> Tokenizer:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001  the package raises nothing more precise

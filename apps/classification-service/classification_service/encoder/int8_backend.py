@@ -23,6 +23,7 @@ class Int8Backend:
 
     device = "cpu"
     batch = 32
+    batch_tokens = 32 * 128
 
     def __init__(self, folder: Path) -> None:
         """Open the encoder in `folder`; raises EncoderFolderError, SafetensorsError."""

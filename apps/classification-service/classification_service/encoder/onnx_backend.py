@@ -19,6 +19,7 @@ class OnnxBackend:
 
     device = "cpu"
     batch = 32  # larger batches are slower
+    batch_tokens = 32 * 128
 
     def __init__(self, folder: Path, threads: int) -> None:
         """Open the encoder in `folder`; raises EncoderFolderError, SafetensorsError."""

@@ -19,7 +19,8 @@ _MASKED_SCORE = -1e9  # far below any real score, yet finite
 class TorchBackend:
     """A Backend on a torch device, such as cuda."""
 
-    batch = 256  # a GPU is hardly busy with less; the largest intermediate of 256 texts of 128 tokens is 0.2 GB
+    batch = 4096  # a GPU is hardly busy with less
+    batch_tokens = 65_536  # their largest intermediate is 0.4 GB
 
     def __init__(self, folder: Path, device: str) -> None:
         """Read the encoder in `folder`; raises EncoderFolderError, SafetensorsError, and RuntimeError of torch."""
@@ -35,9 +36,9 @@ class TorchBackend:
         hidden = self._embeddings(torch.from_numpy(ids).to(self.device))
         for number in range(architecture.LAYERS):
             hidden = self._layer(hidden, padding, f"encoder.layer.{number}")
-        sums: NDArray[np.float32] = (hidden * tokens[:, :, None]).sum(1).cpu().numpy()
-        # Mean and sum have the same direction.
-        return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        sums = (hidden * tokens[:, :, None]).sum(1)  # mean and sum have the same direction
+        vectors: NDArray[np.float32] = functional.normalize(sums, dim=1).cpu().numpy()
+        return vectors
 
     def _embeddings(self, ids: "torch.Tensor") -> "torch.Tensor":
         words, positions, segments = (
