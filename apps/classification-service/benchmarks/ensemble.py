@@ -1,8 +1,9 @@
-"""Accuracy of the trained model beside its baselines, calibration, rates, and the learning curve, on labelled texts.
+"""Accuracy of the trained model beside its baselines, calibration, rates, and the learning curve, printed and drawn.
 
 Run: python benchmarks/ensemble.py DATA_FOLDER [FOLDER] (from the app's folder, with torch and the app on PYTHONPATH)
 DATA_FOLDER has unspsc/codes.csv.gz, unspsc/labelled_onet_train.csv.gz, etim/classes.csv.gz and etim/synonyms_train.csv.gz. A
-fifth of the labelled texts, by a hash, is what is measured; the rest is trained on. FOLDER keeps vectors for the next run.
+fifth of the labelled texts, by a hash, is what is measured; the rest is trained on. FOLDER keeps vectors for the next run, and
+gets unspsc.svg and etim.svg where matplotlib is installed (dependency group `dev`).
 """
 
 import csv
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, override
 
@@ -119,8 +121,8 @@ def _digest(example: Example, salt: str = "") -> bytes:
 
 def print_baselines(
     taxonomy: Taxonomy, titles: FullVectors, encoder: SentenceEncoder, known: list[Example], asked: list[Example]
-) -> None:
-    """The accuracy of TF-IDF and the encoder over titles, and of these with labelled examples."""
+) -> dict[str, list[float]]:
+    """The accuracy of TF-IDF and the encoder over titles, and of these with labelled examples, at each level."""
     tree = Tree(taxonomy)
     texts, wanted = usable(taxonomy, asked[:_BASELINE_ROWS])
     known_texts, positions = usable(taxonomy, known)
@@ -141,11 +143,14 @@ def print_baselines(
         found["encoder, titles"].append(_first(near))
         np.maximum.at(near, positions, nearest_examples[row])
         found["encoder, labelled"].append(_first(near))
+    shares = {}
     for name, firsts in found.items():
         first = np.array([row[0] for row in firsts])
         share = [float((above[first] == above[wanted])[above[wanted] >= 0].mean()) for above in tree.above]
+        shares[name] = share
         among = np.mean([code in row for row, code in zip(firsts, wanted, strict=True)])
         print(f"  {name:<20} {'  '.join(f'{value:6.1%}' for value in share)}   among 5 {among:6.1%}")
+    return shares
 
 
 def _first(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -175,11 +180,11 @@ def print_model(report: dict[str, Any]) -> None:
         print(f"  {name:<20} {'  '.join('     -' if value is None else f'{value:6.3f}' for value in shown)}")
 
 
-def print_rates(taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, asked: list[Example]) -> None:
+def print_rates(taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, asked: list[Example]) -> dict[str, float]:
     """Items per second of CPU of one thread, from text to ranking, and the time of a single one."""
     plain = SentenceEncoder()
     classifier = Classifier(plain, Taxonomies([]))
-    classifier.add(taxonomy, titles)
+    classifier.add(taxonomy, titles, plain.name)
     classifier.use(taxonomy, model)
     texts = [example.text for example in asked[:_TIMED]]
     classifier.classify(taxonomy, texts[:_BATCH], 5)
@@ -199,36 +204,61 @@ def print_rates(taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, ask
     print(
         f"  n-grams {by_ngrams:.0f} items per CPU second, whole model {whole:.0f}, a single item {np.median(singles) * 1e3:.1f} ms"
     )
+    return {"n-grams": by_ngrams, "whole model": whole}
 
 
-def measure(taxonomy: Taxonomy, examples: list[Example], encoder: Remembering, *, curve: bool) -> None:
-    """Print all figures of a taxonomy."""
+def measure(
+    taxonomy: Taxonomy, examples: list[Example], encoder: Remembering, counts: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Print all figures of a taxonomy, also after the first `counts` labels; return them as drawing.Figures has them."""
     known = [one for one in examples if not is_validation(one)]
     asked = sorted((one for one in examples if is_validation(one)), key=lambda one: _digest(one, "asked"))
     titles = encoder.titles(taxonomy)
+    levels = Tree(taxonomy).levels
     print(f"{taxonomy.name}: {len(taxonomy.nodes)} codes, {len(known)} rows to learn from, {len(asked)} others")
-    print(f"  {'right at':<20} {'  '.join(f'{level[:6]:>6}' for level in Tree(taxonomy).levels)}")
-    print_baselines(taxonomy, titles, encoder, known, asked)
+    print(f"  {'right at':<20} {'  '.join(f'{level[:6]:>6}' for level in levels)}")
+    shares = print_baselines(taxonomy, titles, encoder, known, asked)
+    curve = {0: shares["encoder, titles"][-1]}
     started = time.perf_counter()
     model = opened(fit(taxonomy, known, seed=1, encoder=encoder, titles=titles), taxonomy)
     seconds = time.perf_counter() - started
-    print_model(evaluate(taxonomy, model, encoder, titles, asked))
+    report = evaluate(taxonomy, model, encoder, titles, asked)
+    print_model(report)
     print(f"  trained in {seconds:.0f} s")
-    print_rates(taxonomy, model, titles, asked)
-    for count in _CURVE if curve else ():
+    shares["trained model"] = [found["accuracy"] for found in report["levels"].values()]
+    rates = print_rates(taxonomy, model, titles, asked)
+    for count in counts:
         part = sorted(known, key=lambda one: _digest(one, "part"))[:count]
         some = opened(fit(taxonomy, part, seed=1, encoder=encoder, titles=titles), taxonomy)
         print(f"after {count} labels")
-        print_model(evaluate(taxonomy, some, encoder, titles, asked))
+        found = evaluate(taxonomy, some, encoder, titles, asked)
+        print_model(found)
+        curve[count] = list(found["levels"].values())[-1]["accuracy"]
+    curve[len(known)] = shares["trained model"][-1]
+    return {"levels": levels, "shares": shares, "report": report["levels"], "curve": curve, "rates": rates}
+
+
+def draw(store: Path, taxonomy: str, figures: dict[str, Any]) -> None:
+    """Draw the figures, where matplotlib is installed."""
+    if find_spec("matplotlib") is None:
+        print("no drawing: matplotlib is not installed")
+        return
+    from drawing import Figures  # noqa: PLC0415  it imports matplotlib
+    from drawing import draw as write  # noqa: PLC0415
+
+    write(store / f"{taxonomy}.svg", taxonomy, Figures(**figures))
 
 
 def main(arguments: list[str]) -> None:
     """Print the figures."""
     data, store = Path(arguments[0]), Path(arguments[1]) if len(arguments) > 1 else None
     encoder = Remembering(store)
-    measure(*etim(data), encoder, curve=False)
-    measure(*unspsc(data), encoder, curve=True)
-    encoder.keep()
+    for read_all, counts in ((etim, ()), (unspsc, _CURVE)):
+        taxonomy, examples = read_all(data)
+        figures = measure(taxonomy, examples, encoder, counts)
+        encoder.keep()
+        if store is not None:
+            draw(store, taxonomy.name, figures)
 
 
 if __name__ == "__main__":

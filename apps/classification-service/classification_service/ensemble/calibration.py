@@ -62,16 +62,23 @@ def _rising(values: Array, weights: NDArray[np.int64]) -> Array:
     return np.repeat([mean for mean, _, _ in blocks], [count for _, _, count in blocks])
 
 
-def error(confidence: NDArray[np.float32], right: NDArray[np.bool_], bins: int = 10) -> float:
-    """The expected calibration error: the mean distance of confidence and share of right answers over equal bins."""
-    if not len(right):
-        return 0.0
+def reliability(
+    confidence: NDArray[np.float32], right: NDArray[np.bool_], bins: int = 10
+) -> list[tuple[float, float, int]]:
+    """Of the answers in each of equal bins of confidence: their mean confidence, the share of right ones, their number."""
     places = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(places, minlength=bins)
-    gaps = np.abs(
-        np.bincount(places, confidence, minlength=bins) - np.bincount(places, right.astype(np.float64), minlength=bins)
-    )
-    return float(gaps[counts > 0].sum() / len(right))
+    parts = [places == place for place in range(bins)]
+    return [
+        (float(confidence[part].mean(dtype=np.float64)), float(right[part].mean()), int(part.sum()))
+        for part in parts
+        if part.any()
+    ]
+
+
+def error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
+    """The expected calibration error: the mean distance of confidence and share of right answers over equal bins."""
+    found = reliability(confidence, right)
+    return sum(abs(mean - share) * count for mean, share, count in found) / len(right) if len(right) else 0.0
 
 
 def threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float | None:

@@ -120,7 +120,8 @@ class ReportOut(BaseModel):
 
     model: TrainedModelOut
     report: dict[str, Any] = Field(
-        description="rows; levels: accuracy, accuracy_at_5, calibration_error, coverage_at_95 of each; items_per_second; "
+        description="rows; levels: accuracy, accuracy_at_5, calibration_error, coverage_at_95 of each, and reliability: "
+        "[mean confidence, share of right answers, number] in tenths of confidence; items_per_second; "
         "confusion: [wanted, given, count]"
     )
 

@@ -82,6 +82,10 @@ def report_of(
             "threshold_at_95": limit,
             "coverage_at_95": round(float(sure.mean()), 4) if len(sure) else None,
             "precision_at_95": _share(right[sure]),
+            "reliability": [
+                [round(mean, 4), round(share, 4), count]
+                for mean, share, count in calibration.reliability(confidence, right)
+            ],
         }
     return {"rows": len(found.ranks), "levels": levels, "confusion": _confusion(taxonomy, found)}
 
