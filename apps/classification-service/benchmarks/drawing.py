@@ -65,4 +65,4 @@ def _curve(axes: Any, curve: Mapping[int, float]) -> None:  # noqa: ANN401  the 
 def _rates(axes: Any, rates: Mapping[str, float]) -> None:  # noqa: ANN401  the same
     bars = axes.barh(list(rates), list(rates.values()))
     axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates.values()], padding=3)
-    axes.set(title="items per CPU second", xscale="log")
+    axes.set(title="items per CPU second", xscale="log", xlim=(10, 10 * max(rates.values())))

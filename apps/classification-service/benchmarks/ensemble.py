@@ -6,6 +6,9 @@ fifth of the labelled texts, by a hash, is what is measured; the rest is trained
 gets unspsc.svg and etim.svg where matplotlib is installed (dependency group `dev`).
 """
 
+import classification_service  # noqa: F401  before numpy, whose threads it sets
+
+# isort: split
 import csv
 import gzip
 import hashlib
