@@ -59,6 +59,9 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, help="file to write, as its name ends: .csv, .xlsx, .jsonl (default: standard output)"
     )
     parser.add_argument(
+        "--tenant", default="", help="whose models and corrections count (default: those of tokens without a tenant)"
+    )
+    parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
@@ -123,6 +126,7 @@ def _classify(options: argparse.Namespace) -> None:
         encoding=options.encoding,
         delimiter=options.delimiter,
         engine=options.engine,
+        tenant=options.tenant,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from classification_service.jobs.local import ChunkClassifier, classify_table, open_source
 from classification_service.jobs.models import ColumnMapping, Delimiter, JobOptions
-from classification_service.opened import classify_by, opened
+from classification_service.opened import opened
 from classification_service.settings import Settings
 from nexus_chassis.settings import load
 
@@ -24,17 +24,19 @@ def classify_file(
     encoding: str | None,
     delimiter: Delimiter | None,
     engine: Engine = "local",
+    tenant: str = "",
 ) -> None:
     """Write the rows of `source` with the columns of their results; None for `target` is standard output.
 
-    `engine` is where they are classified: in this process, or on the nodes of a Ray cluster.
+    `engine` is where they are classified: in this process, or on the nodes of a Ray cluster. `tenant` is whose models and
+    corrections count, empty for tokens without one.
 
     Raises ClassificationServiceError, UnknownTaxonomyError.
     """
 
     async def run() -> None:
-        async with opened(load(Settings), (taxonomy, version), language) as (taxonomies, classifier):
-            chosen = taxonomies.get(taxonomy, version).version
+        async with opened(load(Settings), (taxonomy, version), language) as found:
+            chosen = found.taxonomies.get(taxonomy, version).version
             options = JobOptions(
                 taxonomy=taxonomy,
                 version=chosen,
@@ -47,9 +49,9 @@ def classify_file(
                 if engine == "ray":
                     from classification_service.ray_classification import answered  # noqa: PLC0415  an extra
 
-                    await classify_table(table, target, options, answered(source, table.layout, options))
+                    await classify_table(table, target, options, answered(source, table.layout, options, tenant))
                 else:
-                    work = ChunkClassifier(table.layout, options, classify_by(taxonomies, classifier))
+                    work = ChunkClassifier(table.layout, options, found.classify(), tenant)
                     await classify_table(table, target, options, work.answered(table.rows()))
 
     asyncio.run(run())

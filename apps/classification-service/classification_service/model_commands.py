@@ -73,7 +73,8 @@ def evaluate_model(target: Target, labels: Path, folder: Path) -> None:
 
 
 async def _open(target: Target) -> tuple[Taxonomy, Classifier]:
-    async with opened(load(Settings), (target.name, target.version)) as (taxonomies, classifier):
+    async with opened(load(Settings), (target.name, target.version)) as found:
+        taxonomies, classifier = found.taxonomies, found.classifier
         if target.file is None:
             return taxonomies.get(target.name, target.version), classifier
         try:

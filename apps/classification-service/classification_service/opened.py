@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from classification_service.app import row_classifier
+from classification_service.app import open_registered, row_classifier
 from classification_service.classify.classifier import Classifier, open_classifier
 from classification_service.classify.service import ClassificationService
 from classification_service.encoder.languages import is_english
 from classification_service.errors import ClassificationServiceError
+from classification_service.feedback.labels import StoredLabels
 from classification_service.jobs.models import Classify
+from classification_service.model_registry.following import ModelFollower
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies.following import Follower, Wanted
 from classification_service.taxonomies.service import Taxonomies, load_starters
@@ -16,26 +19,36 @@ from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
 from nexus_chassis.postgres import open_database
 
 
-def classify_by(taxonomies: Taxonomies, classifier: Classifier) -> Classify:
-    """Classifies rows of files as the service would, without its stores."""
-    return row_classifier(ClassificationService(classifier, taxonomies))
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a command classifies with; `labels` are the corrections, None without a database."""
+
+    taxonomies: Taxonomies
+    classifier: Classifier
+    labels: StoredLabels | None = None
+
+    def classify(self) -> Classify:
+        """Classifies rows of files, as the service does in its jobs."""
+        return row_classifier(ClassificationService(self.classifier, self.taxonomies, labels=self.labels))
 
 
 @asynccontextmanager
-async def opened(
-    settings: Settings, wanted: Wanted, language: str = "en"
-) -> AsyncIterator[tuple[Taxonomies, Classifier]]:
-    """The taxonomies and their classifier; with a database, the wanted one even if it was imported."""
+async def opened(settings: Settings, wanted: Wanted, language: str = "en") -> AsyncIterator[Opened]:
+    """Context manager of the classifier; with a database, it has the wanted taxonomy even if it was imported.
+
+    It then answers by the trained models and the corrections that the service would answer by.
+    """
     taxonomies = load_starters()
     classifier = open_classifier(settings, taxonomies)
     if settings.postgres is None:
-        yield taxonomies, classifier
+        yield Opened(taxonomies, classifier)
         return
     try:
         async with open_database(settings.postgres, MIGRATIONS) as database:
             await Follower(database, taxonomies, classifier.encoders, classifier.add).follow(
                 wanted, multilingual=not is_english(language)
             )
-            yield taxonomies, classifier
+            await ModelFollower(database, taxonomies, open_registered, classifier.use, lambda: True).follow()
+            yield Opened(taxonomies, classifier, StoredLabels(database, classifier.encoders))
     except (ConfigurationError, DatabaseUnavailableError) as error:
         raise ClassificationServiceError(str(error)) from None

@@ -16,7 +16,7 @@ from classification_service.errors import ClassificationServiceError
 from classification_service.jobs.chunks import cut, pack_outcomes, pack_rows, unpack_outcomes, unpack_rows
 from classification_service.jobs.local import ChunkClassifier, open_source
 from classification_service.jobs.models import JobOptions, Layout, Outcome, Row
-from classification_service.opened import classify_by, opened
+from classification_service.opened import opened
 from classification_service.settings import Settings
 from nexus_chassis.settings import load
 
@@ -61,11 +61,11 @@ def _packed(source: Path, options: JobOptions) -> Iterator[pa.Table]:
 class _Worker:
     """A process of the cluster, with a classifier of its own."""
 
-    def __init__(self, layout: Layout, options: JobOptions) -> None:
+    def __init__(self, layout: Layout, options: JobOptions, tenant: str) -> None:
         self._runner = asyncio.Runner()
         self._opened = opened(load(Settings), (options.taxonomy, options.version), options.language)
-        classify = classify_by(*self._runner.run(self._opened.__aenter__()))
-        self._classifier = ChunkClassifier(layout, options, classify)
+        found = self._runner.run(self._opened.__aenter__())
+        self._classifier = ChunkClassifier(layout, options, found.classify(), tenant)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Add the outcomes to chunks."""
@@ -74,11 +74,13 @@ class _Worker:
         return pa.table({"rows": packed, "outcomes": [pack_outcomes(of_chunk) for of_chunk in outcomes]})
 
 
-async def answered(source: Path, layout: Layout, options: JobOptions) -> AsyncIterator[tuple[list[Row], list[Outcome]]]:
+async def answered(
+    source: Path, layout: Layout, options: JobOptions, tenant: str
+) -> AsyncIterator[tuple[list[Row], list[Outcome]]]:
     """The chunks of a table in their order, each with its outcomes; raises ClassificationServiceError."""
     try:
         await asyncio.to_thread(_connect)
-        found = await asyncio.to_thread(lambda: iter(_dataset(source, layout, options).iter_rows()))
+        found = await asyncio.to_thread(lambda: iter(_dataset(source, layout, options, tenant).iter_rows()))
         while (row := await asyncio.to_thread(next, found, None)) is not None:
             yield unpack_rows(row["rows"]), unpack_outcomes(row["outcomes"])
     except (RayError, OSError) as error:
@@ -99,14 +101,14 @@ def _connect() -> None:
     context.target_max_block_size = _BLOCK_BYTES
 
 
-def _dataset(source: Path, layout: Layout, options: JobOptions) -> Dataset:
+def _dataset(source: Path, layout: Layout, options: JobOptions, tenant: str) -> Dataset:
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     chunks = ray.data.read_datasource(
         _Chunks(source.absolute(), options), ray_remote_args={"scheduling_strategy": here, "num_cpus": 0}
     )
     return chunks.map_batches(
         _Worker,
-        fn_constructor_args=(layout, options),
+        fn_constructor_args=(layout, options, tenant),
         batch_size=1,
         batch_format="pyarrow",
         concurrency=max(1, int(ray.cluster_resources().get("CPU", 1))),

@@ -69,12 +69,13 @@ async def classify_table(table: Table, target: Path | None, options: JobOptions,
 
 
 class ChunkClassifier:
-    """Classifies the chunks of a table in this process."""
+    """Classifies the chunks of a table in this process, for a tenant."""
 
-    def __init__(self, layout: Layout, options: JobOptions, classify: Classify) -> None:
+    def __init__(self, layout: Layout, options: JobOptions, classify: Classify, tenant: str) -> None:
         self._layout = layout
         self._options = options
         self._classify = classify
+        self._purpose = Purpose("command", tenant=tenant)
         self._known: dict[bytes, Outcome] = {}
 
     async def answered(self, rows: Iterable[Row]) -> AsyncIterator[tuple[list[Row], list[Outcome]]]:
@@ -87,7 +88,7 @@ class ChunkClassifier:
         questions = chunks.questions(rows, self._layout, self._options.mapping)
         known = {digest: self._known[digest] for digest in questions.products if digest in self._known}
         fresh: dict[bytes, Outcome] = {}
-        async for portion in chunks.ask(self._classify, self._options, Purpose("command"), questions.without(known)):
+        async for portion in chunks.ask(self._classify, self._options, self._purpose, questions.without(known)):
             fresh |= portion
         if len(self._known) < _MAX_KNOWN:
             self._known.update(fresh)

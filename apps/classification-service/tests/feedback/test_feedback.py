@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from conftest import client_of
+from conftest import client_of, command
 from llm_setup import settings_with_stores
 
 from classification_service.app import create_app
@@ -70,6 +70,23 @@ async def test_a_correction_counts_at_once_in_every_process_for_the_same_text(
         assert (item["code"], item["source"], item["confidence"]) == (code, "human", 0.99)
         assert [node["code"] for node in item["path"]][-1] == code
         assert [(one["code"], one["confidence"]) for one in item["candidates"]] == [(code, 0.99)]
+
+
+async def test_a_correction_counts_for_the_command(
+    client: aiohttp.ClientSession, database_settings: dict[str, object], tmp_path: Path
+) -> None:
+    await decide(client, JARGON, BEARINGS)
+    (tmp_path / "rows.csv").write_text(f"text\n{JARGON}\n")
+    environment = {
+        "NEXUS_POSTGRES_URL": str(database_settings["postgres_url"]),
+        "NEXUS_POSTGRES_PASSWORD_FILE": str(database_settings["postgres_password_file"]),
+    }
+    arguments = ("classify", tmp_path / "rows.csv", "--taxonomy", "unspsc")
+    for tenant, is_corrected in (("", True), ("acme", False)):
+        found = await asyncio.to_thread(command, *arguments, "--tenant", tenant, **environment)
+        assert found.returncode == 0, found.stderr
+        row = found.stdout.splitlines()[1].split(",")
+        assert (row[1] == BEARINGS, row[5] == "human") == (is_corrected, is_corrected)
 
 
 async def test_a_correction_is_an_example_for_texts_like_it(
