@@ -23,10 +23,11 @@ from typing import Any, override
 import numpy as np
 
 from classification_service.classify.classifier import Classifier
-from classification_service.classify.index import FullVectors, index_texts
+from classification_service.classify.index import index_texts
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.ensemble.opening import OpenedModel, open_model
+from classification_service.ensemble.titles import FullVectors
 from classification_service.ensemble.tokens import normalised, words
 from classification_service.ensemble.tree import Tree
 from classification_service.ensemble.words import WordIndex

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from classification_service.classify.index import MULTILINGUAL_TEMPERATURE, TEMPERATURE, FullVectors, TitleIndex
+from classification_service.classify.index import MULTILINGUAL_TEMPERATURE, TEMPERATURE, TitleIndex
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.encoder.text_encoder import TextEncoder
+from classification_service.ensemble.titles import FullVectors
 from classification_service.taxonomies.models import Node, Taxonomy, TaxonomyFile
 
 _FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures" / "languages"

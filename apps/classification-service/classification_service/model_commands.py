@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from classification_service.classify.classifier import Classifier
-from classification_service.classify.index import FullVectors, index_texts
+from classification_service.classify.index import index_texts
 from classification_service.encoder.backend import Vectors
 from classification_service.ensemble.opening import open_model
+from classification_service.ensemble.titles import FullVectors
 from classification_service.errors import ClassificationServiceError
 from classification_service.opened import opened
 from classification_service.progress import Progress

@@ -12,10 +12,11 @@ import pytest
 from conftest import FIXTURES, client_of
 
 from classification_service.classify.classifier import Classifier
-from classification_service.classify.index import FullVectors, load_multilingual_vectors, load_vectors
+from classification_service.classify.index import load_multilingual_vectors, load_vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.languages import NAMES
 from classification_service.encoder.multilingual.encoder import MultilingualEncoder
+from classification_service.ensemble.titles import FullVectors
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
 from classification_service.taxonomies.starters import read_starter

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from classification_service.classify.index import (
     MULTILINGUAL_TEMPERATURE,
     TEMPERATURE,
-    FullVectors,
     Probabilities,
     TextVectors,
     TitleIndex,
@@ -28,6 +27,7 @@ from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.ensemble.errors import ModelFolderError
 from classification_service.ensemble.model import Added, Ranked
 from classification_service.ensemble.opening import OpenedModel
+from classification_service.ensemble.titles import FullVectors
 from classification_service.settings import Settings
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies

@@ -58,21 +58,6 @@ class TextVectors(Protocol):
         ...
 
 
-class FullVectors:
-    """Vectors in memory."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        self._vectors = vectors
-
-    def nearness(self, vectors: Vectors) -> Vectors:
-        """See TextVectors."""
-        return vectors @ self._vectors.T
-
-    def take(self, texts: NDArray[np.int64]) -> Vectors:
-        """See TextVectors."""
-        return self._vectors[texts]
-
-
 class TitleIndex:
     """Probabilities of a taxonomy's codes for vectors of texts."""
 

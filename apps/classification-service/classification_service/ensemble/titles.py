@@ -23,6 +23,21 @@ class TitleVectors(Protocol):
         ...
 
 
+class FullVectors:
+    """Vectors in memory."""
+
+    def __init__(self, vectors: Array) -> None:
+        self._vectors = vectors
+
+    def nearness(self, vectors: Array) -> Array:
+        """[vector, text] the dot product of each of `vectors` with that of each text."""
+        return vectors @ self._vectors.T
+
+    def take(self, texts: Positions) -> Array:
+        """See TitleVectors."""
+        return self._vectors[texts]
+
+
 class Groups:
     """The texts of a taxonomy in groups: each has those of the codes right below one code; those of roots are groups too."""
 

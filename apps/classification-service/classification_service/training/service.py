@@ -9,10 +9,9 @@ import numpy as np
 
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.ensemble.arrays import Array, Positions
 from classification_service.ensemble.files import Description, serialise
 from classification_service.ensemble.model import Model, text_keys
-from classification_service.ensemble.titles import Groups, TitleVectors
+from classification_service.ensemble.titles import FullVectors, Groups, TitleVectors
 from classification_service.ensemble.tree import Tree, digest
 from classification_service.errors import ClassificationServiceError
 from classification_service.taxonomies.models import Taxonomy
@@ -63,7 +62,7 @@ def fit(
     if titles is None:
         names = [text for node in taxonomy.nodes for text in node.texts]
         done = _TITLES - _ENCODING
-        titles = _Computed(encoded(encoder.for_titles(), names, lambda share: progress(_ENCODING + share * done)))
+        titles = FullVectors(encoded(encoder.for_titles(), names, lambda share: progress(_ENCODING + share * done)))
     network.begin(seed)
     tree = Tree(taxonomy)
     rows = Rows(texts, vectors, np.array(positions, np.int64), text_keys(texts))
@@ -101,16 +100,6 @@ def require_torch() -> None:
             "Training needs torch, which this image does not have. Run this command in the image "
             "classification-trainer: it is the same application on a base with torch."
         ) from None
-
-
-class _Computed:
-    """Vectors in memory, as TitleVectors."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        self._vectors = vectors
-
-    def take(self, texts: Positions) -> Array:
-        return self._vectors[texts]
 
 
 def encoded(encoder: SentenceEncoder, texts: Sequence[str], progress: Callable[[float], None]) -> Vectors:

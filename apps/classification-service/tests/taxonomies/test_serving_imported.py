@@ -14,10 +14,11 @@ import official_files as files
 import pytest
 from conftest import APP, FIXTURES, client_of, command
 
-from classification_service.classify.index import FullVectors, TitleIndex
+from classification_service.classify.index import TitleIndex
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.int8_backend import quantise
 from classification_service.encoder.languages import NAMES
+from classification_service.ensemble.titles import FullVectors
 from classification_service.taxonomies.packed import PackedVectors
 from classification_service.taxonomies.service import load_starters
 from nexus_testkit.issuer import Issuer
