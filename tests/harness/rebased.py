@@ -19,7 +19,9 @@ BASE = f"{PREFIX}run"
 PATCHED = f"{PREFIX}patched"
 NAMES = [f"{PREFIX}{app.name}" for app in load().apps]
 FLAVOUR = f"{NAMES[0]}:flavour"
-OF_WORKERS = [f"{PREFIX}{flavour.name}" for flavour in load().flavours_of_workers]
+WORKERS = [flavour for flavour in load().flavours_of_workers if flavour.run_image == load().apps[0].base]
+"""Those that stand on the same base; the clone has no image of the others."""
+OF_WORKERS = [f"{PREFIX}{flavour.name}" for flavour in WORKERS]
 IMAGES = [*(f"{name}:latest" for name in NAMES), FLAVOUR, *(f"{name}:latest" for name in OF_WORKERS)]
 WIDE = {"COLUMNS": "200"}
 """Lets a printed table have each of its rows on one line."""
@@ -62,7 +64,7 @@ def own_images(target: Path) -> Iterator[Path]:
         for app, name in zip(load().apps, NAMES, strict=True):
             _copy(app.image, name)
         _copy(load().apps[0].image, FLAVOUR)
-        for flavour, name in zip(load().flavours_of_workers, OF_WORKERS, strict=True):
+        for flavour, name in zip(WORKERS, OF_WORKERS, strict=True):
             _copy(flavour.name, name)
         yield tree
     finally:
@@ -74,13 +76,14 @@ def _rename(project: Path) -> None:
     for app, name in zip(load().apps, NAMES, strict=True):
         table = f"[nexus.services.{app.name}]\n"
         edit(project, table, f'{table}image = "{name}"\nbase = "{BASE}"\n')
-    flavours = {FLAVOUR: load().apps[0].name}
-    for flavour, name in zip(load().flavours_of_workers, OF_WORKERS, strict=True):
+    flavours = {FLAVOUR: (load().apps[0].name, BASE)}
+    for flavour in load().flavours_of_workers:
+        name = f"{PREFIX}{flavour.name}"
         edit(project, f'image = "{flavour.name}"\n', f'image = "{name}"\n')
-        flavours[name] = flavour.app
+        flavours[name] = flavour.app, BASE if flavour in WORKERS else flavour.run_image
     tables = (
-        f'[nexus.flavours."{name}"]\napp = "{app}"\nrun-image = "{BASE}"\nbudget-mb = 1000\n\n'
-        for name, app in flavours.items()
+        f'[nexus.flavours."{name}"]\napp = "{app}"\nrun-image = "{base}"\nbudget-mb = 1000\n\n'
+        for name, (app, base) in flavours.items()
     )
     project.write_text(_FLAVOURS.sub("".join(tables), project.read_text()))
 
