@@ -161,7 +161,8 @@ class Agent:
 
 @pytest.fixture
 def agent(stack: Stack, client: httpx.Client) -> Iterator[Agent]:
-    answer = client.post("/v1/tokens", json={"audience": "mcp-server"})
+    scopes = ["tools:call", "data:read", "data:write", "classify"]
+    answer = client.post("/v1/tokens", json={"audience": "mcp-server", "scopes": scopes})
     assert answer.status_code in {200, 201}, answer.text
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     address = f"ws://localhost:{stack.mcp_port}/mcp"
