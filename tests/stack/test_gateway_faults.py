@@ -188,8 +188,11 @@ async def play(stack: Stack, admin: httpx.Client, people: list[tuple[str, str, s
             for kind, name, password in people
         ]
         over = asyncio.Event()
-        tasks = [asyncio.create_task(repeat(step, over)) for step in steps]
         subscribers = [asyncio.create_task(keep(subscriber)) for subscriber in run.subscribers]
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while not all(subscriber.connections for subscriber in run.subscribers):  # noqa: ASYNC110  they have no event
+                await asyncio.sleep(0.05)
+        tasks = [asyncio.create_task(repeat(step, over)) for step in steps]
         await asyncio.sleep(QUIET_SECONDS)
         for name, fault, seconds in FAULTS:
             run.windows.append(await asyncio.to_thread(suffer, stack, name, fault, seconds))
