@@ -12,6 +12,6 @@ async def test_the_metadata_names_the_resource_and_who_issues_tokens(service: st
             "resource": "http://localhost:3000/mcp",
             "resource_name": "Nexus MCP server",
             "authorization_servers": [issuer.url],
-            "scopes_supported": ["classify", "data:read", "tools:call"],
+            "scopes_supported": ["classify", "data:read", "data:write", "tools:call"],
             "bearer_methods_supported": ["header"],
         }

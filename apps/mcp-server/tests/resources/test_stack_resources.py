@@ -88,6 +88,9 @@ async def test_resources_are_shown_and_read_with_their_scopes_alone(service: str
         tools = (await mcp.request("tools/list"))["result"]["tools"]
         assert [tool["name"] for tool in tools] == [
             "classify_products",
+            "list_taxonomies",
+            "search_codes",
+            "get_code",
             "list_workflows",
             "get_workflow",
             "run_workflow",
