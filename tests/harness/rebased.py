@@ -19,9 +19,7 @@ BASE = f"{PREFIX}run"
 PATCHED = f"{PREFIX}patched"
 NAMES = [f"{PREFIX}{app.name}" for app in load().apps]
 FLAVOUR = f"{NAMES[0]}:flavour"
-WORKERS = [flavour for flavour in load().flavours_of_workers if flavour.run_image == load().apps[0].base]
-"""Those that stand on the same base; the clone has no image of the others."""
-OF_WORKERS = [f"{PREFIX}{flavour.name}" for flavour in WORKERS]
+OF_WORKERS = [f"{PREFIX}{flavour.name}" for flavour in load().flavours_of_workers]
 IMAGES = [*(f"{name}:latest" for name in NAMES), FLAVOUR, *(f"{name}:latest" for name in OF_WORKERS)]
 WIDE = {"COLUMNS": "200"}
 """Lets a printed table have each of its rows on one line."""
@@ -64,7 +62,7 @@ def own_images(target: Path) -> Iterator[Path]:
         for app, name in zip(load().apps, NAMES, strict=True):
             _copy(app.image, name)
         _copy(load().apps[0].image, FLAVOUR)
-        for flavour, name in zip(WORKERS, OF_WORKERS, strict=True):
+        for flavour, name in zip(load().flavours_of_workers, OF_WORKERS, strict=True):
             _copy(flavour.name, name)
         yield tree
     finally:
@@ -77,10 +75,11 @@ def _rename(project: Path) -> None:
         table = f"[nexus.services.{app.name}]\n"
         edit(project, table, f'{table}image = "{name}"\nbase = "{BASE}"\n')
     flavours = {FLAVOUR: (load().apps[0].name, BASE)}
-    for flavour in load().flavours_of_workers:
-        name = f"{PREFIX}{flavour.name}"
-        edit(project, f'image = "{flavour.name}"\n', f'image = "{name}"\n')
-        flavours[name] = flavour.app, BASE if flavour in WORKERS else flavour.run_image
+    for flavour in load().flavours:
+        if not flavour.accelerator:  # of workers; there is no image of those of a profile, which stand on other bases
+            name = f"{PREFIX}{flavour.name}"
+            edit(project, f'image = "{flavour.name}"\n', f'image = "{name}"\n')
+            flavours[name] = flavour.app, BASE if flavour in load().flavours_of_workers else flavour.run_image
     tables = (
         f'[nexus.flavours."{name}"]\napp = "{app}"\nrun-image = "{base}"\nbudget-mb = 1000\n\n'
         for name, (app, base) in flavours.items()
