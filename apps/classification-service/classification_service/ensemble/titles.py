@@ -18,6 +18,10 @@ _NEAREST_GROUPS = 128
 class TitleVectors(Protocol):
     """The vectors of the texts of a taxonomy."""
 
+    def nearness(self, vectors: Array) -> Array:
+        """[vector, text] the dot product of each of `vectors` with that of each text."""
+        ...
+
     def take(self, texts: Positions) -> Array:
         """The vectors of these texts."""
         ...
@@ -30,7 +34,7 @@ class FullVectors:
         self._vectors = vectors
 
     def nearness(self, vectors: Array) -> Array:
-        """[vector, text] the dot product of each of `vectors` with that of each text."""
+        """See TitleVectors."""
         return vectors @ self._vectors.T
 
     def take(self, texts: Positions) -> Array:
@@ -93,7 +97,7 @@ class Titles:
         """For each vector the texts that it is compared with, and the cosines."""
         texts = np.arange(len(self._groups.codes))
         if len(texts) <= FEW:
-            for cosines in vectors @ self._vectors.take(texts).T:
+            for cosines in self._vectors.nearness(vectors):
                 yield texts, cosines
             return
         nearness = vectors @ self._means.T

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classification_service.encoder import safetensors
 from classification_service.ensemble import heads
-from classification_service.ensemble.arrays import Array, Positions
+from classification_service.ensemble.arrays import Array
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.features import feature_counts
 from classification_service.ensemble.files import Description, serialise
@@ -18,7 +18,7 @@ from classification_service.ensemble.heads import Head, NgramHeads, VectorHeads
 from classification_service.ensemble.model import Model, Parts, text_keys
 from classification_service.ensemble.opening import open_model
 from classification_service.ensemble.reranker import Reranker
-from classification_service.ensemble.titles import Groups
+from classification_service.ensemble.titles import FullVectors, Groups
 from classification_service.ensemble.tree import Tree, digest
 from classification_service.ensemble.words import WordIndex
 from classification_service.errors import ClassificationServiceError
@@ -82,16 +82,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Titles:
-    def take(self, texts: Positions) -> Array:
-        return array(5, DIMENSION)[texts]
-
-
 def test_a_model_is_opened_as_it_was_written(folder: Path) -> None:
     opened = open_model(folder, taxonomy())
     assert opened.description.thresholds == {"segment": 0.7, "family": None}
     assert opened.id == open_model(folder, taxonomy()).id
-    ranked = opened.model.rank(Titles(), ["hammers", "zzz"], array(2, DIMENSION))
+    ranked = opened.model.rank(FullVectors(array(5, DIMENSION)), ["hammers", "zzz"], array(2, DIMENSION))
     assert [sorted(row.positions.tolist()) for row in ranked] == [[0, 1, 2, 3], [0, 1, 2, 3]]
     written = {name: (folder / name).read_bytes() for name in ("model.json", "model.safetensors")}
     assert serialise(opened.description, opened.model.parts) == written
