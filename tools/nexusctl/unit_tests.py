@@ -5,9 +5,10 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nexusctl import base_images, build_cache, docker, environments, unit_stores
@@ -64,16 +65,9 @@ def benchmarks(steps: Steps) -> list[Part]:
     """Run the benchmarks that are tests (benchmarks/test_*.py) and whose inputs have changed, one suite at a time."""
     parts = []
     for suite in suites():
-        folder = ROOT / suite.folder / "benchmarks"
-        if not any(folder.glob("test_*.py")):
-            continue
-        name, value = f"benchmark-{suite.name}", build_cache.digest([folder.parent, ROOT / "libs" / "chassis" / "src"])
-        if build_cache.is_current(name, value):
-            parts.append(Part(f"benchmarks of {suite.name}", reason=UNCHANGED))
-            continue
-        parts += _run(steps, [suite], ["--capture=no"], at_once=1, subfolder="/benchmarks")
-        if parts[-1].passed and not parts[-1].failed:
-            build_cache.finish(name, value)
+        if any((ROOT / suite.folder / "benchmarks").glob("test_*.py")):
+            run_all = partial(_run_alone, steps, suite, "/benchmarks")
+            parts += _if_changed(suite, f"benchmark-{suite.name}", f"benchmarks of {suite.name}", run_all)
     return parts
 
 
@@ -84,18 +78,30 @@ def extras(steps: Steps) -> list[Part]:
         if suite.app is None or not suite.folder.startswith("apps/"):
             continue
         for extra in environments.load_extras(suite.app):
-            name = f"extra-{suite.app}-{extra}"
-            value = build_cache.digest([ROOT / suite.folder, ROOT / "libs" / "chassis" / "src"])
-            if build_cache.is_current(name, value):
-                parts.append(Part(f"extra {extra} of {suite.app}", reason=UNCHANGED))
-                continue
-            beside = environments.of_extra(steps, suite.app, extra)
-            (tests,) = (ROOT / suite.folder / "tests").rglob(f"test_{extra}.py")
-            subfolder = f"/{tests.relative_to(ROOT / suite.folder)}"
-            parts += _run(steps, [suite], ["--capture=no"], at_once=1, subfolder=subfolder, beside=beside)
-            if parts[-1].passed and not parts[-1].failed:
-                build_cache.finish(name, value)
+            run_all = partial(_run_extra, steps, suite, extra)
+            parts += _if_changed(suite, f"extra-{suite.app}-{extra}", f"extra {extra} of {suite.app}", run_all)
     return parts
+
+
+def _if_changed(suite: Suite, name: str, label: str, run_all: Callable[[], list[Part]]) -> list[Part]:
+    """Run what has not passed with the suite's folder and the chassis as they are."""
+    value = build_cache.digest([ROOT / suite.folder, ROOT / "libs" / "chassis" / "src"])
+    if build_cache.is_current(name, value):
+        return [Part(label, reason=UNCHANGED)]
+    parts = run_all()
+    if parts[-1].passed and not parts[-1].failed:
+        build_cache.finish(name, value)
+    return parts
+
+
+def _run_alone(steps: Steps, suite: Suite, subfolder: str, beside: Path | None = None) -> list[Part]:
+    return _run(steps, [suite], ["--capture=no"], at_once=1, subfolder=subfolder, beside=beside)
+
+
+def _run_extra(steps: Steps, suite: Suite, extra: str) -> list[Part]:
+    beside = environments.of_extra(steps, str(suite.app), extra)
+    (tests,) = (ROOT / suite.folder / "tests").rglob(f"test_{extra}.py")
+    return _run_alone(steps, suite, f"/{tests.relative_to(ROOT / suite.folder)}", beside)
 
 
 def _chosen(names: Sequence[str]) -> list[Suite]:
