@@ -4,7 +4,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from mcp_server.tools.builtin.upstream import Upstream
+from mcp_server.tools.builtin.upstream import Upstream, present
 from mcp_server.tools.registry import Arguments, Tool
 from mcp_server.tools.request import Request
 
@@ -62,7 +62,7 @@ def product_tools(dataflow: Upstream) -> list[Tool]:
         return _page(await dataflow.request("GET", "/v1/product", request, query=query))
 
     async def get_product(arguments: Arguments, request: Request) -> object:
-        return _present(await dataflow.request("GET", f"/v1/product/{int(arguments['id'])}", request))
+        return present(await dataflow.request("GET", f"/v1/product/{int(arguments['id'])}", request))
 
     return [
         Tool(
@@ -90,19 +90,14 @@ def _page(answer: Any) -> object:  # noqa: ANN401 - any JSON value
     """Return a page with its rows that can be shown: a single bad row does not make the others unreadable."""
     if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
         return answer
-    page: dict[str, Any] = _present(answer) | {"items": []}
+    page: dict[str, Any] = present(answer) | {"items": []}
     for row in answer["items"]:
-        shown = _present(row)
+        shown = present(row)
         if _can_be_shown(shown):
             page["items"].append(shown)
         else:
             page.setdefault("omitted", []).append(_id_of(row))
     return page
-
-
-def _present(row: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Leave out columns without a value, so that no schema needs a union of types, which some clients refuse."""
-    return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
 
 
 def _can_be_shown(row: object) -> bool:

@@ -1,11 +1,10 @@
 """Tools on the rows of all models in dataflow-service."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from mcp_server.errors import AgentFacingError
-from mcp_server.tools.builtin.upstream import Upstream
+from mcp_server.tools.builtin.upstream import Upstream, present
 from mcp_server.tools.registry import Arguments, Tool
 from mcp_server.tools.request import Request
 
@@ -173,7 +172,7 @@ class RowTools:
     async def _query(self, arguments: Arguments, request: Request) -> object:
         body = {"limit": 50} | {name: value for name, value in arguments.items() if name != "model"}
         page = await self.reading.request("POST", f"{_path(arguments)}/query", request, body=body)
-        return _without_null_next(page)
+        return present(page)
 
     async def _create(self, arguments: Arguments, request: Request) -> object:
         path = f"/v1/nodes/{arguments['model']}CreateNode/execute"
@@ -196,10 +195,3 @@ def _row_path(arguments: Arguments) -> str:
     if row in {".", ".."}:  # parts of addresses, not names
         raise NoSuchIdError(row)
     return f"{_path(arguments)}/{quote(row, safe='')}"
-
-
-def _without_null_next(page: Any) -> object:  # noqa: ANN401 - any JSON value
-    """Leave out the `next` of a last page, so that the schema needs no union of types, which some clients refuse."""
-    if isinstance(page, dict) and page.get("next") is None:
-        return {name: value for name, value in page.items() if name != "next"}
-    return page

@@ -32,3 +32,8 @@ def without_nulls(value: Any) -> object:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [without_nulls(member) for member in value]
     return value
+
+
+def present(row: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Leave out the null members of a row or page alone, for the same reason: what is within them is the user's."""
+    return {name: value for name, value in row.items() if value is not None} if isinstance(row, dict) else row
