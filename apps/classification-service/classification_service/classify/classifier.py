@@ -11,7 +11,6 @@ from classification_service.classify.index import (
     MULTILINGUAL_TEMPERATURE,
     TEMPERATURE,
     Probabilities,
-    TextVectors,
     TitleIndex,
     load_multilingual_vectors,
     load_vectors,
@@ -27,7 +26,7 @@ from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.ensemble.errors import ModelFolderError
 from classification_service.ensemble.model import Added, Ranked
 from classification_service.ensemble.opening import OpenedModel
-from classification_service.ensemble.titles import FullVectors
+from classification_service.ensemble.titles import FullVectors, TitleVectors
 from classification_service.settings import Settings
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.service import Taxonomies
@@ -71,13 +70,13 @@ class Classifier:
             vectors = FullVectors(load_multilingual_vectors(taxonomy))
             self.add(taxonomy, vectors, self.encoders.multilingual.name)
 
-    def add(self, taxonomy: Taxonomy, vectors: TextVectors, encoder: str) -> None:
+    def add(self, taxonomy: Taxonomy, vectors: TitleVectors, encoder: str) -> None:
         """Make texts classifiable against a taxonomy by the vectors of an encoder, for as long as somebody holds the taxonomy."""
         temperature = TEMPERATURE if encoder == self.encoder.name else MULTILINGUAL_TEMPERATURE
         index = TitleIndex(taxonomy, vectors, temperature)
         self._indexes[taxonomy] = self._indexes.get(taxonomy, {}) | {encoder: index}
 
-    def titles(self, taxonomy: Taxonomy) -> TextVectors:
+    def titles(self, taxonomy: Taxonomy) -> TitleVectors:
         """The vectors of a taxonomy's texts by the encoder for English."""
         return self._indexes[taxonomy][self.encoder.name].vectors
 

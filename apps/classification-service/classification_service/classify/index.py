@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.text_encoder import TextEncoder
+from classification_service.ensemble.titles import TitleVectors
 from classification_service.taxonomies.models import NO_PARENT, Taxonomy
 from classification_service.taxonomies.starters import vectors_file
 
@@ -46,22 +46,10 @@ def load_multilingual_vectors(taxonomy: Taxonomy) -> Vectors:
     return np.asarray(np.load(vectors_file(taxonomy.name, multilingual=True)), np.float32)
 
 
-class TextVectors(Protocol):
-    """The vectors of a taxonomy's texts."""
-
-    def nearness(self, vectors: Vectors) -> Vectors:
-        """[vector, text] the dot product of each of `vectors` with that of each text."""
-        ...
-
-    def take(self, texts: NDArray[np.int64]) -> Vectors:
-        """The vectors of these texts, by their numbers."""
-        ...
-
-
 class TitleIndex:
     """Probabilities of a taxonomy's codes for vectors of texts."""
 
-    def __init__(self, taxonomy: Taxonomy, vectors: TextVectors, temperature: float = TEMPERATURE) -> None:
+    def __init__(self, taxonomy: Taxonomy, vectors: TitleVectors, temperature: float = TEMPERATURE) -> None:
         self.vectors = vectors
         self._temperature = np.float32(temperature)
         self._starts = taxonomy.text_starts

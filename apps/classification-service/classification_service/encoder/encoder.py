@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +14,7 @@ from tokenizers import Tokenizer
 
 from classification_service.encoder import architecture
 from classification_service.encoder.backend import Tokens, Vectors, open_backend
+from classification_service.encoder.batches import by_length, padded
 from classification_service.encoder.device import Device
 from classification_service.encoder.folder import REMEDY, EncoderFolderError, fingerprint, shipped_folder
 from classification_service.encoder.int8_backend import Int8Backend
@@ -90,30 +90,9 @@ class SentenceEncoder:
             window = [text[:_MAX_CHARACTERS] for text in texts[start : start + _WINDOW]]
             tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(window)]
             yield [
-                _Batch(np.array(rows) + start, *_padded([tokens[row] for row in rows]))
-                for rows in _by_length(tokens, self.backend.batch, self.backend.batch_tokens)
+                _Batch(np.array(rows) + start, *padded([tokens[row] for row in rows]))
+                for rows in by_length(tokens, self.backend.batch, self.backend.batch_tokens)
             ]
-
-
-def _by_length(tokens: Sequence[Sequence[int]], batch: int, batch_tokens: int) -> Iterator[list[int]]:
-    """Rows in batches of about the same number of tokens, so that little is computed for padding."""
-    rows: list[int] = []
-    for row in sorted(range(len(tokens)), key=lambda row: len(tokens[row])):
-        if rows and (len(rows) == batch or (len(rows) + 1) * len(tokens[row]) > batch_tokens):
-            yield rows
-            rows = []
-        rows.append(row)
-    if rows:
-        yield rows
-
-
-def _padded(tokens: Sequence[Sequence[int]]) -> tuple[Tokens, Tokens]:
-    """Token ids [texts, tokens], and 1 where there is one."""
-    lengths = np.array([len(one) for one in tokens])
-    is_token = np.arange(lengths.max()) < lengths[:, None]
-    ids = np.zeros(is_token.shape, np.int64)
-    ids[is_token] = np.fromiter(chain.from_iterable(tokens), np.int64, lengths.sum())
-    return ids, is_token.astype(np.int64)
 
 
 def _ahead[T](made: Iterator[T]) -> Iterator[T]:

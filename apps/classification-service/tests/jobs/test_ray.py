@@ -8,7 +8,7 @@ from conftest import command
 
 pytest.importorskip("ray", reason="Ray is the extra `ray`")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default")  # Ray leaves files and processes to the end of its own
 
 ROWS = 3500
 NAMES = ("hex bolt M8", "ball point pen", "", "copper wire", "\u200b", "office chair")

@@ -1,7 +1,7 @@
 """The multilingual encoder."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -11,6 +11,7 @@ import onnxruntime  # type: ignore[import-untyped]
 from sentencepiece import SentencePieceProcessor
 
 from classification_service.encoder.backend import Vectors
+from classification_service.encoder.batches import by_length, padded
 from classification_service.encoder.multilingual import layout
 from classification_service.encoder.multilingual.text import plain
 from classification_service.encoder.multilingual.unpacking import resources, unpacked
@@ -56,7 +57,7 @@ class MultilingualEncoder:
         opened = self._open()
         vectors = np.empty((len(texts), self.dimension), np.float32)
         tokens = _tokens(opened.tokenizer, [plain(text[:_MAX_CHARACTERS]) for text in texts])
-        for rows in _by_length(tokens):
+        for rows in by_length(tokens, _BATCH, _BATCH * MAX_TOKENS):
             vectors[rows] = _embed(opened.session, [tokens[row] for row in rows])
         return vectors
 
@@ -77,18 +78,7 @@ def _tokens(tokenizer: SentencePieceProcessor, texts: Sequence[str]) -> list[lis
     return [[first, *(tokens[: MAX_TOKENS - 2] or [unknown]), last] for tokens in found]
 
 
-def _by_length(tokens: list[list[int]]) -> Iterator[list[int]]:
-    """Rows in batches of about the same number of tokens, so that little is computed for padding."""
-    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
-    for start in range(0, len(order), _BATCH):
-        yield order[start : start + _BATCH]
-
-
 def _embed(session: onnxruntime.InferenceSession, tokens: list[list[int]]) -> Vectors:
-    ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
-    mask = np.zeros_like(ids)
-    for row, found in enumerate(tokens):
-        ids[row, : len(found)] = found
-        mask[row, : len(found)] = 1
+    ids, mask = padded(tokens)
     vectors: Vectors = session.run(["embedding"], {"input_ids": ids, "attention_mask": mask})[0]
     return vectors
