@@ -235,7 +235,12 @@ def test_agent_changes_rows_and_reads_codes(agent: Agent, story: Story) -> None:
     assert agent.use("update_row", model="Product", id=row, fields={"supplier": "Norm"})["supplier"] == "Norm"
     found = agent.use("query_rows", model="Product", filter={"id": new["id"]}, fields=["name", "supplier"])
     assert found == {"items": [{"name": "Cable tie", "supplier": "Norm"}]}
-    assert agent.use("delete_row", model="Product", id=row) == {"deleted": True, "id": row}
+    version = agent.use("get_row", model="Product", id=row)["version"]
+    agent.use("update_row", model="Product", id=row, fields={"supplier": "Nord"}, version=version)
+    newer = agent.use("get_row", model="Product", id=row)
+    assert (newer["row"]["supplier"], newer["version"]) == ("Nord", str(int(version) + 1))
+    deleted = agent.use("delete_row", model="Product", id=row, version=newer["version"])
+    assert deleted == {"deleted": True, "id": row}
     assert agent.use("query_rows", model="Product", filter={"id": new["id"]}) == {"items": []}
     code = agent.use("get_code", code=story.codes[0])
     assert code["path"][-1]["code"] == story.codes[0]

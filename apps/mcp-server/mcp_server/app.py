@@ -109,8 +109,8 @@ _CAPABILITIES = {
 }
 _INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
-    "search_codes and get_code read the taxonomies; list_products and get_product read the stored products, list_models "
-    "and query_rows all stored data, and create_row, update_row and delete_row change it; list_workflows and get_workflow "
+    "search_codes and get_code read the taxonomies; list_products and get_product read the stored products, list_models, "
+    "query_rows and get_row all stored data, and create_row, update_row and delete_row change it; list_workflows and get_workflow "
     "show the workflows that run_workflow runs."
 )
 

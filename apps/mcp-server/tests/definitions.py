@@ -16,6 +16,7 @@ BUILTIN = [
     "get_product",
     "list_models",
     "query_rows",
+    "get_row",
     "create_row",
     "update_row",
     "delete_row",

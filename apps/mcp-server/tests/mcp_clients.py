@@ -12,8 +12,8 @@ from pydantic_core import to_json
 SERVER_INFO = {"name": "nexus-mcp-server", "title": "Nexus", "version": "0.3.0"}
 INSTRUCTIONS = (
     "Tools over this company's product data. classify_products returns UNSPSC or ETIM codes with confidence; "
-    "search_codes and get_code read the taxonomies; list_products and get_product read the stored products, list_models "
-    "and query_rows all stored data, and create_row, update_row and delete_row change it; list_workflows and get_workflow "
+    "search_codes and get_code read the taxonomies; list_products and get_product read the stored products, list_models, "
+    "query_rows and get_row all stored data, and create_row, update_row and delete_row change it; list_workflows and get_workflow "
     "show the workflows that run_workflow runs."
 )
 METHODS = "tools/list, tools/call, resources/list, resources/templates/list, resources/read, prompts/list, prompts/get, completion/complete"

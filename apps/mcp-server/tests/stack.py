@@ -28,6 +28,7 @@ class Stack:
     """The servers. `misbehave` maps a path to what answers instead; `requests` are those that arrived, by path.
 
     `delay` and `exchange_delay` are seconds of a classification and of a token exchange.
+    `changes` counts changes of rows, and is the version of all.
     `cancelled` are the paths of requests whose client left before the answer.
     """
 
@@ -41,6 +42,7 @@ class Stack:
         self.exchange_delay = 0.0
         self.url = ""
         self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.changes = 0
 
     @property
     def products(self) -> list[dict[str, Any]]:
@@ -64,6 +66,7 @@ class Stack:
         app.router.add_get("/v1/product", self._products)
         app.router.add_get("/v1/product/{id}", self._product)
         app.router.add_post("/v1/{model}/query", self._query)
+        app.router.add_get("/v1/{model}/{id}", self._row)
         app.router.add_patch("/v1/{model}/{id}", self._update)
         app.router.add_delete("/v1/{model}/{id}", self._delete)
         app.router.add_get("/v1/nodes", self._nodes)
@@ -127,6 +130,9 @@ class Stack:
         self._note(request, body=(body := await request.json()))
         return web.json_response(run_node(self.rows, f"{_model_of(request)}ListNode", body))
 
+    async def _row(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(await self._row_of(request), headers={"ETag": f'"{self.changes}"'})
+
     async def _update(self, request: web.Request) -> web.StreamResponse:
         row = await self._row_to_change(request)
         row.update(await request.json())
@@ -137,6 +143,14 @@ class Stack:
         return web.Response(status=204)
 
     async def _row_to_change(self, request: web.Request) -> dict[str, Any]:
+        row = await self._row_of(request)
+        if request.headers.get("If-Match", tag := f'"{self.changes}"') != tag:
+            problem = {"title": "The row has changed", "status": 412, "detail": "It was changed since it was read."}
+            raise web.HTTPPreconditionFailed(text=json.dumps(problem), content_type="application/problem+json")
+        self.changes += 1
+        return row
+
+    async def _row_of(self, request: web.Request) -> dict[str, Any]:
         principal = await self._principal_of(request, "dataflow-service")
         self._note(request, scopes=set(principal.scopes), path=request.raw_path)
         for row in self.rows.get(_model_of(request), []):

@@ -54,27 +54,43 @@ class Upstream:
         *,
         body: object = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Call the service on behalf of `request` and return the JSON of its answer; None after a DELETE.
 
         Raises:
             AgentFacingError: No token could be had; the service is away, failed, refused, or its answer is not JSON.
         """
+        answer, _ = await self.tagged_request(method, path, request, body=body, query=query, headers=headers)
+        return answer
+
+    async def tagged_request(
+        self,
+        method: str,
+        path: str,
+        request: Request,
+        *,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[Any, str | None]:
+        """Do the same, and return the ETag of the answer beside it; None where it has none."""
         token = await self.tokens.token(request.principal, self.name, self.scope)
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        sent = {"Authorization": f"Bearer {token}", "Accept": "application/json", **(headers or {})}
         try:
             async with self.session.request(
                 method,
                 f"{self.url}{path}",
                 json=body,
                 params=query,
-                headers=headers,
+                headers=sent,
                 timeout=aiohttp.ClientTimeout(total=self.timeout_seconds, connect=_CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
                 if method == "DELETE" and response.status == HTTPStatus.NO_CONTENT:
-                    return None
-                return self._accepted(response.status, await read_json(response, request.reserve))
+                    return None, None
+                answer = self._accepted(response.status, await read_json(response, request.reserve))
+                return answer, response.headers.get("ETag")
         except (aiohttp.ClientError, TimeoutError, UnreadableAnswerError) as error:
             raise UpstreamUnavailableError(self.name, describe(error)) from error
 

@@ -12,6 +12,7 @@ async def test_the_management_api_lists_the_tools_with_their_scopes(client: aioh
         ("get_product", ["data:read"]),
         ("list_models", ["data:read"]),
         ("query_rows", ["data:read"]),
+        ("get_row", ["data:read"]),
         ("create_row", ["data:write"]),
         ("update_row", ["data:write"]),
         ("delete_row", ["data:write"]),

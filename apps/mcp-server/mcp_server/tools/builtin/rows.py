@@ -16,6 +16,12 @@ _MODEL = {
     "description": "Name of a model, as list_models returns it.",
 }
 _ID = {"type": "string", "pattern": "^[^/]{1,255}$", "description": "The id of the row; a number is sent as text."}
+_VERSION = {"type": "string", "pattern": "^[!#-~]{1,64}$"}
+_SEEN_VERSION = _VERSION | {
+    "description": (
+        "The version that get_row returned: the row is left alone if it was changed since then. Some models demand it."
+    )
+}
 _FIELDS = {"type": "object", "minProperties": 1, "description": "Values by the names of the model's fields."}
 _NAMES = {"type": "array", "items": {"type": "string"}}
 _ROW = {"type": "object", "required": ["id"], "description": "The row with all its fields."}
@@ -68,15 +74,30 @@ _CREATE_INPUT = {
     "required": ["model", "fields"],
     "additionalProperties": False,
 }
+_GET_INPUT = {
+    "type": "object",
+    "properties": {"model": _MODEL, "id": _ID},
+    "required": ["model", "id"],
+    "additionalProperties": False,
+}
+_GET_OUTPUT = {
+    "type": "object",
+    "properties": {
+        "row": _ROW,
+        "version": _VERSION
+        | {"description": "Changes with each change of the row; update_row and delete_row take it."},
+    },
+    "required": ["row", "version"],
+}
 _UPDATE_INPUT = {
     "type": "object",
-    "properties": {"model": _MODEL, "id": _ID, "fields": _FIELDS},
+    "properties": {"model": _MODEL, "id": _ID, "fields": _FIELDS, "version": _SEEN_VERSION},
     "required": ["model", "id", "fields"],
     "additionalProperties": False,
 }
 _DELETE_INPUT = {
     "type": "object",
-    "properties": {"model": _MODEL, "id": _ID},
+    "properties": {"model": _MODEL, "id": _ID, "version": _SEEN_VERSION},
     "required": ["model", "id"],
     "additionalProperties": False,
 }
@@ -126,6 +147,15 @@ class RowTools:
                 scopes=scopes,
                 run=self._query,
             ),
+            Tool(
+                name="get_row",
+                title="Get a row",
+                description="Read one row of a model with its version.",
+                input_schema=_GET_INPUT,
+                output_schema=_GET_OUTPUT,
+                scopes=scopes,
+                run=self._get,
+            ),
         ]
 
     def _that_write(self) -> list[Tool]:
@@ -174,15 +204,20 @@ class RowTools:
         page = await self.reading.request("POST", f"{_path(arguments)}/query", request, body=body)
         return present(page)
 
+    async def _get(self, arguments: Arguments, request: Request) -> object:
+        row, tag = await self.reading.tagged_request("GET", _row_path(arguments), request)
+        return present({"row": row, "version": tag and tag.strip('"')})
+
     async def _create(self, arguments: Arguments, request: Request) -> object:
         path = f"/v1/nodes/{arguments['model']}CreateNode/execute"
         return await self.writing.request("POST", path, request, body={"parameters": arguments["fields"]})
 
     async def _update(self, arguments: Arguments, request: Request) -> object:
-        return await self.writing.request("PATCH", _row_path(arguments), request, body=arguments["fields"])
+        path, headers = _row_path(arguments), _if_match(arguments)
+        return await self.writing.request("PATCH", path, request, body=arguments["fields"], headers=headers)
 
     async def _delete(self, arguments: Arguments, request: Request) -> object:
-        await self.writing.request("DELETE", _row_path(arguments), request)
+        await self.writing.request("DELETE", _row_path(arguments), request, headers=_if_match(arguments))
         return {"deleted": True, "id": arguments["id"]}
 
 
@@ -195,3 +230,7 @@ def _row_path(arguments: Arguments) -> str:
     if row in {".", ".."}:  # parts of addresses, not names
         raise NoSuchIdError(row)
     return f"{_path(arguments)}/{quote(row, safe='')}"
+
+
+def _if_match(arguments: Arguments) -> dict[str, str]:
+    return {"If-Match": f'"{arguments["version"]}"'} if "version" in arguments else {}

@@ -21,8 +21,12 @@ class Upstream(Protocol):
         *,
         body: object = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Call the service on behalf of `request` and return the JSON of its answer."""
+
+    async def tagged_request(self, method: str, path: str, request: Request) -> tuple[Any, str | None]:
+        """Do the same, and return the ETag of the answer beside it."""
 
 
 def without_nulls(value: Any) -> object:  # noqa: ANN401 - any JSON value

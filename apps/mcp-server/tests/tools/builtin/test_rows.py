@@ -76,8 +76,31 @@ async def test_rows_are_created_changed_and_deleted_with_a_token_that_may_write(
     assert {str(request["form"]["scope"]) for request in stack.requests["/oauth/token"]} == {"data:write"}
 
 
+async def test_a_row_is_changed_only_in_the_version_that_was_read(mcp: McpClient, stack: Stack) -> None:
+    stack.rows["Document"] = [{"id": 1, "name": "List", "note": None}]
+    read = await call_tool(mcp, "get_row", model="Document", id="1")
+    assert read == success_of(mcp, {"row": {"id": 1, "name": "List", "note": None}, "version": "0"})
+    named = {"model": "Document", "id": "1", "version": "0"}
+    changed = await call_tool(mcp, "update_row", **named, fields={"name": "Prices"})
+    assert changed == success_of(mcp, {"id": 1, "name": "Prices", "note": None})
+    reason = "dataflow-service refuses the call (412): The row has changed: It was changed since it was read."
+    assert await call_tool(mcp, "update_row", **named, fields={"name": "Other"}) == failure_of(mcp, reason)
+    assert await call_tool(mcp, "delete_row", **named) == failure_of(mcp, reason)
+    assert stack.rows["Document"] == [{"id": 1, "name": "Prices", "note": None}]
+    await call_tool(mcp, "delete_row", **named | {"version": "1"})
+    assert stack.rows["Document"] == []
+
+
+async def test_a_row_without_a_version_is_no_success(mcp: McpClient, stack: Stack) -> None:
+    stack.misbehave["/v1/document/1"] = answering(200, '{"id": 1}')
+    answer = await call_tool(mcp, "get_row", model="Document", id="1")
+    reason = "The answer behind get_row does not agree with its output schema: (all): 'version' is a required property"
+    assert answer == failure_of(mcp, reason)
+
+
 async def test_a_row_that_is_not_there_is_reported(mcp: McpClient) -> None:
     reason = "dataflow-service refuses the call (404): There is no such row: No row has this id."
+    assert await call_tool(mcp, "get_row", model="Document", id="9") == failure_of(mcp, reason)
     assert await call_tool(mcp, "update_row", model="Product", id="9", fields={"name": "x"}) == failure_of(mcp, reason)
     assert await call_tool(mcp, "delete_row", model="Product", id="9") == failure_of(mcp, reason)
 
