@@ -78,6 +78,19 @@ def test_a_file_is_looked_at_sent_and_followed_to_its_results(visitor: Visitor, 
     expect(page.get_by_role("heading", name=file.name)).to_have_count(0)
 
 
+def test_values_of_features_are_offered_for_etim(visitor: Visitor, team: Team, file: Path) -> None:
+    page = open_jobs(visitor, team.first)
+    choice = page.get_by_label("Fill in the values of features")
+    expect(choice).to_be_hidden()
+    page.get_by_label("Taxonomy").select_option(page.get_by_role("option", name="ETIM").first.inner_text())
+    choice.check()
+    job = start(page, file)
+    expect(job.get_by_text("done", exact=True)).to_be_visible(timeout=DONE_MS)
+    with page.expect_download() as begun:
+        job.get_by_role("link", name="CSV with the results").click()
+    assert Path(begun.value.path()).read_text().splitlines()[0].endswith(";etim_features")
+
+
 def test_progress_comes_by_the_channel(visitor: Visitor, team: Team, tmp_path: Path) -> None:
     page = open_jobs(visitor, team.first)
     frames: list[str] = []

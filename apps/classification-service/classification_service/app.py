@@ -1,7 +1,7 @@
 """The application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +14,6 @@ from classification_service.cache.opening import open_cache
 from classification_service.classify import endpoints as classify_endpoints
 from classification_service.classify.classifier import Classifier, open_classifier
 from classification_service.classify.refinement import Refinement
-from classification_service.classify.schemas import ClassifyRequest, ItemResult
 from classification_service.classify.service import ClassificationService
 from classification_service.context import Context
 from classification_service.ensemble.opening import OpenedModel, open_model
@@ -26,11 +25,10 @@ from classification_service.feedback import endpoints as feedback_endpoints
 from classification_service.feedback.labels import StoredLabels
 from classification_service.feedback.service import FeedbackService
 from classification_service.jobs import endpoints as job_endpoints
-from classification_service.jobs.models import Classify, JobOptions, Product, Purpose
+from classification_service.jobs.models import Classify
 from classification_service.jobs.opening import open_jobs
 from classification_service.jobs.service import JobService
 from classification_service.llm import endpoints as llm_endpoints
-from classification_service.llm.models import Origin
 from classification_service.llm.opening import Opened, limits_of, open_language_model
 from classification_service.llm.usage import UsageService
 from classification_service.model_registry import endpoints as model_endpoints
@@ -42,6 +40,7 @@ from classification_service.reclassify import endpoints as reclassify_endpoints
 from classification_service.reclassify.service import ReclassificationService
 from classification_service.review import endpoints as review_endpoints
 from classification_service.review.service import Rescorer, ReviewQueue
+from classification_service.row_classifier import RowClassifier
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies import endpoints as taxonomy_endpoints
 from classification_service.taxonomies.catalogue import Catalogue
@@ -127,7 +126,6 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations, open
             _database(settings) as database,
             open_cache(settings, database, health) as cache,
             open_language_model(settings, database, cache, health) as llm,
-            _jobs(settings, database, taxonomies, service()) as jobs,
             follow_revocations(settings.revocations_url, revocations),
         ):
             if database is not None:
@@ -138,29 +136,30 @@ def _lifespan(settings: Settings, health: Health, revocations: Revocations, open
             follower = _follower(database, taxonomies, classifier)
             models = _models(database, taxonomies, classifier, follower, open_model)
             features = FeatureService(Classes(database), taxonomies, classification)
-            app.state.context = Context(
-                settings=settings,
-                taxonomies=taxonomies,
-                catalogue=catalogue,
-                classifier=classifier,
-                classification=classification,
-                features=features,
-                jobs=jobs,
-                reclassification=ReclassificationService(catalogue, taxonomies, classification),
-                usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
-                database=database,
-                feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
-                review=review,
-                registry=ModelRegistry(database, taxonomies, settings.serving_bytes) if database else None,
-                model_follower=models,
-                training=TrainingService(database, settings.models) if database else None,
-            )
             async with (
+                _jobs(settings, database, taxonomies, RowClassifier(service(), features)) as jobs,
                 _following(settings, database, classifier, follower, health),
                 _following_models(database, models, health),
                 _rescoring(settings, database, taxonomies, classification),
                 in_background(features.warm()),
             ):
+                app.state.context = Context(
+                    settings=settings,
+                    taxonomies=taxonomies,
+                    catalogue=catalogue,
+                    classifier=classifier,
+                    classification=classification,
+                    features=features,
+                    jobs=jobs,
+                    reclassification=ReclassificationService(catalogue, taxonomies, classification),
+                    usage=UsageService(database, limits_of(settings), llm.language_model if llm else None, cache),
+                    database=database,
+                    feedback=_feedback(database, taxonomies, classification, catalogue, classifier),
+                    review=review,
+                    registry=ModelRegistry(database, taxonomies, settings.serving_bytes) if database else None,
+                    model_follower=models,
+                    training=TrainingService(database, settings.models) if database else None,
+                )
                 yield
 
     return lifespan
@@ -179,36 +178,14 @@ def _watch(database: Database, health: Health) -> None:
 
 
 def _jobs(
-    settings: Settings, database: Database | None, taxonomies: Taxonomies, service: ClassificationService
+    settings: Settings, database: Database | None, taxonomies: Taxonomies, classify: Classify
 ) -> AbstractAsyncContextManager[JobService]:
-    """The jobs, whose `service` is not that of requests: these would have to take turns with batches of rows."""
+    """The jobs. What they classify with is not that of requests: these would have to take turns with batches of rows."""
 
     def loaded() -> list[tuple[str, str]]:
         return [(taxonomy.name, taxonomy.version) for taxonomy in taxonomies]
 
-    return open_jobs(database, settings.redis, row_classifier(service), loaded, timedelta(days=settings.job_days))
-
-
-def row_classifier(service: ClassificationService) -> Classify:
-    """Classifies rows of files as the items of a request."""
-
-    async def classify(options: JobOptions, purpose: Purpose, products: Sequence[Product]) -> list[ItemResult]:
-        items = [
-            {"text": product.text, "attributes": dict(product.attributes), "language": options.language}
-            for product in products
-        ]
-        request = ClassifyRequest(
-            items=items,
-            taxonomy=options.taxonomy,
-            version=options.version,
-            top_k=1,
-            llm=options.llm,
-            review=options.review,
-        )
-        origin = Origin(purpose.name, purpose.subject)
-        return (await service.classify(request, origin, purpose.tenant)).items
-
-    return classify
+    return open_jobs(database, settings.redis, classify, loaded, timedelta(days=settings.job_days))
 
 
 def _follower(database: Database | None, taxonomies: Taxonomies, classifier: Classifier) -> Follower | None:

@@ -61,6 +61,7 @@ def _add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tenant", default="", help="whose models and corrections count (default: those of tokens without a tenant)"
     )
+    parser.add_argument("--features", action="store_true", help="fill in the values of features, which etim has")
     parser.add_argument(
         "--engine",
         choices=("local", "ray"),
@@ -127,6 +128,7 @@ def _classify(options: argparse.Namespace) -> None:
         delimiter=options.delimiter,
         engine=options.engine,
         tenant=options.tenant,
+        features=options.features,
     )
 
 

@@ -25,13 +25,14 @@ def classify_file(
     delimiter: Delimiter | None,
     engine: Engine = "local",
     tenant: str = "",
+    features: bool = False,
 ) -> None:
     """Write the rows of `source` with the columns of their results; None for `target` is standard output.
 
     `engine` is where they are classified: in this process, or on the nodes of a Ray cluster. `tenant` is whose models and
     corrections count, empty for tokens without one.
 
-    Raises ClassificationServiceError, UnknownTaxonomyError.
+    With `features` their values are filled in. Raises ClassificationServiceError, UnknownTaxonomyError.
     """
 
     async def run() -> None:
@@ -44,6 +45,7 @@ def classify_file(
                 mapping=mapping,
                 encoding=encoding,
                 delimiter=delimiter,
+                features=features,
             )
             with open_source(source, options) as table:
                 if engine == "ray":

@@ -4,6 +4,7 @@ from classification_service.classify.errors import LlmNotConfiguredError, NoQueu
 from classification_service.encoder.folder import EncoderFolderError
 from classification_service.feedback.errors import AlreadyDecidedError, UnknownLabelsError
 from classification_service.jobs.errors import (
+    FeaturesOfOtherTaxonomyError,
     JobsNeedDatabaseError,
     NotFinishedError,
     TableFileError,
@@ -114,6 +115,10 @@ def _invalid_table(error: TableFileError) -> Problem:
     return Problem(422, "invalid-job-file", "The file cannot be classified", text)
 
 
+def _no_features(error: FeaturesOfOtherTaxonomyError) -> Problem:
+    return Problem(422, "no-features", "The taxonomy has no features", str(error))
+
+
 def _unknown_model(error: UnknownModelError) -> Problem:
     return Problem(404, "unknown-model", "There is no such model", str(error))
 
@@ -186,6 +191,7 @@ PROBLEMS: ProblemMap = (
     (NotFinishedError, _not_finished),
     (TooManyJobsError, _too_many_jobs),
     (TableFileError, _invalid_table),
+    (FeaturesOfOtherTaxonomyError, _no_features),
     (NoLedgerError, _no_ledger),
     (UnknownModelError, _unknown_model),
     (OutdatedModelError, _outdated_model),

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import io
+import json
 import re
 from pathlib import Path
 
@@ -40,6 +41,18 @@ def test_a_file_is_classified_to_a_file_of_each_form(ending: str, start: str, tm
     assert (done.returncode, done.stdout) == (0, "")
     assert target.read_bytes().startswith(start.encode())
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_values_of_features_are_filled_in(tmp_path: Path) -> None:
+    source = tmp_path / "products.csv"
+    source.write_text("text\nhexagon head bolt M8x40 stainless steel\n")
+    done = command("classify", source, "--taxonomy=etim", "--features")
+    head, row = csv.reader(io.StringIO(done.stdout))
+    assert (head[-1], done.returncode) == ("etim_features", 0)
+    assert "Stainless steel" in {one["value"]["title"] for one in json.loads(row[-1]) if one["title"] == "Material"}
+    refused = command("classify", source, "--taxonomy=unspsc", "--features")
+    detail = "Only etim has features, and this is unspsc. Leave features out, or classify to etim."
+    assert (refused.returncode, refused.stderr) == (1, f"classification-service: {detail}\n")
 
 
 def test_rows_without_text_are_kept_and_counted() -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from classification_service.jobs.models import (
-    Answer,
     Cell,
     Classify,
     ColumnMapping,
@@ -65,7 +64,7 @@ def unpack_rows(content: bytes) -> list[Row]:
 
 def pack_outcomes(outcomes: Sequence[Outcome]) -> bytes:
     """Outcomes as they are kept."""
-    return _packed([outcome.values for outcome in outcomes])
+    return _packed([outcome.members for outcome in outcomes])
 
 
 def unpack_outcomes(content: bytes) -> list[Outcome]:
@@ -157,10 +156,4 @@ async def ask(
     for start in range(0, len(ordered), REQUEST_PRODUCTS):
         digests = ordered[start : start + REQUEST_PRODUCTS]
         answers = await classify(options, purpose, [products[digest] for digest in digests])
-        yield {digest: _outcome(answer) for digest, answer in zip(digests, answers, strict=True)}
-
-
-def _outcome(answer: Answer) -> Outcome:
-    if answer.error is not None:
-        return Outcome(error=answer.error.detail)
-    return Outcome(answer.code or "", answer.level or "", answer.title or "", answer.confidence, answer.source or "")
+        yield dict(zip(digests, answers, strict=True))

@@ -15,6 +15,7 @@ from classification_service.jobs.schemas import (
     AttributeColumns,
     DelimiterParameter,
     EncodingParameter,
+    FeaturesParameter,
     LanguageParameter,
     LlmParameter,
     ReviewParameter,
@@ -54,8 +55,9 @@ async def get_options(
     llm: LlmParameter = "auto",
     review: ReviewParameter = False,
     language: LanguageParameter = "en",
+    features: FeaturesParameter = False,
 ) -> JobOptions:
-    """What is asked for; the version is fixed for the whole job. Raises UnknownTaxonomyError."""
+    """What is asked for; the version is fixed for the whole job. Raises UnknownTaxonomyError, FeaturesOfOtherTaxonomyError."""
     return JobOptions(
         taxonomy=taxonomy,
         version=context.taxonomies.get(taxonomy, version).version,
@@ -65,6 +67,7 @@ async def get_options(
         llm=llm,
         review=review,
         language=language,
+        features=features,
     )
 
 

@@ -9,6 +9,13 @@ class TableFileError(ClassificationServiceError):
     """The file cannot be read as a table of products; the text says where and why."""
 
 
+class FeaturesOfOtherTaxonomyError(ClassificationServiceError):
+    """Features of a taxonomy that has none."""
+
+    def __init__(self, taxonomy: str) -> None:
+        super().__init__(f"Only etim has features, and this is {taxonomy}. Leave features out, or classify to etim.")
+
+
 class JobsNeedDatabaseError(Exception):
     """The service has no database, where the jobs would be."""
 

@@ -54,7 +54,7 @@ async def classify_table(table: Table, target: Path | None, options: JobOptions,
     `answered` are the chunks of all rows in their order, each with its outcomes.
     """
     total = await asyncio.to_thread(lambda: sum(1 for _ in table.rows()))
-    writer = open_writer(format_of(target, table.layout), table.layout, options.taxonomy)
+    writer = open_writer(format_of(target, table.layout), table.layout, options.result_names)
     failed = 0
     with _writing(target) as out, Progress(total, "rows") as progress:
         out.write(writer.head())

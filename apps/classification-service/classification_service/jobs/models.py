@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal
 from uuid import UUID
+
+from classification_service.jobs.errors import FeaturesOfOtherTaxonomyError
 
 type Cell = str | int | float | bool
 type Format = Literal["csv", "xlsx", "jsonl"]
@@ -14,10 +16,13 @@ type JobState = Literal["receiving", "running", "done", "failed", "cancelled"]
 RESULTS = ("code", "level", "title", "confidence", "source", "error")
 """The columns that are added to each row, after the name of the taxonomy and a low line."""
 
+FEATURES = "features"
+"""The column behind them for the values of features, where these are asked for."""
 
-def result_names(taxonomy: str) -> list[str]:
+
+def result_names(taxonomy: str, *, features: bool = False) -> list[str]:
     """The names of the columns that results are written to."""
-    return [f"{taxonomy}_{name}" for name in RESULTS]
+    return [f"{taxonomy}_{name}" for name in (*RESULTS, *([FEATURES] if features else []))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,10 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found for a row, or an error: the values of the columns `RESULTS`."""
+    """What was found for a row, or an error: the values of the columns `RESULTS`, and of `FEATURES`, JSON objects.
+
+    `features` is None where they were not asked for, or the code is no class.
+    """
 
     code: str = ""
     level: str = ""
@@ -95,16 +103,25 @@ class Outcome:
     confidence: float | None = None
     source: str = ""
     error: str = ""
+    features: list[dict[str, Any]] | None = None
 
     @property
     def values(self) -> list[str | float | None]:
         """The values in the order of `RESULTS`."""
         return [self.code, self.level, self.title, self.confidence, self.source, self.error]
 
+    @property
+    def members(self) -> list[object]:
+        """What an outcome is made of, as it is kept: a version without features reads those that have none."""
+        return [*self.values, *([] if self.features is None else [self.features])]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """What is to be done with a file; `language` is that of its texts, a BCP 47 tag."""
+    """What is to be done with a file; `language` is that of its texts, a BCP 47 tag.
+
+    Raises FeaturesOfOtherTaxonomyError where `features` of another taxonomy than ETIM are asked for.
+    """
 
     taxonomy: str
     version: str
@@ -114,47 +131,21 @@ class JobOptions:
     llm: Literal["auto", "never"] = "auto"
     review: bool = False
     language: str = "en"
+    features: bool = False
+
+    def __post_init__(self) -> None:
+        if self.features and self.taxonomy != "etim":
+            raise FeaturesOfOtherTaxonomyError(self.taxonomy)
 
     @property
     def reading(self) -> Reading:
         """What is said of the file."""
-        return Reading(self.encoding, self.delimiter, result_names(self.taxonomy))
-
-
-class Answer(Protocol):
-    """The answer for one product, as the classifier makes it."""
+        return Reading(self.encoding, self.delimiter, self.result_names)
 
     @property
-    def code(self) -> str | None:
-        """The code; None where there is an error."""
-
-    @property
-    def level(self) -> str | None:
-        """The level of the code."""
-
-    @property
-    def title(self) -> str | None:
-        """The title of the code."""
-
-    @property
-    def confidence(self) -> float | None:
-        """How likely the code is right."""
-
-    @property
-    def source(self) -> str | None:
-        """Where the answer came from."""
-
-    @property
-    def error(self) -> "Reason | None":
-        """Why there is no code."""
-
-
-class Reason(Protocol):
-    """Why a product has no code."""
-
-    @property
-    def detail(self) -> str:
-        """The reason in words."""
+    def result_names(self) -> list[str]:
+        """The names of the columns that results are written to."""
+        return result_names(self.taxonomy, features=self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +157,8 @@ class Purpose:
     tenant: str | None = None
 
 
-type Classify = Callable[[JobOptions, Purpose, Sequence[Product]], Awaitable[Sequence[Answer]]]
-"""Classifies products; an answer for each."""
+type Classify = Callable[[JobOptions, Purpose, Sequence[Product]], Awaitable[Sequence[Outcome]]]
+"""Classifies products; an outcome for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,7 +275,7 @@ _ANSWERS = "SELECT digest, answer FROM job_answers WHERE job_id = $1 AND digest 
 async def add_answers(connection: asyncpg.Connection, job_id: UUID, found: Mapping[bytes, Outcome]) -> None:
     """Keep answers for the other chunks. They are written in one order, so that two workers cannot wait for each other."""
     ordered = sorted(found.items())
-    values = [json.dumps(outcome.values) for _, outcome in ordered]
+    values = [json.dumps(outcome.members) for _, outcome in ordered]
     await connection.execute(_ADD_ANSWERS, job_id, [digest for digest, _ in ordered], values)
 
 

@@ -76,6 +76,9 @@ ReviewParameter = Annotated[bool, Query(description="put the uncertain rows into
 LanguageParameter = Annotated[
     str, Query(pattern=LANGUAGE, description="of the texts, a BCP 47 tag; English where it is left out")
 ]
+FeaturesParameter = Annotated[
+    bool, Query(description="fill in the values of features, which etim has, in a column of JSON")
+]
 FileName = Annotated[
     str | None, Query(pattern=r"^[^\x00-\x1f\x7f/\\]{1,200}$", description="of the file, for its owner")
 ]
@@ -148,6 +151,7 @@ class JobOut(BaseModel):
     version: str
     text_columns: list[str]
     attribute_columns: list[str]
+    features: bool
     file: FileOut
     rows: RowsOut
     rate: float
@@ -169,6 +173,7 @@ class JobOut(BaseModel):
             version=job.options.version,
             text_columns=list(job.options.mapping.text),
             attribute_columns=list(job.options.mapping.attributes),
+            features=job.options.features,
             file=FileOut.of(job.layout),
             rows=RowsOut(total=standing.read if standing.whole else None, done=standing.done, failed=standing.failed),
             rate=standing.rate,

@@ -107,7 +107,7 @@ class JobService:
         if job.state != "done":
             raise NotFinishedError(job_id, job.state)
         chosen = written or job.layout.format
-        return job, chosen, self._written(job, open_writer(chosen, job.layout, job.options.taxonomy))
+        return job, chosen, self._written(job, open_writer(chosen, job.layout, job.options.result_names))
 
     async def _written(self, job: Job, writer: Writer) -> AsyncGenerator[bytes]:
         """The results in parts; no connection is held while a client takes one."""

@@ -72,6 +72,7 @@ async def test_a_file_is_classified_in_its_own_form(jobs: aiohttp.ClientSession)
             "version": "starter-1",
             "text_columns": ["name"],
             "attribute_columns": ["material"],
+            "features": False,
             "file": {
                 "format": "csv",
                 "encoding": "utf-8",
@@ -98,6 +99,33 @@ async def test_a_file_is_classified_in_its_own_form(jobs: aiohttp.ClientSession)
         "3,,steel,,,,,,the text is empty",
         "4,claw hammer,steel,27111602,commodity,Hammers,C,model,",
     ]
+
+
+async def test_values_of_features_are_filled_in(jobs: aiohttp.ClientSession) -> None:
+    file = b"text,Material\nhexagon head bolt M8x40 stainless steel,\nhexagon head bolt,Steel\n,\n"
+    job = await done(jobs, file, taxonomy="etim", attribute_column="Material", features="true")
+    assert (job["state"], job["features"]) == ("done", True)
+    _, lines = await results(jobs, job["id"], format="jsonl")
+    rows = [json.loads(line) for line in lines.splitlines()]
+    alone = []
+    for row in rows[:2]:
+        attributes = {"Material": row["Material"]} if row["Material"] else {}
+        body = {"items": [{"text": row["text"], "attributes": attributes, "code": row["etim_code"]}]}
+        async with jobs.post("/v1/features", json=body) as response:
+            (item,) = (await response.json())["items"]
+        shown = ("code", "title", "value", "unit", "confidence", "words")
+        alone.append([{name: one[name] for name in shown if one[name] is not None} for one in item["features"]])
+    assert [row.get("etim_features") for row in rows] == [*alone, None]
+    assert [[one["value"] for one in row["etim_features"] if one["title"] == "Material"] for row in rows[:2]] == [
+        [{"code": "EV000166", "title": "Stainless steel"}],
+        [{"code": "EV000179", "title": "Steel"}],
+    ]
+
+
+async def test_features_of_a_taxonomy_that_has_none_are_refused(jobs: aiohttp.ClientSession) -> None:
+    status, answer = await send(jobs, PRODUCTS, text_column="name", features="true")
+    detail = "Only etim has features, and this is unspsc. Leave features out, or classify to etim."
+    assert (status, answer["type"], answer["detail"]) == (422, "urn:nexus:problem:no-features", detail)
 
 
 async def test_results_come_in_each_format(jobs: aiohttp.ClientSession) -> None:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from test_reading import JOBS, file_of, table_of
 
-from classification_service.jobs.models import Format, Outcome, Reading
+from classification_service.jobs.models import Format, Outcome, Reading, result_names
 from classification_service.jobs.tables import workbook
 from classification_service.jobs.tables.defusing import defused
 from classification_service.jobs.tables.reading import open_table
@@ -25,7 +25,7 @@ MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 def written(content: BinaryIO | bytes, format_: Format, *wanted: str) -> bytes:
     table = table_of(content, *wanted)
     rows = list(table.rows())
-    writer = open_writer(format_, table.layout, "unspsc")
+    writer = open_writer(format_, table.layout, result_names("unspsc"))
     outcomes = [Outcome(error=row.fault) if row.fault else FOUND for row in rows]
     return writer.head() + writer.rows(rows, outcomes) + writer.end()
 
@@ -173,3 +173,17 @@ def test_numbers_of_a_workbook_stay_numbers(tmp_path: Path) -> None:
     (tmp_path / "first.xlsx").write_bytes(first)
     rows = [row.cells for row in table_of(first).rows()]
     assert rows == [["a", 12.5, True], ["b", 3], ["c" * 32_767]]
+
+
+def test_values_of_features_are_a_column_of_json() -> None:
+    colour = {"code": "EF000007", "title": "Colour", "value": {"code": "EV000166", "title": "Blank"}}
+    names = result_names("etim", features=True)
+    table = table_of(b"text\nwasher\nnut\nbox\n")
+    found = [Outcome("EC1", "class", features=[colour]), Outcome("EC2", "class", features=[]), Outcome("EG1", "group")]
+    content = {}
+    for format_ in ("csv", "jsonl"):
+        writer = open_writer(format_, table.layout, names)
+        content[format_] = writer.head() + writer.rows(list(table.rows()), found) + writer.end()
+    assert [row[-1] for row in csv_rows(content["csv"])] == ["etim_features", json.dumps([colour]), "", ""]
+    lines = [json.loads(line) for line in content["jsonl"].splitlines()]
+    assert [line.get("etim_features") for line in lines] == [[colour], [], None]

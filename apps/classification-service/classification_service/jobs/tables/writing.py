@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from classification_service.jobs.models import Cell, Format, Layout, Outcome, Row, result_names
+from classification_service.jobs.models import Cell, Format, Layout, Outcome, Row
 from classification_service.jobs.tables.defusing import defused
 from classification_service.jobs.tables.json_lines import parse
 from classification_service.jobs.tables.text import encode
@@ -34,23 +34,25 @@ class Writer(Protocol):
         """What comes behind the rows."""
 
 
-def open_writer(written: Format, layout: Layout, taxonomy: str) -> Writer:
-    """A writer of that format for rows of a file of that layout."""
+def open_writer(written: Format, layout: Layout, names: Sequence[str]) -> Writer:
+    """A writer of that format for rows of a file of that layout; `names` are those of the columns of results."""
     match written:
         case "csv":
-            return _CsvWriter(layout, taxonomy)
+            return _CsvWriter(layout, names)
         case "xlsx":
-            return _XlsxWriter(layout, taxonomy)
+            return _XlsxWriter(layout, names)
         case "jsonl":
-            return _JsonLinesWriter(layout, taxonomy)
+            return _JsonLinesWriter(layout, names)
 
 
-def _cells_of(row: Row, layout: Layout, outcome: Outcome) -> _Cells:
+def _cells_of(row: Row, layout: Layout, outcome: Outcome, names: Sequence[str]) -> _Cells:
     """The cells of a row: those below the header, the results, and those that the header has no column for."""
     width = len(layout.columns)
     cells = _from_json(row, layout) if layout.format == "jsonl" else list(row.cells)
     padding: _Cells = [""] * (width - len(cells))
-    return [*cells[:width], *padding, *outcome.values, *cells[width:]]
+    features = json.dumps(outcome.features, ensure_ascii=False) if outcome.features else ""
+    results: _Cells = [*outcome.values, features]
+    return [*cells[:width], *padding, *results[: len(names)], *cells[width:]]
 
 
 def _from_json(row: Row, layout: Layout) -> _Cells:
@@ -67,17 +69,18 @@ def _json(value: object) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _head_rows(layout: Layout, taxonomy: str) -> list[_Cells]:
+def _head_rows(layout: Layout, names: Sequence[str]) -> list[_Cells]:
     header = layout.header or layout.columns
-    return [*(list(cells) for cells in layout.preamble), [*header, *result_names(taxonomy)]]
+    return [*(list(cells) for cells in layout.preamble), [*header, *names]]
 
 
 class _CsvWriter:
     """CSV in UTF-8 with the delimiter of the file, and a byte order mark unless the file was plain UTF-8 itself."""
 
-    def __init__(self, layout: Layout, taxonomy: str) -> None:
+    def __init__(self, layout: Layout, names: Sequence[str]) -> None:
         self._layout = layout
-        self._head = _head_rows(layout, taxonomy)
+        self._names = names
+        self._head = _head_rows(layout, names)
         self._restored = (layout.encoding or "").startswith("utf-8")
         self._mark = b"" if layout.encoding == "utf-8" else b"\xef\xbb\xbf"
 
@@ -86,7 +89,7 @@ class _CsvWriter:
 
     def rows(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> bytes:
         pairs = zip(rows, outcomes, strict=True)
-        return self._encoded([_cells_of(row, self._layout, outcome) for row, outcome in pairs])
+        return self._encoded([_cells_of(row, self._layout, outcome, self._names) for row, outcome in pairs])
 
     def end(self) -> bytes:
         return b""
@@ -107,9 +110,10 @@ def _csv_cell(cell: Cell | None) -> Cell | None:
 class _XlsxWriter:
     """XLSX. Its texts are never computed, as they are no formulas."""
 
-    def __init__(self, layout: Layout, taxonomy: str) -> None:
+    def __init__(self, layout: Layout, names: Sequence[str]) -> None:
         self._layout = layout
-        self._head = _head_rows(layout, taxonomy)
+        self._names = names
+        self._head = _head_rows(layout, names)
         self._workbook = WorkbookWriter()
 
     def head(self) -> bytes:
@@ -117,7 +121,7 @@ class _XlsxWriter:
 
     def rows(self, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> bytes:
         pairs = zip(rows, outcomes, strict=True)
-        return self._workbook.write([_cells_of(row, self._layout, outcome) for row, outcome in pairs])
+        return self._workbook.write([_cells_of(row, self._layout, outcome, self._names) for row, outcome in pairs])
 
     def end(self) -> bytes:
         return self._workbook.end()
@@ -126,9 +130,9 @@ class _XlsxWriter:
 class _JsonLinesWriter:
     """JSON Lines. A line that is an object is left as it is, with the results behind its members."""
 
-    def __init__(self, layout: Layout, taxonomy: str) -> None:
+    def __init__(self, layout: Layout, names: Sequence[str]) -> None:
         self._layout = layout
-        self._names = result_names(taxonomy)
+        self._names = names
         self._restored = (layout.encoding or "").startswith("utf-8")
 
     def head(self) -> bytes:
@@ -142,9 +146,8 @@ class _JsonLinesWriter:
         return b""
 
     def _line(self, row: Row, outcome: Outcome) -> str:
-        results = {
-            name: value for name, value in zip(self._names, outcome.values, strict=True) if value not in {"", None}
-        }
+        values = zip(self._names, [*outcome.values, outcome.features], strict=False)
+        results = {name: value for name, value in values if value is not None and value != ""}
         added = json.dumps(results, ensure_ascii=False)
         if row.source and not row.fault:
             return _joined(row.source, added)

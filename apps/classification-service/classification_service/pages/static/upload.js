@@ -91,10 +91,21 @@ export function prepareUpload (form, { onFault, onStatus, onStarted }) {
   function options () {
     const { taxonomy, version } = byId('taxonomy').selectedOptions[0].dataset
     const llm = byId('llm') && !byId('llm').checked ? 'never' : undefined
+    const features = isEtim() && byId('features').checked
     const [file] = input.files
-    return { taxonomy, version, review: byId('review').checked, llm, name: file.name.replace(/[\0-\x1f\x7f/\\]/g, ' ').slice(0, 200) }
+    return { taxonomy, version, review: byId('review').checked, features, llm, name: file.name.replace(/[\0-\x1f\x7f/\\]/g, ' ').slice(0, 200) }
   }
 
+  function isEtim () {
+    return byId('taxonomy').selectedOptions[0].dataset.taxonomy === 'etim'
+  }
+
+  function offerFeatures () {
+    byId('of-etim').hidden = !isEtim()
+  }
+
+  offerFeatures()
+  byId('taxonomy').addEventListener('change', offerFeatures)
   input.addEventListener('change', look)
   form.addEventListener('submit', start)
 
