@@ -22,6 +22,7 @@ from dataflow_service.records.parsing import MAX_ROWS, Values
 from dataflow_service.records.query import Filter
 from dataflow_service.records.references import require_related
 from dataflow_service.records.repository import Row, Versions
+from dataflow_service.records.statistics import recount
 from dataflow_service.registry.model import Model, Relation
 from nexus_chassis.principal import Principal
 
@@ -63,6 +64,7 @@ class RecordWriter:
         """Create rows and return their ids in the same order."""
         if not rows:
             return []
+        await recount(self._connection, model)
         with _refusals(model, {}):
             ids = await repository.create_many(self._connection, self._author, model, rows)
         await require_related(self._connection, model, rows)
@@ -89,6 +91,7 @@ class RecordWriter:
         if not rows:
             return []
         changed = [name for name in names if name not in {*unique, "id"}]
+        await recount(self._connection, model)
         with _refusals(model, {}):
             found = await repository.upsert_many(
                 self._connection, self._author, model, rows, unique=unique, changed=changed
@@ -121,6 +124,7 @@ class RecordWriter:
         by_fields: dict[tuple[str, ...], list[tuple[Any, Values]]] = {}
         for row_id, values in changes:
             by_fields.setdefault(tuple(values), []).append((row_id, values))
+        await recount(self._connection, model)
         with _refusals(model, {}):
             for names, same in by_fields.items():
                 found = set(await repository.change_each(self._connection, self._author, model, names, same))
@@ -131,6 +135,7 @@ class RecordWriter:
 
     async def change_many(self, model: Model, wanted: Filter, values: Values) -> list[Any]:
         """Set the same fields of all rows of a filter, and return their ids in order."""
+        await recount(self._connection, model)
         with _refusals(model, values):
             ids = await repository.change_where(
                 self._connection, self._author, model, wanted, values, limit=MAX_ROWS + 1
@@ -174,6 +179,7 @@ class RecordWriter:
 
     async def delete_many(self, model: Model, wanted: Filter) -> list[Any]:
         """Delete all rows of a filter as `delete` does, and return their ids in order."""
+        await recount(self._connection, model)
         async with self._deleting(model) as follow:
             found = await repository.delete_where(self._connection, self._author, model, wanted, limit=MAX_ROWS + 1)
             ids = _checked(found)

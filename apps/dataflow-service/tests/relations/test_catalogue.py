@@ -1,9 +1,15 @@
 """The models of the default catalogue, as a fresh stack serves them."""
 
+import io
+import time
 from typing import Any
 
 import aiohttp
+import asyncpg
 from answers import problem
+from streams import NDJSON, ndjson
+
+MANY = 10_000
 
 
 async def _create(client: aiohttp.ClientSession, path: str, **row: object) -> Any:  # noqa: ANN401 - any JSON
@@ -45,3 +51,47 @@ async def test_prices_below_zero_and_a_second_price_for_a_quantity_are_refused(c
     await _create(client, "priceitem", **row)
     refused = await problem(await client.post("/v1/priceitem", json={**row, "minimum_quantity": "1.0"}))
     assert (refused["status"], refused["fields"]) == (409, ["price_list_id", "product_id", "minimum_quantity"])
+
+
+async def test_many_rows_are_changed_soon_where_the_tables_were_empty_when_their_rows_were_counted(
+    client: aiohttp.ClientSession, database: asyncpg.Connection
+) -> None:
+    numbers = range(MANY)
+    suppliers = [{"id": f"S-{number}", "name": f"Norm {number}"} for number in numbers]
+    lists = [
+        {"id": f"P-{n}", "name": "List", "currency": "EUR", "valid_from": "2026-01-01", "supplier_id": f"S-{n}"}
+        for n in numbers
+    ]
+    steps = [
+        ("supplier", "create", suppliers),
+        ("pricelist", "create", lists),
+        ("supplier", "update", suppliers),
+        ("pricelist", "delete", [{"id": row["id"]} for row in lists]),
+        ("supplier", "delete", [{"id": row["id"]} for row in suppliers]),
+    ]
+    rounds = []
+    for _ in range(2):
+        started = time.monotonic()
+        for model, operation, rows in steps:
+            path = f"/v1/{model}/bulk?operation={operation}"
+            async with client.post(path, data=io.BytesIO(ndjson(rows)), headers=NDJSON) as response:
+                assert await response.json() == {f"{operation}d": MANY}
+        rounds.append(time.monotonic() - started)
+        await database.execute("ANALYZE suppliers, price_lists")
+    assert rounds[1] < 3 * rounds[0]
+
+
+async def test_rows_are_counted_for_a_role_that_owns_no_table(
+    client: aiohttp.ClientSession,  # noqa: ARG001 - migrates the schema
+    database: asyncpg.Connection,
+    service_role: str,
+    postgres_url: str,
+) -> None:
+    filled = "INSERT INTO counted SELECT repeat('x', 50) FROM generate_series(1, 5000)"
+    for statement in ("CREATE TABLE counted (name text)", filled, "DELETE FROM counted", "ANALYZE counted", filled):
+        await database.execute(statement)
+    role = await asyncpg.connect(postgres_url, user=service_role, password="unit")
+    await role.execute("SELECT recount(ARRAY['counted', 'absent'])")
+    await role.close()
+    assert await database.fetchval("SELECT reltuples FROM pg_class WHERE oid = 'counted'::regclass") == 5000
+    await database.execute("DROP TABLE counted")
