@@ -1,5 +1,5 @@
 -- Counts the rows of those of these tables that seem to have next to none and have many: their owner alone may do that.
-CREATE FUNCTION recount(names text[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$
+CREATE OR REPLACE FUNCTION recount(names text[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $function$
 DECLARE
     miscounted regclass;
 BEGIN

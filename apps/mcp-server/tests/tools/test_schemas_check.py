@@ -82,7 +82,7 @@ def test_a_check_that_takes_long_ends(schema: dict[str, Any], value: object) -> 
     started = time.thread_time()
     with pytest.raises(CheckTooLongError):
         validator.faults(value)
-    assert time.thread_time() - started < 0.2  # 0.05 and what one step takes
+    assert time.thread_time() - started < 0.5  # 0.05 and what one step takes, which differs between machines
 
 
 @pytest.mark.parametrize(
