@@ -78,7 +78,7 @@ async def test_many_rows_are_changed_soon_where_the_tables_were_empty_when_their
                 assert await response.json() == {f"{operation}d": MANY}
         rounds.append(time.monotonic() - started)
         await database.execute("ANALYZE suppliers, price_lists")
-    assert rounds[1] < 3 * rounds[0]
+    assert rounds[1] < 5 * rounds[0]
 
 
 async def test_rows_are_counted_for_a_role_that_owns_no_table(
