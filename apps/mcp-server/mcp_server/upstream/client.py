@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 import aiohttp
 
@@ -31,6 +31,14 @@ class Request(Protocol):
         """Reserve memory for an answer of `size` bytes until the request ends."""
 
 
+class Sent(TypedDict, total=False):
+    """What a call may send: a body of JSON, and parameters of the query and header fields by their names."""
+
+    body: object
+    query: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
+
+
 @dataclass(frozen=True)
 class Upstream:
     """A service that tools call.
@@ -46,44 +54,28 @@ class Upstream:
     tokens: TokenExchange
     timeout_seconds: float
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        request: Request,
-        *,
-        body: object = None,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Any:  # noqa: ANN401 - any JSON value
+    async def request(self, method: str, path: str, request: Request, **sent: Unpack[Sent]) -> Any:  # noqa: ANN401 - any JSON value
         """Call the service on behalf of `request` and return the JSON of its answer; None after a DELETE.
 
         Raises:
             AgentFacingError: No token could be had; the service is away, failed, refused, or its answer is not JSON.
         """
-        answer, _ = await self.tagged_request(method, path, request, body=body, query=query, headers=headers)
+        answer, _ = await self.tagged_request(method, path, request, **sent)
         return answer
 
     async def tagged_request(
-        self,
-        method: str,
-        path: str,
-        request: Request,
-        *,
-        body: object = None,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        self, method: str, path: str, request: Request, **sent: Unpack[Sent]
     ) -> tuple[Any, str | None]:
         """Do the same, and return the ETag of the answer beside it; None where it has none."""
         token = await self.tokens.token(request.principal, self.name, self.scope)
-        sent = {"Authorization": f"Bearer {token}", "Accept": "application/json", **(headers or {})}
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", **(sent.get("headers") or {})}
         try:
             async with self.session.request(
                 method,
                 f"{self.url}{path}",
-                json=body,
-                params=query,
-                headers=sent,
+                json=sent.get("body"),
+                params=sent.get("query"),
+                headers=headers,
                 timeout=aiohttp.ClientTimeout(total=self.timeout_seconds, connect=_CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
