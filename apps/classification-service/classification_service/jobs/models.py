@@ -22,7 +22,8 @@ FEATURES = "features"
 
 def result_names(taxonomy: str, *, features: bool = False) -> list[str]:
     """The names of the columns that results are written to."""
-    return [f"{taxonomy}_{name}" for name in (*RESULTS, *([FEATURES] if features else []))]
+    names = (*RESULTS, FEATURES) if features else RESULTS
+    return [f"{taxonomy}_{name}" for name in names]
 
 
 @dataclass(frozen=True, slots=True)

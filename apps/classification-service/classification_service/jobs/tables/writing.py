@@ -50,8 +50,7 @@ def _cells_of(row: Row, layout: Layout, outcome: Outcome, names: Sequence[str]) 
     width = len(layout.columns)
     cells = _from_json(row, layout) if layout.format == "jsonl" else list(row.cells)
     padding: _Cells = [""] * (width - len(cells))
-    features = json.dumps(outcome.features, ensure_ascii=False) if outcome.features else ""
-    results: _Cells = [*outcome.values, features]
+    results: _Cells = [*outcome.values, _json(outcome.features or None)]
     return [*cells[:width], *padding, *results[: len(names)], *cells[width:]]
 
 
