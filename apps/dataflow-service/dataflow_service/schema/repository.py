@@ -32,6 +32,9 @@ from dataflow_service.schema.tables import (
 LOCK_SECONDS = 2.0
 """How long a step waits for its lock: as long, others who want the table wait behind it."""
 
+READ_LOCK_SECONDS = 10.0
+"""How long who reads the tables as they are waits behind a step: PostgreSQL takes a lock to spell a default."""
+
 _POLICY = f"({TENANT} = ( SELECT NULLIF(current_setting('app.tenant'::text, true), ''::text) AS \"nullif\"))"
 """How PostgreSQL spells the condition of the policy that schema/sql.py makes."""
 
@@ -40,14 +43,14 @@ _PROGRESS = TypeAdapter(Mapping[int, Progress])
 _CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+(?:\[\])?|true|false|-?[0-9]+(\.[0-9]+)?")
 
 
-async def begin_session(connection: asyncpg.Connection) -> None:
-    """Make the session see its own schema alone, wait briefly for locks, and end when the client has died."""
-    await connection.execute(_SESSION)
+async def begin_session(connection: asyncpg.Connection, lock_seconds: float) -> None:
+    """Make the session see its own schema alone, wait that long for a lock, and end when the client has died."""
+    await connection.execute(_SESSION, f"{lock_seconds:g}s")
 
 
-_SESSION = f"""
+_SESSION = """
 SELECT set_config('search_path', quote_ident(current_schema()), false),
-       set_config('lock_timeout', '{LOCK_SECONDS:g}s', false),
+       set_config('lock_timeout', $1, false),
        set_config('client_connection_check_interval', '1s', false),
        set_config('timezone', 'UTC', false)
 """

@@ -16,7 +16,7 @@ from nexus_chassis.settings import PostgresSettings
 class Sessions:
     """At most two connections are open: one to read, for which callers take turns, and one to change tables.
 
-    Both raise DatabaseUnavailableError while PostgreSQL is away or lacks the service's own tables.
+    Both raise DatabaseUnavailableError while PostgreSQL is away, lacks the service's own tables or keeps a table locked.
     """
 
     def __init__(self, settings: PostgresSettings) -> None:
@@ -27,7 +27,7 @@ class Sessions:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:
         """Context manager of a connection that changes nothing."""
-        async with self._turns, self._connection() as connection:
+        async with self._turns, self._connection(repository.READ_LOCK_SECONDS) as connection:
             yield connection
 
     @asynccontextmanager
@@ -35,15 +35,19 @@ class Sessions:
         """Context manager of the one connection that changes tables; raises MigrationRunningError where somebody has it."""
         if self._changing.locked():
             raise MigrationRunningError
-        async with self._changing, self._connection() as connection:
+        async with self._changing, self._connection(repository.LOCK_SECONDS) as connection:
             if not await repository.lock(connection):
                 raise MigrationRunningError
             yield connection
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+    async def _connection(self, lock_seconds: float) -> AsyncIterator[asyncpg.Connection]:
         async with connect_as_owner(self._settings) as connection:
-            await repository.begin_session(connection)
+            await repository.begin_session(connection, lock_seconds)
             if not await repository.has_ledger(connection):
                 raise DatabaseUnavailableError("The tables of the service itself are missing: run `migrate` first")
-            yield connection
+            try:
+                yield connection
+            except asyncpg.LockNotAvailableError as error:
+                message = f"Another transaction kept a table of the models locked for {lock_seconds:g} s"
+                raise DatabaseUnavailableError(message) from error

@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeSettings
 from parts import Engine, indexes_of_parts, parts, until
 
-from dataflow_service.schema import executor
+from dataflow_service.schema import executor, repository
 from dataflow_service.schema.errors import (
     ChecksumMismatchError,
     DestructiveStepsError,
@@ -21,6 +21,7 @@ from dataflow_service.schema.errors import (
     TableLockedError,
 )
 from dataflow_service.schema.migration import Migration
+from dataflow_service.schema.repository import LOCK_SECONDS
 from dataflow_service.schema.tables import Column, Index
 from dataflow_service.settings import MIGRATIONS
 from nexus_chassis.errors import DatabaseUnavailableError
@@ -349,6 +350,28 @@ async def test_what_nobody_declared_is_reported_and_left_alone(rows: Engine, dat
     await database.execute("CREATE TABLE by_hand (id bigint); ALTER TABLE parts ADD COLUMN note text")
     status = await rows.status(parts(WEIGHT))
     assert (status.unknown_tables, status.unknown_columns, status.pending) == (["by_hand"], ["parts.note"], ())
+
+
+async def test_who_reads_the_tables_waits_behind_a_step_that_waits(rows: Engine, other: asyncpg.Connection) -> None:
+    await rows.apply(parts(FILLED))
+    async with other.transaction():
+        await other.execute("LOCK TABLE parts")
+        reading = asyncio.create_task(rows.status(parts(FILLED)))
+        await asyncio.sleep(LOCK_SECONDS + 0.5)
+        assert not reading.done()
+    assert (await reading).pending == ()
+
+
+async def test_who_reads_a_table_that_stays_locked_is_told_so(
+    rows: Engine, other: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "READ_LOCK_SECONDS", 0.2)
+    await rows.apply(parts(FILLED))
+    async with other.transaction():
+        await other.execute("LOCK TABLE parts")
+        with pytest.raises(DatabaseUnavailableError) as caught:
+            await rows.status(parts(FILLED))
+    assert str(caught.value) == "Another transaction kept a table of the models locked for 0.2 s"
 
 
 async def test_tables_that_were_there_before_belong_to_the_models_once_a_plan_was_applied(
