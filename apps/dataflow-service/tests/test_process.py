@@ -45,7 +45,7 @@ def test_the_process_serves_writes_no_file_and_leaves_on_sigterm(
 
 def _migrate(environment: dict[str, str], folder: Path) -> tuple[int, str, str]:
     command = [sys.executable, "-m", "dataflow_service", "migrate"]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -24,6 +24,7 @@ from dataflow_service.records.service import RecordService
 from dataflow_service.registry import loader
 from dataflow_service.registry.model import Registry
 from dataflow_service.settings import Settings
+from nexus_chassis import channels
 from nexus_chassis.background import in_background
 from nexus_chassis.postgres import create_pool
 from nexus_chassis.principal import Principal
@@ -70,6 +71,7 @@ async def _all_published(database: Database) -> None:
 
 def main(rounds: int) -> None:
     """Kill as many processes, then publish the rest."""
+    channels.MAX_HISTORY = 100_000  # what was published is published again where a process could not say so
     settings, registry = load(Settings), loader.load("dataflow_service.models")
     chance = random.Random(rounds)  # noqa: S311 - moments, no secrets
     reported: list[int] = []

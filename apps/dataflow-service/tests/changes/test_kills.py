@@ -22,7 +22,7 @@ async def test_no_change_is_lost_when_the_service_is_killed(
     script = Path(__file__).with_name("killed_writers.py")
     command = [sys.executable, script, str(ROUNDS)]
     done = subprocess.run(  # noqa: ASYNC221 - nothing else happens meanwhile
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     reported = set(json.loads(done.stdout))

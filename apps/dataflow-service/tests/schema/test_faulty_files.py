@@ -263,5 +263,5 @@ async def test_of_two_processes_that_apply_at_once_one_is_refused(
 
 
 def _ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=300)
     return process.returncode, output, error

@@ -70,7 +70,7 @@ def run(environment: dict[str, str]) -> Run:
 
 
 def _ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    output, error = process.communicate(timeout=60)
+    output, error = process.communicate(timeout=300)
     return process.returncode, output, error
 
 

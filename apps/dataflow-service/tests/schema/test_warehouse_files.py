@@ -24,7 +24,7 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
     def done(*arguments: str, **changes: str) -> tuple[int, str, str]:
         command = [sys.executable, "-m", "dataflow_service", "migrate", *arguments]
         ended = subprocess.run(
-            command, env=variables | changes, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            command, env=variables | changes, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
         )
         return ended.returncode, ended.stdout, ended.stderr
 
