@@ -79,14 +79,14 @@ async def test_redis_that_is_away_or_hangs_is_waited_for_once_and_briefly(tmp_pa
             async with cache_at(url, tmp_path) as cache:
                 started = time.monotonic()
                 assert await cache.find(["a"]) == [None]
-                assert time.monotonic() - started < WAIT_SECONDS + 0.3
+                assert time.monotonic() - started < WAIT_SECONDS + 1
                 started = time.monotonic()
                 for _ in range(100):
                     assert await cache.find(["a"]) == [None]
                     await cache.keep({"a": "1"})
                     await cache.count(1, 1)
                 assert await cache.counts(3) is None
-                assert time.monotonic() - started < 0.3 < PAUSE_SECONDS
+                assert time.monotonic() - started < 2 < PAUSE_SECONDS
 
 
 async def test_the_same_items_are_answered_from_the_cache(

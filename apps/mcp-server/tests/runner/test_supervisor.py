@@ -103,7 +103,7 @@ async def test_a_second_run_starts_at_once(port: int) -> None:
     await _answers_still(port)
     started = time.monotonic()
     await _answers_still(port)
-    assert time.monotonic() - started < 0.5  # an import of Kailash takes longer
+    assert time.monotonic() - started < 1  # an import of Kailash takes longer
 
 
 async def test_data_nodes_are_run_by_the_client(port: int) -> None:

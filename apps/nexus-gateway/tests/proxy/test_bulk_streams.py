@@ -183,14 +183,14 @@ class TestLimits:
         began = time.monotonic()
 
         assert await send(Rows(64, pause=0.1)) == LATE
-        assert 1.9 < time.monotonic() - began < 3
+        assert 1.9 < time.monotonic() - began < 6
         await until(lambda: upstream.bulk_broken == 1)
 
     async def test_a_service_that_does_not_answer_in_that_time(self, send: Send) -> None:
         began = time.monotonic()
 
         assert await send(Rows(2), answer_after="4") == LATE
-        assert 1.9 < time.monotonic() - began < 3
+        assert 1.9 < time.monotonic() - began < 6
 
     async def test_slow_clients_open_no_circuit(self, send: Send) -> None:
         assert await asyncio.gather(*(send(Rows(64, pause=0.1)) for _ in range(6))) == [LATE] * 6
