@@ -22,6 +22,12 @@ class DirectWriter(Protocol):
     def write(self, frame: bytes) -> int:
         """Send a frame of `encode_text`; returns how many bytes wait to be sent."""
 
+    def is_open(self) -> bool:
+        """Whether nobody has begun to close."""
+
+    def is_full(self) -> bool:
+        """Whether many bytes wait to be sent, for which `drain` waits."""
+
     def end(self, code: int, reason: str) -> None:
         """Begin to close; after some seconds the connection is cut, whatever the peer does."""
 
@@ -52,14 +58,14 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def write(self, frame: bytes) -> int:
         """Send a frame; returns how many bytes wait to be sent."""
-        if self._is_closing():
+        if not self.is_open():
             return 0
         self.transport.write(frame)
         return self.transport.get_write_buffer_size()
 
     def end(self, code: int, reason: str) -> None:
         """Begin to close."""
-        if self._is_closing():
+        if not self.is_open():
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
@@ -80,5 +86,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         del self.request, self.response
         cast("list[Any]", self.scope["headers"]).clear()
 
-    def _is_closing(self) -> bool:
-        return self.close_sent or self.disconnected or self.conn.state is not State.OPEN or self.transport.is_closing()
+    def is_open(self) -> bool:
+        """Whether nobody has begun to close."""
+        ends = self.close_sent or self.disconnected or self.transport.is_closing()
+        return not ends and self.conn.state is State.OPEN
+
+    def is_full(self) -> bool:
+        """Whether many bytes wait to be sent."""
+        return not self.writable.is_set()

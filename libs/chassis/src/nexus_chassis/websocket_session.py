@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from nexus_chassis.principal import Principal
 from nexus_chassis.revocations import Revocations
 from nexus_chassis.runtime import runtime_of
+from nexus_chassis.websocket_protocol import direct_writer, encode_text
 
 UNSUPPORTED_DATA = 1003
 RESTART = 1012
@@ -25,6 +26,7 @@ class WebSocketSession:
 
     def __init__(self, socket: WebSocket, principal: Principal, revocations: Revocations | None = None) -> None:
         self._socket = socket
+        self._writer = direct_writer(socket)
         self._principal = principal
         self._revocations = revocations
         self._wake = asyncio.Event()
@@ -62,10 +64,17 @@ class WebSocketSession:
 
     async def send_text(self, text: str) -> None:
         """Send a frame; raises WebSocketDisconnect when the peer has left or reads nothing for 20 s."""
+        if self._writer.is_full():
+            await self._drain()
+        if not self._writer.is_open():
+            raise WebSocketDisconnect(1006)
+        self._writer.write(encode_text(text))
+
+    async def _drain(self) -> None:
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                await self._socket.send_text(text)
-        except (TimeoutError, RuntimeError):
+                await self._writer.drain()
+        except TimeoutError:
             raise WebSocketDisconnect(1006) from None
 
     async def close(self, code: int, reason: str) -> None:
