@@ -173,7 +173,7 @@ async def test_sigterm_with_an_open_websocket_exits_0_at_once(
         await client.ask(op="subscribe", channel=CHANNEL)
         process.process.terminate()
         assert await client.close_code() == 1012
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             status, log, err = await asyncio.to_thread(process.outcome)
 
     assert (status, [entry for entry in log if entry["level"] != "info"], err) == (0, [], "")

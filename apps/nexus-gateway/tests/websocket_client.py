@@ -24,7 +24,7 @@ class Client:
         await self.socket.send(json.dumps(frame))
 
     async def receive(self) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return dict(json.loads(await self.socket.recv()))
 
     async def ask(self, **frame: object) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Client:
         return await self.receive()
 
     async def close_code(self) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.socket.wait_closed()
         assert self.socket.close_code
         return self.socket.close_code

@@ -29,7 +29,7 @@ async def test_work_is_cancelled_when_the_client_leaves(
 ) -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(http.post(f"{url}/work?seconds=60", data=b"x"), 0.2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await CANCELLED.wait()
 
     assert WORK == ["began"]

@@ -39,7 +39,7 @@ async def count(database: Database) -> int:
 
 
 async def until_opened(database: Database) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not database.opened:  # noqa: ASYNC110  it has no event
             await asyncio.sleep(0.02)
 

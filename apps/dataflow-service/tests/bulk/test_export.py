@@ -21,7 +21,7 @@ OPEN = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND s
 
 
 async def _until(database: asyncpg.Connection, statement: str, number: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await database.fetchval(statement) != number:  # noqa: ASYNC110 - PostgreSQL reports no event
             await asyncio.sleep(0.02)
 

@@ -175,7 +175,7 @@ async def test_old_changes_are_deleted_once_they_are_published_and_a_position_be
 
 async def _deleted(database: asyncpg.Connection) -> int:
     """How many changes of more than 30 minutes ago are deleted, at most two at a time, once the relay has published them."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await changes.read_position(database, "published") < await changes.read_latest(database):  # noqa: ASYNC110 - the database announces nothing
             await asyncio.sleep(0.01)
     return await changes.delete_old(database, timedelta(minutes=30), limit=2)

@@ -111,7 +111,7 @@ async def test_a_stream_whose_first_is_still_running_is_refused_before_it_is_rea
 
     first = asyncio.create_task(client.post(PATH, data=slow(), headers={**NDJSON, **KEY}))
     await until(lambda: database.fetchval(WRITING), 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         second = await client.post(PATH, data=endless(), headers={**NDJSON, **KEY})
     assert (second.status, await problem(second)) == (409, RUNNING)
     go_on.set()

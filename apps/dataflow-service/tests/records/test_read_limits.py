@@ -25,7 +25,7 @@ async def _locked(database: asyncpg.Connection) -> AsyncIterator[None]:
 
 
 async def _until(database: asyncpg.Connection, waiting: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await database.fetchval(WAITING) != waiting:  # noqa: ASYNC110 - PostgreSQL reports no event
             await asyncio.sleep(0.02)
 

@@ -191,6 +191,6 @@ async def test_changes_arrive_by_a_stream_of_notifications(
     async with sdk_client(transport, mode, fixture_service, token) as client:
         async with client.listen(tools_list_changed=True) as changes:
             await client.call_tool("test_trigger_tool_change")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 event = await anext(aiter(changes))
         assert type(event).__name__ == "ToolsListChanged"

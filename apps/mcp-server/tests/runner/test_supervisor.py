@@ -314,6 +314,6 @@ def _has_ended(pid: str) -> bool:
 
 async def _until(condition: object) -> None:
     assert callable(condition)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - what is awaited happens elsewhere
             await asyncio.sleep(0.02)

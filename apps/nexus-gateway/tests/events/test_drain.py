@@ -65,7 +65,7 @@ async def test_streams_are_told_to_reconnect(environment: Any, http: aiohttp.Cli
     async with serving(app) as other, http.get(f"{other}/v1/events?channel=app:x", headers=mint()) as response:
         await response.content.readuntil(b"subscribed")
         runtime_of(app).drain.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             rest = (await response.content.read()).decode()
     fields = dict(line.split(": ", 1) for line in rest.split("\n\n")[1].split("\n"))
     frame = json.loads(fields["data"])

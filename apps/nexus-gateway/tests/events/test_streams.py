@@ -39,7 +39,7 @@ class Reader:
         self.response = response
 
     async def block(self) -> Block:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             text = (await self.response.content.readuntil(b"\n\n")).decode()
         return Block(dict(line.split(": ", 1) for line in text.strip("\n").split("\n")))
 
@@ -47,7 +47,7 @@ class Reader:
         return [(await self.block()).frame for _ in range(count)]
 
     async def rest(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self.response.content.read()
 
 
@@ -250,6 +250,6 @@ async def test_nothing_is_left_of_streams_that_were_left(
         async with opened(http, gateway, BOTH, admin) as reader:
             await reader.frames(2)
             reader.response.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(asyncio.all_tasks()) > before:  # noqa: ASYNC110  what is waited for makes no event
                 await asyncio.sleep(0.01)

@@ -431,7 +431,7 @@ async def test_a_reader_that_is_too_slow_is_closed_and_can_resume(
 
 
 async def drained(socket: ClientConnection) -> int | None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with suppress(ConnectionClosed):
             while True:
                 await socket.recv()
@@ -452,7 +452,7 @@ async def test_a_reader_that_never_reads_is_forgotten(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110  what is waited for makes no event
             await asyncio.sleep(0.02)
 

@@ -94,7 +94,7 @@ async def test_a_client_that_waits_for_100_gets_it_from_the_gateway(
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.rpartition(":")[2]))
     head = f"Host: x\r\nAuthorization: {admin['Authorization']}\r\nContent-Length: 4\r\nExpect: 100-continue"
     writer.write(f"POST /v1/classification/x HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n".encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         provisional = await reader.readuntil(b"\r\n\r\n")
         writer.write(b"body")
         final = await reader.read()
