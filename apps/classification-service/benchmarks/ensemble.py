@@ -184,6 +184,23 @@ def print_model(report: dict[str, Any]) -> None:
         print(f"  {name:<20} {'  '.join('     -' if value is None else f'{value:6.3f}' for value in shown)}")
 
 
+def print_by_text(
+    taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, encoder: SentenceEncoder, asked: list[Example]
+) -> None:
+    """How often the answer to a text is one of its codes: of rows that share a text, at most one can be right."""
+    codes: dict[str, set[str]] = {}
+    for example in asked:
+        codes.setdefault(normalised(example.text), set()).add(example.code)
+    texts, first, among = list(codes), 0, 0
+    for start in range(0, len(texts), _BATCH):
+        batch = texts[start : start + _BATCH]
+        for text, ranked in zip(batch, model.model.rank(titles, batch, encoder.encode(batch)), strict=True):
+            found = [taxonomy.nodes[position].code for position in ranked.positions[:5].tolist()]
+            first += found[0] in codes[text]
+            among += not codes[text].isdisjoint(found)
+    print(f"  {'by text':<20} {first / len(texts):6.1%} of {len(texts)}   among 5 {among / len(texts):6.1%}")
+
+
 def print_rates(taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, asked: list[Example]) -> dict[str, float]:
     """Items per second of CPU of one thread, from text to ranking, and the time of a single one."""
     plain = SentenceEncoder()
@@ -228,6 +245,7 @@ def measure(
     seconds = time.perf_counter() - started
     report = evaluate(taxonomy, model, encoder, titles, asked)
     print_model(report)
+    print_by_text(taxonomy, model, titles, encoder, asked)
     print(f"  trained in {seconds:.0f} s")
     shares["trained model"] = [found["accuracy"] for found in report["levels"].values()]
     rates = print_rates(taxonomy, model, titles, asked)
