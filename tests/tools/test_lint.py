@@ -42,6 +42,11 @@ FAULTS = {
         'type Count = int\ncount: Count = ""\n',
         'error: Incompatible types in assignment (expression has type "str", variable has type "int")  [assignment]',
     ),
+    "chassis in the locks": (
+        "libs/chassis/src/nexus_chassis/redis.py",
+        "# changed\n",
+        "apps/mcp-server/requirements.txt was made for another nexus-chassis: run `make lock`",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""`make lint`: style, Dockerfiles, types and imports of the whole tree, without a Docker engine."""
+"""`make lint`: style, Dockerfiles, types, imports and locks of the whole tree, without a Docker engine."""
 
 import os
 import subprocess
@@ -62,6 +62,7 @@ def _checks(packages: Path) -> list[_Check]:
         _Check("check of FastAPI dependencies", [sys.executable, "-m", "nexusctl.architecture", ROOT]),
         _Check("mypy", _mypy("host", *_HOST_TYPES), {"MYPYPATH": _HOST_PATHS}),
         _image_types(packages),
+        _Check("chassis in the locks", [sys.executable, "-m", "nexusctl.locks"]),
     ]
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,15 @@ def lock_app(steps: Steps, folder: Path) -> None:
     _update(steps, _of_app(folder / "requirements.txt"))
 
 
+def main() -> int:
+    """Print the locks that were made for another chassis than this tree's; return whether there are some, as an exit status."""
+    wanted = chassis.version()
+    outdated = [path for path in wheels.app_locks() if dict(wheels.pins(path)).get(chassis.NAME, wanted) != wanted]
+    for path in outdated:
+        sys.stdout.write(f"{path.relative_to(ROOT)} was made for another {chassis.NAME}: run `make lock`\n")
+    return int(bool(outdated))
+
+
 def _of_apps() -> list[Lock]:
     """Return the locks of apps, and those of flavours, which have the versions that apps have."""
     apps = tuple(app.folder / "requirements.txt" for app in load().apps)
@@ -158,3 +168,7 @@ def _asked_for(project: dict[str, Any]) -> list[Any]:
 
 def _versions(lock: Path) -> list[tuple[str, str]]:
     return [pin for pin in wheels.pins(lock) if pin[0] != chassis.NAME]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
