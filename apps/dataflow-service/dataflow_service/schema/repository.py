@@ -33,7 +33,7 @@ LOCK_SECONDS = 2.0
 """How long a step waits for its lock: as long, others who want the table wait behind it."""
 
 READ_LOCK_SECONDS = 10.0
-"""How long who reads the tables as they are waits behind a step: PostgreSQL takes a lock to spell a default."""
+"""How long reading the tables waits for a lock, which PostgreSQL takes to print a default: longer than a step waits for its own."""
 
 _POLICY = f"({TENANT} = ( SELECT NULLIF(current_setting('app.tenant'::text, true), ''::text) AS \"nullif\"))"
 """How PostgreSQL spells the condition of the policy that schema/sql.py makes."""

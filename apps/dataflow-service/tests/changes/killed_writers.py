@@ -71,7 +71,7 @@ async def _all_published(database: Database) -> None:
 
 def main(rounds: int) -> None:
     """Kill as many processes, then publish the rest."""
-    channels.MAX_HISTORY = 100_000  # what was published is published again where a process could not say so
+    channels.MAX_HISTORY = 100_000  # a killed process's events are sent again, and none may be cut off
     settings, registry = load(Settings), loader.load("dataflow_service.models")
     chance = random.Random(rounds)  # noqa: S311 - moments, no secrets
     reported: list[int] = []

@@ -82,7 +82,7 @@ async def test_sessions_refreshes_and_their_end_are_the_same_at_both_replicas(
 
 
 async def all_refuse(replicas: list[SessionClient], token: str) -> None:
-    """Wait until every replica refuses a token: each of their processes hears of a withdrawn key by itself."""
+    """Wait until all replicas refuse a token: their processes read of withdrawn keys at different moments."""
     async with asyncio.timeout(20):
         while {await each.status_of(token) for each in replicas} != {401}:  # noqa: ASYNC110  other processes have no event
             await asyncio.sleep(0.02)
