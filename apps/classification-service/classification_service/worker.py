@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoder import SentenceEncoder, encoder_name
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies.errors import NoDatabaseError
 from classification_service.taxonomies.models import Taxonomy
 from classification_service.taxonomies.packed import PackedVectors
 from classification_service.training.dataset import Example
 from classification_service.training.service import Fitted, fit, require_torch
+from classification_service.training_runs.material import Material
 from classification_service.training_runs.models import Fit, Task
 from classification_service.training_runs.trainer import Limits, Trainer
 from nexus_chassis.errors import ConfigurationError
@@ -52,7 +53,9 @@ async def _serve(settings: Settings, postgres: PostgresSettings, fit_: Fit, hear
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with open_database(postgres, MIGRATIONS) as database:
-        trainer = Trainer(database, fit_, Limits(settings.training_labels, settings.model_bytes), heartbeat)
+        material = Material(database, encoder_name(settings.encoder_dir))
+        limits = Limits(settings.training_labels, settings.model_bytes)
+        trainer = Trainer(database, material, fit_, limits, heartbeat)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(trainer.run())
             _log.info("taking runs of training")
@@ -64,7 +67,7 @@ def fit_task(task: Task, progress: Callable[[float], None]) -> Fitted:
     """Train with the encoder of the service."""
     settings = load(Settings)
     encoder = SentenceEncoder(settings.encoder_dir, device=settings.device)
-    stored = task.titles.get(encoder.name)
+    stored = task.titles
     titles = None if stored is None else PackedVectors({"vectors": stored.vectors, "scales": stored.scales})
     examples = [Example(text, code) for text, code in task.examples]
     taxonomy = Taxonomy.of_file(task.taxonomy)

@@ -52,8 +52,8 @@ class SentenceEncoder:
         """
         self.shipped = folder is None
         self.threads = threads
+        self.name = encoder_name(folder)
         self._folder = folder = folder or shipped_folder()
-        self.name = SHIPPED_NAME if self.shipped else fingerprint(folder)
         self.backend = open_backend(folder, threads, device)
         # Beside a GPU all processors tokenize; workers on the CPU have one thread each.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if self.backend.device == "cpu" else "true")
@@ -93,6 +93,11 @@ class SentenceEncoder:
                 _Batch(np.array(rows) + start, *padded([tokens[row] for row in rows]))
                 for rows in by_length(tokens, self.backend.batch, self.backend.batch_tokens)
             ]
+
+
+def encoder_name(folder: Path | None) -> str:
+    """What the encoder in `folder` is called, by default the shipped one; raises EncoderFolderError."""
+    return SHIPPED_NAME if folder is None else fingerprint(folder)
 
 
 def _ahead[T](made: Iterator[T]) -> Iterator[T]:

@@ -88,12 +88,12 @@ class TitleVectors:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is trained on; `titles` are the vectors of the taxonomy's texts that are there, by the names of encoders."""
+    """What is trained on; `titles` are the vectors of the taxonomy's texts, None where they are not there."""
 
     taxonomy: TaxonomyFile
     examples: Examples
     seed: int
-    titles: Mapping[str, TitleVectors]
+    titles: TitleVectors | None
 
 
 type Fit = Callable[[Task, Callable[[float], None]], Fitted]

@@ -290,13 +290,13 @@ async def nodes(connection: asyncpg.Connection, taxonomy: int, first: int, count
     ]
 
 
-async def encoders(connection: asyncpg.Connection, taxonomy: int, codes: int) -> list[str]:
-    """The encoders whose vectors of an imported version are complete."""
-    return [row["encoder"] for row in await connection.fetch(_ENCODERS, taxonomy, codes)]
+async def has_vectors(connection: asyncpg.Connection, taxonomy: int, encoder: str, codes: int) -> bool:
+    """Whether an imported version of so many codes has all vectors by an encoder."""
+    return bool(await connection.fetchval(_HAS_VECTORS, taxonomy, encoder, codes))
 
 
-_ENCODERS = """
-SELECT encoder FROM taxonomy_vectors WHERE taxonomy_id = $1 GROUP BY encoder HAVING sum(codes) = $2 ORDER BY encoder
+_HAS_VECTORS = """
+SELECT coalesce(sum(codes), 0) = $3 FROM taxonomy_vectors WHERE taxonomy_id = $1 AND encoder = $2
 """
 
 _NODES = """

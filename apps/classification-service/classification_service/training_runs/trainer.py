@@ -44,17 +44,14 @@ class Limits:
 
 
 class Trainer:
-    """Trains one run at a time, and touches the file `heartbeat` while it works. `silent` is in seconds."""
+    """Trains one run at a time, and touches the file `heartbeat` while it works."""
 
-    def __init__(
-        self, database: Database, fit: Fit, limits: Limits, heartbeat: Path, silent: float = SILENT_SECONDS
-    ) -> None:
+    def __init__(self, database: Database, material: Material, fit: Fit, limits: Limits, heartbeat: Path) -> None:
         self._database = database
-        self._material = Material(database)
+        self._material = material
         self._fit = fit
         self._limits = limits
         self._heartbeat = heartbeat
-        self._silent = timedelta(seconds=silent)
         self._name = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._fault = ""
 
@@ -106,7 +103,7 @@ class Trainer:
         """Train a run that nobody else trains; returns whether there was one."""
         async with self._database.unit_of_work() as work:
             claim = f"{self._name}/{uuid4().hex}"
-            claimed = await repository.claim(work.connection, claim, self._silent, MAX_ATTEMPTS)
+            claimed = await repository.claim(work.connection, claim, timedelta(seconds=SILENT_SECONDS), MAX_ATTEMPTS)
         if claimed is None:
             return False
         _log.info("training begins", extra=_named(claimed))
