@@ -26,9 +26,11 @@ from classification_service.classify.classifier import Classifier
 from classification_service.classify.index import index_texts
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.ensemble.opening import OpenedModel, open_model
 from classification_service.ensemble.titles import FullVectors
-from classification_service.ensemble.tokens import normalised, words
+from classification_service.ensemble.tokens import ngrams, normalised, words
 from classification_service.ensemble.tree import Tree
 from classification_service.ensemble.words import WordIndex
 from classification_service.taxonomies.models import Node, Taxonomy, TaxonomyFile
@@ -185,7 +187,7 @@ def print_model(report: dict[str, Any]) -> None:
 
 
 def print_by_text(
-    taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, encoder: SentenceEncoder, asked: list[Example]
+    taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, encoders: Encoders, asked: list[Example]
 ) -> None:
     """How often the answer to a text is one of its codes: of rows that share a text, at most one can be right."""
     codes: dict[str, set[str]] = {}
@@ -194,7 +196,7 @@ def print_by_text(
     texts, first, among = list(codes), 0, 0
     for start in range(0, len(texts), _BATCH):
         batch = texts[start : start + _BATCH]
-        for text, ranked in zip(batch, model.model.rank(titles, batch, encoder.encode(batch)), strict=True):
+        for text, ranked in zip(batch, model.model.rank(titles, encoders.embed(batch)), strict=True):
             found = [taxonomy.nodes[position].code for position in ranked.positions[:5].tolist()]
             first += found[0] in codes[text]
             among += not codes[text].isdisjoint(found)
@@ -211,7 +213,7 @@ def print_rates(taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, ask
     classifier.classify(taxonomy, texts[:_BATCH], 5)
     started = time.process_time()
     for start in range(0, len(texts), _NGRAM_BATCH):
-        model.model.parts.ngrams.log_probabilities(texts[start : start + _NGRAM_BATCH])
+        model.model.parts.ngrams.log_probabilities(ngrams(texts[start : start + _NGRAM_BATCH]))
     by_ngrams = len(texts) / (time.process_time() - started)
     started = time.process_time()
     for start in range(0, len(texts), _BATCH):
@@ -234,26 +236,26 @@ def measure(
     """Print all figures of a taxonomy, also after the first `counts` labels; return them as drawing.Figures has them."""
     known = [one for one in examples if not is_validation(one)]
     asked = sorted((one for one in examples if is_validation(one)), key=lambda one: _digest(one, "asked"))
-    titles = encoder.titles(taxonomy)
+    encoders, titles = Encoders(encoder, MultilingualEncoder()), encoder.titles(taxonomy)
     levels = Tree(taxonomy).levels
     print(f"{taxonomy.name}: {len(taxonomy.nodes)} codes, {len(known)} rows to learn from, {len(asked)} others")
     print(f"  {'right at':<20} {'  '.join(f'{level[:6]:>6}' for level in levels)}")
     shares = print_baselines(taxonomy, titles, encoder, known, asked)
     curve = {0: shares["encoder, titles"][-1]}
     started = time.perf_counter()
-    model = opened(fit(taxonomy, known, seed=1, encoder=encoder, titles=titles), taxonomy)
+    model = opened(fit(taxonomy, known, seed=1, encoders=encoders, titles=titles), taxonomy)
     seconds = time.perf_counter() - started
-    report = evaluate(taxonomy, model, encoder, titles, asked)
+    report = evaluate(taxonomy, model, encoders, titles, asked)
     print_model(report)
-    print_by_text(taxonomy, model, titles, encoder, asked)
+    print_by_text(taxonomy, model, titles, encoders, asked)
     print(f"  trained in {seconds:.0f} s")
     shares["trained model"] = [found["accuracy"] for found in report["levels"].values()]
     rates = print_rates(taxonomy, model, titles, asked)
     for count in counts:
         part = sorted(known, key=lambda one: _digest(one, "part"))[:count]
-        some = opened(fit(taxonomy, part, seed=1, encoder=encoder, titles=titles), taxonomy)
+        some = opened(fit(taxonomy, part, seed=1, encoders=encoders, titles=titles), taxonomy)
         print(f"after {count} labels")
-        found = evaluate(taxonomy, some, encoder, titles, asked)
+        found = evaluate(taxonomy, some, encoders, titles, asked)
         print_model(found)
         curve[count] = list(found["levels"].values())[-1]["accuracy"]
     curve[len(known)] = shares["trained model"][-1]

@@ -53,7 +53,7 @@ def train_model(target: Target, labels: Path | None, output: Path, *, seed: int)
     with Progress(_STEPS, "steps") as progress:
         steps = _Steps(progress)
         titles = classifier.titles(taxonomy)
-        fitted = fit(taxonomy, examples, seed=seed, encoder=classifier.encoder, titles=titles, progress=steps.advance)
+        fitted = fit(taxonomy, examples, seed=seed, encoders=classifier.encoders, titles=titles, progress=steps.advance)
     report = (json.dumps(fitted.report, indent=2) + "\n").encode()
     _write(output, {**fitted.files, REPORT_FILE: report})
     names = ", ".join(sorted([*fitted.files, REPORT_FILE]))
@@ -68,7 +68,7 @@ def evaluate_model(target: Target, labels: Path, folder: Path) -> None:
     examples = read_examples(labels, taxonomy)
     with Progress(len(examples), "rows") as progress:
         report = evaluate(
-            taxonomy, model, classifier.encoder, classifier.titles(taxonomy), examples, progress=progress.advance
+            taxonomy, model, classifier.encoders, classifier.titles(taxonomy), examples, progress=progress.advance
         )
     sys.stdout.write(_summary(report))
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from classification_service.encoder.encoder import SentenceEncoder, encoder_name
+from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies.errors import NoDatabaseError
 from classification_service.taxonomies.models import Taxonomy
@@ -64,11 +66,11 @@ async def _serve(settings: Settings, postgres: PostgresSettings, fit_: Fit, hear
 
 
 def fit_task(task: Task, progress: Callable[[float], None]) -> Fitted:
-    """Train with the encoder of the service."""
+    """Train with the encoders of the service."""
     settings = load(Settings)
-    encoder = SentenceEncoder(settings.encoder_dir, device=settings.device)
+    encoders = Encoders(SentenceEncoder(settings.encoder_dir, device=settings.device), MultilingualEncoder())
     stored = task.titles
     titles = None if stored is None else PackedVectors({"vectors": stored.vectors, "scales": stored.scales})
     examples = [Example(text, code) for text, code in task.examples]
     taxonomy = Taxonomy.of_file(task.taxonomy)
-    return fit(taxonomy, examples, seed=task.seed, progress=progress, encoder=encoder, titles=titles)
+    return fit(taxonomy, examples, seed=task.seed, progress=progress, encoders=encoders, titles=titles)

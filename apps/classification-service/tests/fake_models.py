@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from classification_service.encoder.encoders import Embedded
 from classification_service.ensemble.files import Description
 from classification_service.ensemble.model import Ranked
 from classification_service.ensemble.opening import OpenedModel
@@ -12,21 +13,21 @@ from classification_service.taxonomies.models import Taxonomy
 
 
 class _FirstCode:
-    def rank(self, _titles: object, texts: list[str], *_others: object) -> list[Ranked]:
+    def rank(self, _titles: object, embedded: Embedded, *_others: object) -> list[Ranked]:
         first = Ranked(np.array([0]), np.array([0.9], np.float32), {0: 0.9})
-        return [first for _ in texts]
+        return [first for _ in embedded.texts]
 
 
 def open_fake(folder: Path, taxonomy: Taxonomy) -> OpenedModel:
     """The model in a folder, whatever is in it; one that is called `unusable` cannot be opened."""
     if (folder / "name").read_text().startswith("unusable"):
         raise ZeroDivisionError("a fault of opening")
+    another = (folder / "name").read_text().startswith("another encoder")
     description = Description(
         taxonomy=taxonomy.name,
         version=taxonomy.version,
         digest="",
-        encoder="another" if (folder / "name").read_text().startswith("another encoder") else "all-minilm-l6-v2",
-        dimension=384,
+        encoders={"another" if another else "all-minilm-l6-v2": 384, "use-multilingual-v3": 512},
         levels=[],
         calibrations=[],
         thresholds={},

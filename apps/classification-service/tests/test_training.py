@@ -89,15 +89,13 @@ def test_equal_examples_count_once_and_unknown_codes_not_at_all(unspsc: Taxonomy
 
 
 @needs_torch
-def test_the_same_rows_and_seed_give_the_same_files(
-    unspsc: Taxonomy, encoder: SentenceEncoder, classifier: Classifier
-) -> None:
+def test_the_same_rows_and_seed_give_the_same_files(unspsc: Taxonomy, classifier: Classifier) -> None:
     examples = examples_of(unspsc, "class", each=2)[:60]
     titles = classifier.titles(unspsc)
     shares: list[float] = []
-    first = fit(unspsc, examples, seed=1, encoder=encoder, titles=titles, progress=shares.append)
-    again = fit(unspsc, examples, seed=1, encoder=encoder, titles=titles)
-    other = fit(unspsc, examples, seed=2, encoder=encoder, titles=titles)
+    first = fit(unspsc, examples, seed=1, encoders=classifier.encoders, titles=titles, progress=shares.append)
+    again = fit(unspsc, examples, seed=1, encoders=classifier.encoders, titles=titles)
+    other = fit(unspsc, examples, seed=2, encoders=classifier.encoders, titles=titles)
     assert first.files == again.files
     assert first.files["model.safetensors"] != other.files["model.safetensors"]
     assert shares == sorted(shares)
@@ -119,14 +117,16 @@ def test_torch_answers_as_what_is_served(unspsc: Taxonomy, encoder: SentenceEnco
     ngrams = network.train_ngrams(tokens.ngrams(texts), targets, [7, 5])
     with torch.inference_mode():
         logits = ngrams(network.bag_of(tokens.ngrams(texts), np.arange(120)))
-    served = network.ngram_heads(ngrams, positions).log_probabilities(texts)
+    served = network.ngram_heads(ngrams, positions).log_probabilities(tokens.ngrams(texts))
     for level in range(2):
         assert np.abs(served[level] - logits[level].log_softmax(1).numpy()).max() < 1e-3
 
-    vectors = encoder.encode(texts)
-    by_vectors = network.train_vectors(vectors, targets, [7, 5])
+    vectors, titles = encoder.encode(texts), encoder.encode(["drill", "hammer", "saw"])
+    above = np.array([[0, 0, 1], [0, 2, 1]])
+    learned = network.Texts(vectors, tokens.ngrams(texts), np.arange(120) % 3)
+    codes = network.train_code_vectors(learned, titles, above)
     with torch.inference_mode():
-        logits = by_vectors(torch.from_numpy(vectors))
-    served = network.vector_heads(by_vectors, positions).log_probabilities(vectors)
-    for level in range(2):
-        assert np.abs(served[level] - logits[level].log_softmax(1).numpy()).max() < 1e-3
+        wanted = codes(torch.from_numpy(vectors), network.bag_of(learned.ngrams, np.arange(120))).softmax(1).numpy()
+    found = network.code_vectors(codes, np.arange(3)).probabilities(vectors, learned.ngrams)
+    assert np.abs(found - wanted).max() < 1e-3
+    assert (found.argmax(axis=1) == learned.targets).mean() > 0.5

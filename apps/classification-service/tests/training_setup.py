@@ -16,6 +16,8 @@ import fake_fits
 from conftest import APP
 from llm_setup import database_at
 
+from classification_service.encoder.encoder import SHIPPED_NAME
+from classification_service.training_runs.material import Material
 from classification_service.training_runs.models import Fit
 from classification_service.training_runs.trainer import Limits, Trainer
 from nexus_chassis.background import in_background
@@ -29,15 +31,10 @@ AMPLE = Limits(1000, 100_000)
 
 @asynccontextmanager
 async def trainer(
-    postgres_url: str,
-    folder: Path,
-    fit: Fit = fake_fits.quick,
-    *,
-    limits: Limits = AMPLE,
-    silent: float = 20,
+    postgres_url: str, folder: Path, fit: Fit = fake_fits.quick, *, limits: Limits = AMPLE
 ) -> AsyncIterator[None]:
     async with database_at(postgres_url) as database:
-        working = Trainer(database, fit, limits, folder / "heartbeat", silent)
+        working = Trainer(database, Material(database, SHIPPED_NAME), fit, limits, folder / "heartbeat")
         async with in_background(working.run()):
             yield
 

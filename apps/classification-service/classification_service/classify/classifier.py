@@ -19,7 +19,7 @@ from classification_service.classify.labelled import LabelledExamples
 from classification_service.classify.models import Candidate, Classification, Labelled, MlModel
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.encoders import Embedded, Encoders
 from classification_service.encoder.languages import NAMES, is_english, primary
 from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.encoder.text_encoder import TextEncoder
@@ -54,7 +54,7 @@ class Chosen:
 class Classifier:
     """Classifies texts by a trained model where one is used, else by their nearness to a taxonomy's titles and examples.
 
-    A trained model answers texts whose vectors are by the encoder for English.
+    A trained model answers texts that are in English, by the vectors of both encoders.
     """
 
     def __init__(
@@ -83,17 +83,20 @@ class Classifier:
     def use(self, taxonomy: Taxonomy, model: OpenedModel | None, tenant: str = "") -> None:
         """Answer a tenant by a model of this taxonomy from the next request on; None is titles and examples alone.
 
-        Raises ModelFolderError where the model was trained with the vectors of another encoder.
+        Raises ModelFolderError where the model was trained with the vectors of other encoders, EncoderFolderError where the
+        multilingual one cannot be opened.
         """
         models = self._models.setdefault(taxonomy, {})
         if model is None:
             models.pop(tenant, None)
             return
-        if model.description.encoder != self.encoder.name:
+        trained_with = list(model.description.encoders)
+        if trained_with != [encoder.name for encoder in self.encoders.all()]:
             raise ModelFolderError(
-                f"The model {model.id} was trained with the encoder {model.description.encoder}, and this service has "
-                f"{self.encoder.name}. Train a model with this encoder."
+                f"The model {model.id} was trained with the encoders {' and '.join(trained_with)}, and this service has "
+                f"{self.encoder.name} and {self.encoders.multilingual.name}. Train a model with these."
             )
+        self.encoders.multilingual.encode([_PROBE])  # it is opened now, not by the first request
         models[tenant] = model
 
     def chosen(self, taxonomy: Taxonomy, tenant: str | None = None) -> Chosen:
@@ -195,7 +198,8 @@ class Classifier:
             answers = _by_titles(taxonomy, index, vectors, near, top_k)
         else:
             added = (None, None) if near is None else (self._added_to(model, near.examples), near.cosines)
-            ranked = model.model.rank(index.vectors, texts, vectors, *added)
+            embedded = Embedded(texts, vectors, self.encoders.multilingual.encode(texts))
+            ranked = model.model.rank(index.vectors, embedded, *added)
             answers = [_answer_of(taxonomy, one, top_k) for one in ranked]
         if near is None:
             return answers

@@ -1,7 +1,9 @@
 """The encoders of a process: one for English, one for texts of other languages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.languages import is_english
 from classification_service.encoder.multilingual.encoder import MultilingualEncoder
@@ -21,6 +23,15 @@ class EncoderNames:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedded:
+    """Texts with their vectors [text, dimension] by both encoders."""
+
+    texts: Sequence[str]
+    english: Vectors
+    multilingual: Vectors
+
+
+@dataclass(frozen=True, slots=True)
 class Encoders:
     """Both encoders."""
 
@@ -35,6 +46,10 @@ class Encoders:
     def of(self, language: str) -> TextEncoder:
         """The encoder for a language, a BCP 47 tag."""
         return self.english if is_english(language) else self.multilingual
+
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """The texts with their vectors by both."""
+        return Embedded(texts, self.english.encode(texts), self.multilingual.encode(texts))
 
     def all(self) -> tuple[TextEncoder, TextEncoder]:
         """Both, the one for English first."""

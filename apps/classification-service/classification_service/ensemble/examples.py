@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classification_service.ensemble.arrays import Array, Positions, lookup
-from classification_service.ensemble.tree import Tree
+from classification_service.ensemble.tree import LevelSums, Tree
 
 LEFT_OUT = np.float32(-1)
 """The cosine of an example that does not count for a text."""
@@ -37,7 +37,7 @@ class Examples:
         self._order = np.argsort(positions, kind="stable")
         self.codes, self._starts, counts = np.unique(positions[self._order], return_index=True, return_counts=True)
         self._counts = counts.astype(np.float32)
-        self._levels = [_Groups.of(tree.above[depth][self.codes]) for depth in range(len(tree.levels))]
+        self._sums = LevelSums(tree, self.codes)
 
     def nearness(self, cosines: Array, words: Array) -> Nearness:
         """How near the texts are which have these cosines and this word overlap [text, example]."""
@@ -56,7 +56,7 @@ class Examples:
             votes,
             counts,
             np.maximum.reduceat(words, self._starts, axis=1),
-            [groups.sums(votes) for groups in self._levels],
+            list(self._sums(votes)),
         )
 
     def places(self, candidates: Positions) -> Positions:
@@ -65,26 +65,4 @@ class Examples:
 
     def places_above(self, depth: int, candidates: Positions) -> Positions:
         """Where in `votes_above[depth]` each of these positions of that level is, -1 where it is not."""
-        return lookup(self._levels[depth].codes, candidates)
-
-
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """Columns in the order of what they are summed up to."""
-
-    codes: Positions
-    columns: Positions
-    starts: Positions
-
-    @classmethod
-    def of(cls, above: Positions) -> "_Groups":
-        columns = np.argsort(above, kind="stable")
-        columns = columns[above[columns] >= 0]
-        codes, starts = np.unique(above[columns], return_index=True)
-        return cls(codes, columns, starts)
-
-    def sums(self, values: Array) -> Array:
-        if not len(self.codes):
-            return np.zeros((len(values), 0), np.float32)
-        found: Array = np.add.reduceat(values[:, self.columns], self.starts, axis=1)
-        return found
+        return lookup(self._sums.codes[depth], candidates)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classification_service.ensemble.arrays import Array, Positions, best, merged, taken
+from classification_service.ensemble.arrays import Array, Positions, best, lookup, merged, taken
 from classification_service.ensemble.examples import Examples, Nearness
-from classification_service.ensemble.heads import Head
 from classification_service.ensemble.titles import Titles
 from classification_service.ensemble.tokens import Tokens
 from classification_service.ensemble.tree import Tree
@@ -19,7 +18,7 @@ CANDIDATES = 64
 _BY_EXAMPLE, _BY_TITLE, _BY_HEAD, _BY_WORDS = 24, 24, 10, 8
 _FLOOR = -12.0  # log probability of codes that a head does not know
 _LITTLE = np.float32(1e-4)
-_BESIDE_BEST, _OF_EXAMPLES, _OF_LEVEL, _KINDS = 5, 6, 5, 2  # numbers of features
+_BESIDE_BEST, _OF_EXAMPLES, _OF_LEVEL, _KINDS = 5, 6, 6, 3  # numbers of features
 
 
 type _OfLevel = Callable[[Positions], list[Array]]
@@ -31,13 +30,13 @@ class Given:
 
     `adapted` are the vectors as they are compared with titles.
 
-    `heads` are (the heads of all levels, their log probabilities [level][text, code]) of each kind.
+    `heads` are of each kind of head (the positions of the codes [level], their log probabilities [level][text, code]).
     """
 
     vectors: Array
     adapted: Array
     tokens: Tokens
-    heads: Sequence[tuple[Sequence[Head], Sequence[Array]]]
+    heads: Sequence[tuple[Sequence[Positions], Sequence[Array]]]
     cosines: Array
     words: Array
 
@@ -62,7 +61,7 @@ def evidence(tree: Tree, titles: Titles, title_words: WordIndex, examples: Examp
     groups = [
         examples.codes[best(nearness.nearest, _BY_EXAMPLE)],
         titles.near(given.adapted, _BY_TITLE),
-        *(heads[-1].positions[best(found[-1], _BY_HEAD)] for heads, found in given.heads if len(heads[-1].positions)),
+        *(codes[-1][best(found[-1], _BY_HEAD)] for codes, found in given.heads if len(codes[-1])),
         matches.best(_BY_WORDS),
         examples.codes[best(nearness.words, _BY_WORDS)],
     ]
@@ -102,7 +101,7 @@ def _of_level(tree: Tree, titles: Titles, examples: tuple[Examples, Nearness], g
         above = np.where(positions >= 0, tree.above[depth][positions], -1)
         votes = taken(nearness.votes_above[depth], index.places_above(depth, above), 0)
         found = [np.log(votes + _LITTLE), (tree.depths[positions] == depth).astype(np.float32)]
-        found += [taken(of[depth], heads[depth].places(above), _FLOOR) for heads, of in given.heads]
+        found += [taken(of[depth], lookup(codes[depth], above), _FLOOR) for codes, of in given.heads]
         if depth + 1 < len(tree.levels):
             found.append(titles.cosines(given.vectors, above))
         return found

@@ -13,21 +13,24 @@ from classification_service.encoder import safetensors
 from classification_service.ensemble import heads, tokens, words
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.errors import ModelFolderError
-from classification_service.ensemble.heads import Head, NgramHeads, VectorHeads
+from classification_service.ensemble.heads import CodeVectors, Head, NgramHeads
 from classification_service.ensemble.model import Parts
 from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.words import WordIndex
 
-FORMAT = "nexus-ensemble-1"
+FORMAT = "nexus-ensemble-2"
 ARRAYS_FILE = "model.safetensors"
 DESCRIPTION_FILE = "model.json"
+_ENCODERS = 2  # the one for English, and the multilingual one
 
 type Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a model is for: `digest` is that of the taxonomy's codes, `encoder` whose vectors it was trained with.
+    """What a model is for: `digest` is that of the taxonomy's codes, `encoders` whose vectors it was trained with.
+
+    They are names with the dimensions, that for English first.
 
     `thresholds` are by level the confidence from which on 95 % of the answers are right, None where there is none.
     """
@@ -35,8 +38,7 @@ class Description:
     taxonomy: str
     version: str
     digest: str
-    encoder: str
-    dimension: int
+    encoders: Mapping[str, int]
     levels: Sequence[str]
     calibrations: Sequence[Calibration]
     thresholds: Mapping[str, float | None]
@@ -49,8 +51,7 @@ def serialise(description: Description, parts: Parts) -> dict[str, bytes]:
         "taxonomy": description.taxonomy,
         "version": description.version,
         "digest": description.digest,
-        "encoder": description.encoder,
-        "dimension": description.dimension,
+        "encoders": dict(description.encoders),
         "levels": list(description.levels),
         "calibrations": [[list(one.inputs), list(one.outputs)] for one in description.calibrations],
         "thresholds": dict(description.thresholds),
@@ -65,9 +66,12 @@ def serialise(description: Description, parts: Parts) -> dict[str, bytes]:
 
 def _tensors(parts: Parts) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {"ngrams.embedding": parts.ngrams.embedding}
-    found |= _of_heads("ngrams", parts.ngrams.heads)
-    found |= {"vectors.weight": parts.vectors.weight, "vectors.bias": parts.vectors.bias}
-    found |= _of_heads("vectors", parts.vectors.heads)
+    for depth, head in enumerate(parts.ngrams.heads):
+        found |= {f"ngrams.{depth}.{field.name}": getattr(head, field.name) for field in fields(Head)}
+    found["codes.positions"] = parts.english.head.positions
+    for kind, of in (("english", parts.english), ("multilingual", parts.multilingual)):
+        found |= {f"{kind}.{name}": getattr(of, name) for name in _CODE_ARRAYS}
+        found |= {f"{kind}.weight": of.head.weight, f"{kind}.bias": of.head.bias}
     found["adapter"] = parts.adapter
     found |= {f"reranker.{field.name}": getattr(parts.reranker, field.name) for field in fields(Reranker)}
     for name, index in (("titles", parts.title_words), ("examples", parts.example_words)):
@@ -81,15 +85,8 @@ def _tensors(parts: Parts) -> dict[str, NDArray[Any]]:
     return found
 
 
+_CODE_ARRAYS = ("change", "embedding", "projection")
 _WORD_ARRAYS = ("starts", "documents", "weights", "rarity")
-
-
-def _of_heads(kind: str, found: Sequence[Head]) -> dict[str, NDArray[Any]]:
-    return {
-        f"{kind}.{depth}.{name}": array
-        for depth, head in enumerate(found)
-        for name, array in (("weight", head.weight), ("bias", head.bias), ("positions", head.positions))
-    }
 
 
 def read(folder: Path) -> tuple[Description, Tensors]:
@@ -120,14 +117,20 @@ def _description(document: dict[str, Any]) -> Description:
         taxonomy=str(document["taxonomy"]),
         version=str(document["version"]),
         digest=str(document["digest"]),
-        encoder=str(document["encoder"]),
-        dimension=int(document["dimension"]),
+        encoders=_encoders(document["encoders"]),
         levels=[str(level) for level in document["levels"]],
         calibrations=[Calibration(_rising(inputs), _numbers(outputs)) for inputs, outputs in document["calibrations"]],
         thresholds={
             str(level): None if value is None else float(value) for level, value in document["thresholds"].items()
         },
     )
+
+
+def _encoders(document: Mapping[str, Any]) -> dict[str, int]:
+    found = {str(name): int(dimension) for name, dimension in document.items()}
+    if len(found) != _ENCODERS:
+        raise ValueError(f"it has vectors of {len(found)} encoders")
+    return found
 
 
 def _numbers(values: Sequence[Any]) -> list[float]:
@@ -179,19 +182,18 @@ class Arrays:
 
 def parts_of(arrays: Arrays, description: Description) -> Parts:
     """The parts of a model of a taxonomy with `codes` codes and `groups` groups of titles; raises ModelFolderError."""
-    levels = range(len(description.levels))
+    levels, (dimension, other) = range(len(description.levels)), description.encoders.values()
     embedding = arrays.take("ngrams.embedding", np.float32, heads.BUCKETS, "ngram dimension")
     ngrams = [_head(arrays, f"ngrams.{depth}", "ngram dimension") for depth in levels]
-    weight = arrays.take("vectors.weight", np.float32, "vector dimension", description.dimension)
-    bias = arrays.take("vectors.bias", np.float32, "vector dimension")
-    vectors = [_head(arrays, f"vectors.{depth}", "vector dimension") for depth in levels]
-    examples = arrays.take("examples.vectors", np.float32, "examples", description.dimension)
+    codes = _positions(arrays, "codes")
+    examples = arrays.take("examples.vectors", np.float32, "examples", dimension)
     return Parts(
         NgramHeads(embedding, ngrams),
-        VectorHeads(weight, bias, vectors),
-        arrays.take("adapter", np.float32, description.dimension, description.dimension),
+        _code_vectors(arrays, "english", dimension, codes),
+        _code_vectors(arrays, "multilingual", other, codes),
+        arrays.take("adapter", np.float32, dimension, dimension),
         _reranker(arrays),
-        arrays.take("titles.means", np.float32, "groups", description.dimension),
+        arrays.take("titles.means", np.float32, "groups", dimension),
         _words(arrays, "titles", "codes"),
         _words(arrays, "examples", "examples"),
         examples,
@@ -201,13 +203,31 @@ def parts_of(arrays: Arrays, description: Description) -> Parts:
     )
 
 
+def _code_vectors(arrays: Arrays, name: str, dimension: int, codes: NDArray[np.int64]) -> CodeVectors:
+    ngram_dimension, outputs = f"ngram dimension of {name}", "outputs of codes"
+    return CodeVectors(
+        arrays.take(f"{name}.change", np.float32, dimension, dimension),
+        arrays.take(f"{name}.embedding", np.float32, heads.BUCKETS, ngram_dimension),
+        arrays.take(f"{name}.projection", np.float32, dimension, ngram_dimension),
+        Head(
+            arrays.take(f"{name}.weight", np.float32, outputs, dimension),
+            arrays.take(f"{name}.bias", np.float32, outputs),
+            codes,
+        ),
+    )
+
+
 def _head(arrays: Arrays, name: str, inputs: str) -> Head:
-    outputs = f"outputs of {name}"
-    positions = arrays.numbers(f"{name}.positions", outputs, arrays.sizes["codes"])
-    if (np.diff(positions) <= 0).any():
-        raise ModelFolderError(f"The codes of {name} are not in order. Train the model anew.")
+    positions, outputs = _positions(arrays, name), f"outputs of {name}"
     weight = arrays.take(f"{name}.weight", np.float32, outputs, inputs)
     return Head(weight, arrays.take(f"{name}.bias", np.float32, outputs), positions)
+
+
+def _positions(arrays: Arrays, name: str) -> NDArray[np.int64]:
+    positions = arrays.numbers(f"{name}.positions", f"outputs of {name}", arrays.sizes["codes"])
+    if (np.diff(positions) <= 0).any():
+        raise ModelFolderError(f"The codes of {name} are not in order. Train the model anew.")
+    return positions
 
 
 def _reranker(arrays: Arrays) -> Reranker:

@@ -1,15 +1,20 @@
-"""Linear models over n-grams of texts and over their vectors, which say how likely each code of a level is."""
+"""Models over n-grams of texts and over their vectors, which say how likely each code of a level is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from classification_service.ensemble.arrays import Array, Positions, lookup
-from classification_service.ensemble.tokens import ngrams
+from classification_service.ensemble.arrays import Array, Positions
+from classification_service.ensemble.tokens import Tokens
+from classification_service.ensemble.tree import LevelSums
 
 BUCKETS = 1 << 16
 """Rows of the embedding table that n-grams are hashed into."""
+
+
+_LEAST = np.float32(np.exp(-12))
+"""The probability that a code has at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,6 @@ class Head:
         found: Array = behind - np.log(np.exp(behind).sum(axis=1, keepdims=True))
         return found
 
-    def places(self, candidates: Positions) -> Positions:
-        """Which output stands for each of these positions, -1 for none."""
-        return lookup(self.positions, candidates)
-
 
 @dataclass(frozen=True, slots=True)
 class NgramHeads:
@@ -41,28 +42,43 @@ class NgramHeads:
     embedding: Array
     heads: Sequence[Head]
 
-    def hidden(self, texts: Sequence[str]) -> Array:
-        """[text, dimension]."""
-        tokens = ngrams(texts)
-        sums: Array = np.add.reduceat(self.embedding[tokens.hashes % BUCKETS], tokens.starts, axis=0)
-        sums /= np.diff(tokens.starts, append=len(tokens.hashes))[:, None].astype(np.float32)
-        return sums
+    @property
+    def codes(self) -> list[Positions]:
+        """[level] the positions of the codes."""
+        return [head.positions for head in self.heads]
 
-    def log_probabilities(self, texts: Sequence[str]) -> list[Array]:
-        """[level][text, code]."""
-        hidden = self.hidden(texts)
+    def log_probabilities(self, ngrams: Tokens) -> list[Array]:
+        """[level][text, code] of texts with these n-grams."""
+        hidden = means(self.embedding, ngrams)
         return [head.log_probabilities(hidden) for head in self.heads]
 
 
 @dataclass(frozen=True, slots=True)
-class VectorHeads:
-    """A hidden layer over the vectors of texts, and a head for each level."""
+class CodeVectors:
+    """A vector by an encoder for each code that has examples: it starts as that of the code's title, and is learned.
 
-    weight: Array
-    bias: Array
-    heads: Sequence[Head]
+    `change` [dimension, dimension] and `projection` [dimension, ngram dimension] turn the vector of a text and the mean of the
+    embeddings [bucket, ngram dimension] of its n-grams into one that is near to that of its code. `head` compares the two.
+    """
 
-    def log_probabilities(self, vectors: Array) -> list[Array]:
-        """[level][text, code]."""
-        hidden = np.maximum(vectors @ self.weight.T + self.bias, 0)
-        return [head.log_probabilities(hidden) for head in self.heads]
+    change: Array
+    embedding: Array
+    projection: Array
+    head: Head
+
+    def probabilities(self, vectors: Array, ngrams: Tokens) -> Array:
+        """[text, code of the head]."""
+        moved = vectors + vectors @ self.change.T + means(self.embedding, ngrams) @ self.projection.T
+        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        return np.exp(self.head.log_probabilities(moved))
+
+    def log_probabilities(self, sums: LevelSums, vectors: Array, ngrams: Tokens) -> list[Array]:
+        """[level][text, code of `sums`], which adds up the codes of the head."""
+        return [np.log(np.maximum(of, _LEAST)) for of in sums(self.probabilities(vectors, ngrams))]
+
+
+def means(embedding: Array, ngrams: Tokens) -> Array:
+    """[text, dimension] the mean of the embeddings [bucket, dimension] of each text's n-grams."""
+    sums: Array = np.add.reduceat(embedding[ngrams.hashes % BUCKETS], ngrams.starts, axis=0)
+    sums /= np.diff(ngrams.starts, append=len(ngrams.hashes))[:, None].astype(np.float32)
+    return sums

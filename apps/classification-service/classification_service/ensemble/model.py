@@ -4,18 +4,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
+from classification_service.encoder.encoders import Embedded
 from classification_service.ensemble import tokens
 from classification_service.ensemble.arrays import Array, Positions
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.examples import LEFT_OUT, Examples
 from classification_service.ensemble.features import Evidence, Given, evidence
-from classification_service.ensemble.heads import NgramHeads, VectorHeads
+from classification_service.ensemble.heads import CodeVectors, NgramHeads
 from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.titles import Groups, Titles, TitleVectors
-from classification_service.ensemble.tree import Tree
+from classification_service.ensemble.tree import LevelSums, Tree
 from classification_service.ensemble.words import WordIndex
 from classification_service.taxonomies.models import NO_PARENT
 
@@ -26,11 +28,13 @@ class Parts:
 
     `adapter` [dimension, dimension] is what is added to a text's vector, of that vector, so that it comes nearer to titles;
     `examples` [example, dimension] are their vectors, `example_keys` digests of their texts, `example_positions` the
-    positions of their codes; `means` those of the groups of titles. The calibrations are by level.
+    positions of their codes; `means` those of the groups of titles. The calibrations are by level. All vectors but those of
+    `multilingual` are by the encoder for English.
     """
 
     ngrams: NgramHeads
-    vectors: VectorHeads
+    english: CodeVectors
+    multilingual: CodeVectors
     adapter: Array
     reranker: Reranker
     means: Array
@@ -76,29 +80,31 @@ class Model:
     def _trained(self) -> Examples:
         return Examples(self.tree, self.parts.example_positions)
 
+    @cached_property
+    def _code_sums(self) -> LevelSums:
+        return LevelSums(self.tree, self.parts.english.head.positions)
+
     def rank(
         self,
         titles: TitleVectors,
-        texts: Sequence[str],
-        vectors: Array,
+        embedded: Embedded,
         added: Added | None = None,
         nearness: Array | None = None,
     ) -> list[Ranked]:
-        """The ranking of each text with its vector; `nearness` [text, label] are the cosines to the labels that were added."""
-        found = self.evidence(titles, texts, vectors, added, nearness)
+        """The ranking of each text; `nearness` [text, label] are the cosines to the labels that were added."""
+        found = self.evidence(titles, embedded, added, nearness)
         own = self.parts.reranker.probabilities(found)
         return [self._ranked(*row) for row in zip(found.positions, own, strict=True)]
 
     def evidence(
         self,
         titles: TitleVectors,
-        texts: Sequence[str],
-        vectors: Array,
+        embedded: Embedded,
         added: Added | None = None,
         nearness: Array | None = None,
     ) -> Evidence:
         """Candidates of each text and what speaks for them."""
-        parts = self.parts
+        parts, texts, vectors = self.parts, embedded.texts, embedded.english
         found = tokens.words(texts)
         cosines = vectors @ parts.examples.T
         overlap = parts.example_words.dense(found, len(texts))
@@ -108,10 +114,7 @@ class Model:
             cosines = np.concatenate([cosines, nearness], axis=1)
             overlap = np.concatenate([overlap, added.words.dense(found, len(texts))], axis=1)
             examples = added.examples
-        heads = [
-            (parts.ngrams.heads, parts.ngrams.log_probabilities(texts)),
-            (parts.vectors.heads, parts.vectors.log_probabilities(vectors)),
-        ]
+        heads = log_probabilities(parts, self._code_sums, embedded)
         given = Given(vectors, adapted(vectors, parts.adapter), found, heads, cosines, overlap)
         return evidence(self.tree, Titles(self._groups, parts.means, titles), parts.title_words, examples, given)
 
@@ -132,6 +135,34 @@ class Model:
         first = np.minimum(first, np.float32(totals[likeliest]))
         rest = own[1:] * ((1 - first) / np.maximum(1 - own[0], np.float32(1e-6)))
         return np.concatenate([first, np.minimum(rest, first)])
+
+
+class Heads(Protocol):
+    """What says how likely each code is."""
+
+    @property
+    def ngrams(self) -> NgramHeads:
+        """From the n-grams of a text."""
+
+    @property
+    def english(self) -> CodeVectors:
+        """From its vector by the encoder for English."""
+
+    @property
+    def multilingual(self) -> CodeVectors:
+        """From its vector by the other encoder; it has the same codes."""
+
+
+def log_probabilities(
+    heads: Heads, sums: LevelSums, embedded: Embedded
+) -> list[tuple[Sequence[Positions], list[Array]]]:
+    """See Given.heads; `sums` are those of the codes that have vectors."""
+    ngrams = tokens.ngrams(embedded.texts)
+    return [
+        (heads.ngrams.codes, heads.ngrams.log_probabilities(ngrams)),
+        (sums.codes, heads.english.log_probabilities(sums, embedded.english, ngrams)),
+        (sums.codes, heads.multilingual.log_probabilities(sums, embedded.multilingual, ngrams)),
+    ]
 
 
 def adapted(vectors: Array, adapter: Array) -> Array:

@@ -1,9 +1,12 @@
 """The tree of a taxonomy as arrays."""
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from classification_service.ensemble.arrays import Array, Positions
 from classification_service.taxonomies.importers.tree import LEVELS
 from classification_service.taxonomies.models import NO_PARENT, Taxonomy
 
@@ -33,6 +36,43 @@ class Tree:
 
     def __len__(self) -> int:
         return len(self.parents)
+
+
+class LevelSums:
+    """Adds up the columns of arrays, which stand for codes at `positions`, to the codes of each level that are above them.
+
+    `codes` [level] are the positions of the codes that they are added up to.
+    """
+
+    def __init__(self, tree: Tree, positions: Positions) -> None:
+        self._levels = [_Columns.of(above[positions]) for above in tree.above]
+        self.codes = [level.codes for level in self._levels]
+
+    def __call__(self, values: Array) -> Iterator[Array]:
+        """[level][text, code] of values [text, position]."""
+        return (level.sums(values) for level in self._levels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Columns in the order of what they are added up to."""
+
+    codes: Positions
+    columns: Positions
+    starts: Positions
+
+    @classmethod
+    def of(cls, above: Positions) -> "_Columns":
+        columns = np.argsort(above, kind="stable")
+        columns = columns[above[columns] >= 0]
+        codes, starts = np.unique(above[columns], return_index=True)
+        return cls(codes, columns, starts)
+
+    def sums(self, values: Array) -> Array:
+        if not len(self.codes):
+            return np.zeros((len(values), 0), np.float32)
+        found: Array = np.add.reduceat(values[:, self.columns], self.starts, axis=1)
+        return found
 
 
 def digest(taxonomy: Taxonomy) -> str:

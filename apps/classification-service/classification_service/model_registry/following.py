@@ -117,7 +117,7 @@ class ModelFollower[M]:
         try:
             async with files_of(self._database, model) as folder:
                 opened = await asyncio.to_thread(self._open, folder, taxonomy)
-            self._use(taxonomy, opened, tenant)
+            await asyncio.to_thread(self._use, taxonomy, opened, tenant)
         except (DatabaseUnavailableError, PoolExhaustedError):
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, the model before goes on answering

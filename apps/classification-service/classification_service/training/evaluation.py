@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoders import Encoders
 from classification_service.ensemble.opening import OpenedModel
 from classification_service.ensemble.titles import TitleVectors
 from classification_service.taxonomies.models import Taxonomy
@@ -19,7 +19,7 @@ _BATCH = 32
 def evaluate(
     taxonomy: Taxonomy,
     opened: OpenedModel,
-    encoder: SentenceEncoder,
+    encoders: Encoders,
     titles: TitleVectors,
     examples: Sequence[Example],
     *,
@@ -35,7 +35,7 @@ def evaluate(
     started = time.perf_counter()
     for start in range(0, len(texts), _BATCH):
         batch = texts[start : start + _BATCH]
-        evidence = model.evidence(titles, batch, encoder.encode(batch))
+        evidence = model.evidence(titles, encoders.embed(batch))
         found.append((evidence.positions, model.parts.reranker.probabilities(evidence)))
         progress(len(batch))
     rate = round(len(texts) / (time.perf_counter() - started))

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classification_service.encoder.encoders import Embedded
 from classification_service.ensemble import tokens
 from classification_service.ensemble.arrays import Array, Positions, lookup
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.examples import LEFT_OUT, Examples
 from classification_service.ensemble.features import Evidence, Given, evidence
-from classification_service.ensemble.heads import NgramHeads, VectorHeads
-from classification_service.ensemble.model import Parts, adapted
+from classification_service.ensemble.heads import CodeVectors, NgramHeads
+from classification_service.ensemble.model import Parts, adapted, log_probabilities
 from classification_service.ensemble.titles import Groups, Titles, TitleVectors
-from classification_service.ensemble.tree import Tree
+from classification_service.ensemble.tree import LevelSums, Tree
 from classification_service.ensemble.words import WordIndex
 from classification_service.training import network
 from classification_service.training.judging import Judged, judged
@@ -29,10 +30,14 @@ _MOST_WEIGHED = 20_000
 class Rows:
     """What a model learns from: texts with their vectors and the positions of their codes; equal texts have equal keys."""
 
-    texts: Sequence[str]
-    vectors: Array
+    embedded: Embedded
     positions: Positions
     keys: Positions
+
+    @property
+    def codes(self) -> Positions:
+        """The positions of the codes that there are, in order."""
+        return np.unique(self.positions)
 
     @property
     def folds(self) -> Positions:
@@ -41,29 +46,36 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class OfTitles:
+    """The texts of each code; their vectors by the encoder for English; the titles of `Rows.codes` by the other one."""
+
+    texts: Sequence[str]
+    vectors: TitleVectors
+    multilingual: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """What is learned of labelled texts and titles, before candidates are weighed."""
 
     ngrams: NgramHeads
-    vectors: VectorHeads
+    english: CodeVectors
+    multilingual: CodeVectors
     adapter: Array
 
 
 class Fitting:
     """One training; `progress` is called with the share of it that is done."""
 
-    def __init__(
-        self, tree: Tree, rows: Rows, titles: tuple[Sequence[str], TitleVectors], progress: Callable[[float], None]
-    ) -> None:
+    def __init__(self, tree: Tree, rows: Rows, of_titles: OfTitles, progress: Callable[[float], None]) -> None:
         self._tree = tree
         self._rows = rows
-        names, vectors = titles
-        self._names, self._title_vectors = names, vectors
+        self._of_titles = of_titles
         groups = Groups(tree)
-        self._means = groups.means(vectors)
-        self._titles = Titles(groups, self._means, vectors)
-        self._title_words = WordIndex.build(names)
-        self._example_words = WordIndex.build(rows.texts)
+        self._means = groups.means(of_titles.vectors)
+        self._titles = Titles(groups, self._means, of_titles.vectors)
+        self._title_words = WordIndex.build(of_titles.texts)
+        self._example_words = WordIndex.build(rows.embedded.texts)
         self._examples = Examples(tree, rows.positions)
         self._progress = progress
 
@@ -91,13 +103,14 @@ class Fitting:
         self._progress(1.0)
         return Parts(
             learned.ngrams,
-            learned.vectors,
+            learned.english,
+            learned.multilingual,
             learned.adapter,
             reranker,
             self._means,
             self._title_words,
             self._example_words,
-            self._rows.vectors,
+            self._rows.embedded.english,
             self._rows.keys,
             self._rows.positions,
             calibrations,
@@ -105,38 +118,43 @@ class Fitting:
 
     def _learned(self, rows: NDArray[np.int64]) -> Learned:
         """What is learned of these rows, and of the titles of their codes."""
-        codes = np.unique(self._rows.positions[rows])
-        names, titles = [self._names[code] for code in codes], self._title_vectors.take(self._tree.text_starts[codes])
+        codes, of = np.unique(self._rows.positions[rows]), self._of_titles
+        names, titles = [of.texts[code] for code in codes], of.vectors.take(self._tree.text_starts[codes])
         of_rows = self._tree.above[:, np.concatenate([self._rows.positions[rows], codes])]
         positions = [np.unique(found[found >= 0]) for found in of_rows]
         targets = [_targets(known, found) for known, found in zip(positions, of_rows, strict=True)]
         sizes = [len(known) for known in positions]
-        texts = tokens.ngrams([*(self._rows.texts[row] for row in rows), *names])
-        vectors = np.concatenate([self._rows.vectors[rows], titles])
+        embedded = _rows_of(self._rows.embedded, rows)
+        ngrams = tokens.ngrams([*embedded.texts, *names])
+        wanted = lookup(codes, self._rows.positions[rows])
+        own = np.concatenate([wanted, np.arange(len(codes))])
+
+        def code_vectors(vectors: Array, of_codes: Array) -> CodeVectors:
+            texts = network.Texts(np.concatenate([vectors, of_codes]), ngrams, own)
+            return network.code_vectors(network.train_code_vectors(texts, of_codes, self._tree.above[:, codes]), codes)
+
         return Learned(
-            network.ngram_heads(network.train_ngrams(texts, targets, sizes), positions),
-            network.vector_heads(network.train_vectors(vectors, targets, sizes), positions),
-            network.train_adapter(self._rows.vectors[rows], titles, lookup(codes, self._rows.positions[rows])),
+            network.ngram_heads(network.train_ngrams(ngrams, targets, sizes), positions),
+            code_vectors(embedded.english, titles),
+            code_vectors(embedded.multilingual, of.multilingual[lookup(self._rows.codes, codes)]),
+            network.train_adapter(embedded.english, titles, wanted),
         )
 
     def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Evidence:
         """What speaks for the candidates of these rows, where neither they nor equal texts count as examples."""
-        parts = []
+        parts, sums = [], LevelSums(self._tree, learned.english.head.positions)
         for chunk in _chunks(rows):
-            texts, vectors = [self._rows.texts[row] for row in chunk], self._rows.vectors[chunk]
-            found = tokens.words(texts)
-            cosines = vectors @ self._rows.vectors.T
+            embedded = _rows_of(self._rows.embedded, chunk)
+            found = tokens.words(embedded.texts)
+            cosines = embedded.english @ self._rows.embedded.english.T
             cosines[self._rows.keys[chunk][:, None] == self._rows.keys[None, :]] = LEFT_OUT
             given = Given(
-                vectors,
-                adapted(vectors, learned.adapter),
+                embedded.english,
+                adapted(embedded.english, learned.adapter),
                 found,
-                [
-                    (learned.ngrams.heads, learned.ngrams.log_probabilities(texts)),
-                    (learned.vectors.heads, learned.vectors.log_probabilities(vectors)),
-                ],
+                log_probabilities(learned, sums, embedded),
                 cosines,
-                self._example_words.dense(found, len(texts)),
+                self._example_words.dense(found, len(chunk)),
             )
             parts.append(evidence(self._tree, self._titles, self._title_words, self._examples, given))
         return _joined(parts)
@@ -156,6 +174,10 @@ def _targets(known: Positions, codes: Positions) -> Positions:
     """Which output stands for each code, network.UNKNOWN for none."""
     places = lookup(known, codes)
     return np.where(places < 0, network.UNKNOWN, places)
+
+
+def _rows_of(embedded: Embedded, rows: NDArray[np.int64]) -> Embedded:
+    return Embedded([embedded.texts[row] for row in rows], embedded.english[rows], embedded.multilingual[rows])
 
 
 def _sample(rows: int) -> NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """What is trained in torch: the heads over n-grams and vectors, and the re-ranker."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch  # type: ignore[import-not-found]
@@ -9,20 +10,19 @@ from torch.nn import functional  # type: ignore[import-not-found]
 
 from classification_service.ensemble.arrays import Array, Positions
 from classification_service.ensemble.features import Evidence
-from classification_service.ensemble.heads import BUCKETS, Head, NgramHeads, VectorHeads
+from classification_service.ensemble.heads import BUCKETS, CodeVectors, Head, NgramHeads
 from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.tokens import Tokens
 
-_NGRAM_DIMENSION = 64
-_VECTOR_DIMENSION = 192
+_NGRAM_DIMENSION, _CODE_NGRAM_DIMENSION = 64, 32
 _HIDDEN = 32
 _WHOLE_HIDDEN = 8
 _BATCH = 256
 _NGRAM_EPOCHS, _NGRAM_RATE = 8, 0.2
-_VECTOR_EPOCHS, _VECTOR_RATE, _DROPOUT = 10, 0.1, 0.2
+_CODE_EPOCHS, _CODE_RATE, _CODE_DROPOUT = 3, 0.01, 0.4
 _RERANKER_EPOCHS, _RERANKER_RATE = 20, 0.05
 _ADAPTER_EPOCHS, _ADAPTER_RATE, _ADAPTER_DROPOUT = 8, 0.01, 0.1
-_FIRST_SCALE = 2.5  # its logarithm
+_FIRST_SCALE, _FIRST_CODE_SCALE = 2.5, 3.0  # their logarithms
 _BIAS_PACE = 10  # biases are larger than the other weights of an adapter, and learned faster
 _NOT_THERE = -1e9
 
@@ -42,14 +42,19 @@ def _linear_layers(inputs: int, sizes: Sequence[int]) -> "torch.nn.ModuleList":
     return torch.nn.ModuleList(torch.nn.Linear(inputs, max(size, 1)) for size in sizes)
 
 
+def _bag(dimension: int) -> "torch.nn.EmbeddingBag":
+    bag = torch.nn.EmbeddingBag(BUCKETS, dimension, mode="mean", sparse=True)
+    with torch.no_grad():
+        bag.weight *= 0.1
+    return bag
+
+
 class NgramModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
     """The mean of the n-grams' embeddings, then a linear layer per level."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self.embedding = torch.nn.EmbeddingBag(BUCKETS, _NGRAM_DIMENSION, mode="mean", sparse=True)
-        with torch.no_grad():
-            self.embedding.weight *= 0.1
+        self.embedding = _bag(_NGRAM_DIMENSION)
         self.heads = _linear_layers(_NGRAM_DIMENSION, sizes)
 
     def forward(self, bag: "tuple[torch.Tensor, torch.Tensor]") -> "list[torch.Tensor]":
@@ -58,18 +63,36 @@ class NgramModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types h
         return [head(hidden) for head in self.heads]
 
 
-class VectorModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
-    """A hidden layer over vectors, then a linear layer per level."""
+class CodeModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
+    """Cosines of changed vectors, with what n-grams add to them, and vectors of codes [code, dimension].
 
-    def __init__(self, dimension: int, sizes: Sequence[int]) -> None:
+    Those start as the vectors of the codes' titles; `above` [level, code] are what is above a code or itself, which share what
+    they learn.
+    """
+
+    def __init__(self, titles: "torch.Tensor", above: Positions) -> None:
         super().__init__()
-        self.hidden = torch.nn.Linear(dimension, _VECTOR_DIMENSION)
-        self.heads = _linear_layers(_VECTOR_DIMENSION, sizes)
+        dimension = titles.shape[1]
+        self._titles = titles
+        self.embedding = _bag(_CODE_NGRAM_DIMENSION)
+        self.projection = torch.nn.Linear(_CODE_NGRAM_DIMENSION, dimension, bias=False)
+        self.change = torch.nn.Parameter(torch.zeros(dimension, dimension))
+        numbered = [np.unique(level, return_inverse=True) for level in above]
+        self._above = [torch.from_numpy(number) for _, number in numbered]
+        self.offsets = torch.nn.ParameterList(torch.zeros(len(codes), dimension) for codes, _ in numbered)
+        self.scale = torch.nn.Parameter(torch.full((1,), _FIRST_CODE_SCALE))
+        self.bias = torch.nn.Parameter(torch.zeros(len(titles)))
 
-    def forward(self, vectors: "torch.Tensor") -> "list[torch.Tensor]":
-        """Logits [level][text, code] of vectors."""
-        hidden = functional.dropout(torch.relu(self.hidden(vectors)), _DROPOUT, self.training)
-        return [head(hidden) for head in self.heads]
+    def codes(self) -> "torch.Tensor":
+        """[code, dimension], as long as the scale makes them."""
+        offsets = sum(of[number] for of, number in zip(self.offsets, self._above, strict=True))
+        return (self._titles + offsets) * self.scale.exp()
+
+    def forward(self, vectors: "torch.Tensor", bag: "tuple[torch.Tensor, torch.Tensor]") -> "torch.Tensor":
+        """Logits [text, code]."""
+        vectors = functional.dropout(vectors, _CODE_DROPOUT, self.training)
+        moved = vectors + vectors @ self.change.T + self.projection(self.embedding(*bag))
+        return functional.normalize(moved, dim=1) @ self.codes().T + self.bias
 
 
 class AdapterModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types here
@@ -183,14 +206,24 @@ def train_ngrams(tokens: Tokens, targets: Sequence[Positions], sizes: Sequence[i
     return model
 
 
-def train_vectors(vectors: Array, targets: Sequence[Positions], sizes: Sequence[int]) -> VectorModel:
-    """Train on vectors of texts; see train_ngrams."""
-    model = VectorModel(vectors.shape[1], sizes)
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Texts to learn from: their vectors [text, dimension], n-grams and the numbers of their codes."""
+
+    vectors: Array
+    ngrams: Tokens
+    targets: Positions
+
+
+def train_code_vectors(texts: Texts, titles: Array, above: Positions) -> CodeModel:
+    """Train vectors of codes that texts are near to; `titles` [code, dimension], `above` [level, code]."""
+    model = CodeModel(torch.from_numpy(titles), above)
 
     def loss(batch: NDArray[np.int64]) -> "torch.Tensor":
-        return _classification_loss(model(torch.from_numpy(vectors[batch])), targets, batch)
+        logits = model(torch.from_numpy(texts.vectors[batch]), bag_of(texts.ngrams, batch))
+        return functional.cross_entropy(logits, torch.from_numpy(texts.targets[batch]))
 
-    _descend(model, len(vectors), loss, _VECTOR_EPOCHS, _VECTOR_RATE)
+    _descend(model, len(texts.targets), loss, _CODE_EPOCHS, _CODE_RATE)
     return model
 
 
@@ -210,9 +243,10 @@ def ngram_heads(model: NgramModel, positions: Sequence[Positions]) -> NgramHeads
     return NgramHeads(_array(model.embedding.weight), _heads(model, positions))
 
 
-def vector_heads(model: VectorModel, positions: Sequence[Positions]) -> VectorHeads:
+def code_vectors(model: CodeModel, positions: Positions) -> CodeVectors:
     """The trained weights as they are served."""
-    return VectorHeads(_array(model.hidden.weight), _array(model.hidden.bias), _heads(model, positions))
+    head = Head(_array(model.codes()), _array(model.bias), positions)
+    return CodeVectors(_array(model.change), _array(model.embedding.weight), _array(model.projection.weight), head)
 
 
 def _heads(model: "torch.nn.Module", positions: Sequence[Positions]) -> list[Head]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.encoder import SentenceEncoder
+from classification_service.encoder.encoders import Embedded, Encoders
+from classification_service.encoder.multilingual.encoder import MultilingualEncoder
 from classification_service.ensemble.files import Description, serialise
 from classification_service.ensemble.model import Model, text_keys
 from classification_service.ensemble.titles import FullVectors, Groups, TitleVectors
@@ -41,41 +43,45 @@ def fit(
     *,
     seed: int,
     progress: Callable[[float], None] = lambda _: None,
-    encoder: SentenceEncoder | None = None,
+    encoders: Encoders | None = None,
     titles: TitleVectors | None = None,
 ) -> Fitted:
     """Train on examples; those whose codes the taxonomy lacks are left out. The same rows and seed give the same files.
 
-    `encoder` is that of the service (by default the shipped one), `titles` the vectors of the taxonomy's texts, which are
-    computed where they are left out. `progress` is called with the share of the work that is done. Raises TrainingError
+    `encoders` are those of the service (by default the shipped ones), `titles` the vectors of the taxonomy's texts by that for
+    English, which are computed where they are left out. `progress` is called with the share of the work that is done. Raises TrainingError
     where there is no torch, LabelsError where there are too few examples.
     """
     require_torch()
     from classification_service.training import network  # noqa: PLC0415  only the trainer image has torch
-    from classification_service.training.fitting import Fitting, Rows  # noqa: PLC0415  the same
+    from classification_service.training.fitting import Fitting, OfTitles, Rows  # noqa: PLC0415  the same
     from classification_service.training.judging import report_of, thresholds_of  # noqa: PLC0415  the same
 
     started = time.monotonic()
     texts, positions = usable(taxonomy, examples)
-    encoder = encoder or SentenceEncoder()
-    vectors = encoded(encoder, texts, lambda share: progress(share * _ENCODING))
+    encoders = encoders or Encoders(SentenceEncoder(), MultilingualEncoder())
+    vectors = encoded(encoders.english, texts, lambda share: progress(share * _ENCODING))
+    embedded = Embedded(texts, vectors, encoders.multilingual.encode(texts))
     if titles is None:
         names = [text for node in taxonomy.nodes for text in node.texts]
         done = _TITLES - _ENCODING
-        titles = FullVectors(encoded(encoder.for_titles(), names, lambda share: progress(_ENCODING + share * done)))
+        titles = FullVectors(
+            encoded(encoders.english.for_titles(), names, lambda share: progress(_ENCODING + share * done))
+        )
     network.begin(seed)
     tree = Tree(taxonomy)
-    rows = Rows(texts, vectors, np.array(positions, np.int64), text_keys(texts))
+    rows = Rows(embedded, np.array(positions, np.int64), text_keys(texts))
     documents = [" ".join(node.texts) for node in taxonomy.nodes]
-    fitting = Fitting(tree, rows, (documents, titles), lambda share: progress(_TITLES + share * (1 - _TITLES)))
+    named = encoders.multilingual.encode([taxonomy.nodes[code].title for code in rows.codes])
+    of_titles = OfTitles(documents, titles, named)
+    fitting = Fitting(tree, rows, of_titles, lambda share: progress(_TITLES + share * (1 - _TITLES)))
     parts, judged = fitting.fit()
     thresholds = thresholds_of(tree, judged, parts.calibrations)
     description = Description(
         taxonomy=taxonomy.name,
         version=taxonomy.version,
         digest=digest(taxonomy),
-        encoder=encoder.name,
-        dimension=encoder.dimension,
+        encoders={one.name: one.dimension for one in encoders.all()},
         levels=tree.levels,
         calibrations=parts.calibrations,
         thresholds=thresholds,
@@ -85,7 +91,7 @@ def fit(
         "version": taxonomy.version,
         "seed": seed,
         **report_of(taxonomy, tree, judged, parts.calibrations, thresholds),
-        "items_per_second": _rate(Model(tree, Groups(tree), parts), titles, texts, encoder),
+        "items_per_second": _rate(Model(tree, Groups(tree), parts), titles, texts, encoders),
         "seconds": round(time.monotonic() - started, 1),
     }
     return Fitted(serialise(description, parts), report)
@@ -111,11 +117,10 @@ def encoded(encoder: SentenceEncoder, texts: Sequence[str], progress: Callable[[
     return found
 
 
-def _rate(model: Model, titles: TitleVectors, texts: Sequence[str], encoder: SentenceEncoder) -> int:
+def _rate(model: Model, titles: TitleVectors, texts: Sequence[str], encoders: Encoders) -> int:
     """Texts that one thread answers in a second, from text to ranking."""
     timed = texts[:_TIMED]
     started = time.perf_counter()
     for start in range(0, len(timed), _BATCH):
-        batch = timed[start : start + _BATCH]
-        model.rank(titles, batch, encoder.encode(batch))
+        model.rank(titles, encoders.embed(timed[start : start + _BATCH]))
     return round(len(timed) / (time.perf_counter() - started))

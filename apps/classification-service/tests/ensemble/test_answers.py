@@ -36,13 +36,13 @@ def unspsc(taxonomies: Taxonomies) -> Taxonomy:
 
 
 @pytest.fixture(scope="module")
-def fitted(unspsc: Taxonomy, encoder: SentenceEncoder, classifier: Classifier) -> Fitted:
+def fitted(unspsc: Taxonomy, classifier: Classifier) -> Fitted:
     labelled = [one for one in examples_of(unspsc, "commodity", each=6) if one.code != DRILL]
     few = set(
         sorted({one.code for one in labelled})[::3]
     )  # codes with one name, which is new to the model when it learns
     examples = [one for one in labelled if one.code not in few or one.text.endswith(" 0")]
-    return fit(unspsc, examples, seed=1, encoder=encoder, titles=classifier.titles(unspsc))
+    return fit(unspsc, examples, seed=1, encoders=classifier.encoders, titles=classifier.titles(unspsc))
 
 
 def opened(fitted: Fitted, folder: Path, taxonomy: Taxonomy) -> OpenedModel:
@@ -85,10 +85,10 @@ def test_the_report_says_how_good_the_model_is_at_each_level(fitted: Fitted) -> 
 
 
 def test_texts_that_were_not_learned_are_answered_as_well_as_the_report_says(
-    fitted: Fitted, model: OpenedModel, unspsc: Taxonomy, encoder: SentenceEncoder, classifier: Classifier
+    fitted: Fitted, model: OpenedModel, unspsc: Taxonomy, classifier: Classifier
 ) -> None:
     others = [one for one in examples_of(unspsc, "commodity", each=3, seed=2) if one.code != DRILL]
-    found = evaluate(unspsc, model, encoder, classifier.titles(unspsc), others)
+    found = evaluate(unspsc, model, classifier.encoders, classifier.titles(unspsc), others)
     for level, figures in found["levels"].items():
         assert figures["accuracy"] > fitted.report["levels"][level]["accuracy"] - 0.1
         assert figures["calibration_error"] < 0.1
@@ -96,10 +96,10 @@ def test_texts_that_were_not_learned_are_answered_as_well_as_the_report_says(
 
 
 def test_confidence_falls_from_the_root_down_and_candidates_add_up_to_one_at_most(
-    trained: Classifier, model: OpenedModel, unspsc: Taxonomy, encoder: SentenceEncoder
+    trained: Classifier, model: OpenedModel, unspsc: Taxonomy
 ) -> None:
     texts = ["claw hammer", "something for the office", "x", "laser printer " * 5000, "ß-Ø 12\u200b%"]
-    for ranked in model.model.rank(trained.titles(unspsc), texts, encoder.encode(texts)):
+    for ranked in model.model.rank(trained.titles(unspsc), trained.encoders.embed(texts)):
         for position, total in ranked.totals.items():
             above = int(unspsc.parents[position])
             assert 0 <= total <= ranked.totals.get(above, 1)
@@ -149,8 +149,12 @@ def test_a_correction_takes_the_place_of_the_example_with_the_same_text(
     added = Added(model.model, corrected.texts, corrected.positions)
     keys = model.model.parts.example_positions[added.superseded]
     assert set(keys.tolist()) == {unspsc.get(learned.code)}
-    nearest = trained.classify(unspsc, [learned.text], 3, corrected)[0]
-    assert other in codes(nearest)
+    before, after = (
+        {one.node.code: one.confidence for one in trained.classify(unspsc, [learned.text], 20, of)[0].candidates}
+        for of in (None, corrected)
+    )
+    assert after[other] > before.get(other, 0)
+    assert after[learned.code] < before[learned.code]
 
 
 def test_model_and_titles_have_versions_of_their_own(
@@ -178,8 +182,8 @@ def test_a_model_of_another_encoder_is_not_used(
     finally:
         other.encoder.name = name
     assert str(refused.value) == (
-        f"The model {model.id} was trained with the encoder all-minilm-l6-v2, and this service has another. "
-        "Train a model with this encoder."
+        f"The model {model.id} was trained with the encoders all-minilm-l6-v2 and use-multilingual-v3, and this service has "
+        "another and use-multilingual-v3. Train a model with these."
     )
 
 
@@ -223,7 +227,7 @@ def test_levels_without_labels_are_left_to_the_titles(
     level: str, tmp_path: Path, unspsc: Taxonomy, encoder: SentenceEncoder, classifier: Classifier
 ) -> None:
     examples = examples_of(unspsc, level, each=2)[:60]
-    found = fit(unspsc, examples, seed=1, encoder=encoder, titles=classifier.titles(unspsc))
+    found = fit(unspsc, examples, seed=1, encoders=classifier.encoders, titles=classifier.titles(unspsc))
     deeper = list(found.report["levels"])[list(found.report["levels"]).index(level) + 1]
     assert found.report["levels"][deeper]["rows"] == 0
     assert found.report["levels"][deeper]["accuracy"] is None
@@ -236,7 +240,7 @@ def test_one_label_is_enough_to_answer(
     tmp_path: Path, unspsc: Taxonomy, encoder: SentenceEncoder, classifier: Classifier
 ) -> None:
     examples = [Example(f"drill number {number}", DRILL) for number in range(12)]
-    found = fit(unspsc, examples, seed=1, encoder=encoder, titles=classifier.titles(unspsc))
+    found = fit(unspsc, examples, seed=1, encoders=classifier.encoders, titles=classifier.titles(unspsc))
     use = Classifier(encoder, Taxonomies([unspsc]))
     use.use(unspsc, opened(found, tmp_path, unspsc))
     answer = use.classify(unspsc, ["drill number 99"], 3)[0]

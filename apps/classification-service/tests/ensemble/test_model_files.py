@@ -9,12 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from classification_service.encoder import safetensors
+from classification_service.encoder.encoders import Embedded
 from classification_service.ensemble import heads
 from classification_service.ensemble.arrays import Array
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.features import feature_counts
 from classification_service.ensemble.files import Description, serialise
-from classification_service.ensemble.heads import Head, NgramHeads, VectorHeads
+from classification_service.ensemble.heads import CodeVectors, Head, NgramHeads
 from classification_service.ensemble.model import Model, Parts, text_keys
 from classification_service.ensemble.opening import open_model
 from classification_service.ensemble.reranker import Reranker
@@ -24,7 +25,7 @@ from classification_service.ensemble.words import WordIndex
 from classification_service.errors import ClassificationServiceError
 from classification_service.taxonomies.models import Node, Taxonomy, TaxonomyFile
 
-DIMENSION = 4
+DIMENSION, OTHER = 4, 5
 TEXTS = ["claw hammer", "ball bearing"]
 
 
@@ -46,6 +47,11 @@ def head(inputs: int, *positions: int) -> Head:
     return Head(array(len(positions), inputs), array(len(positions)), np.array(positions, np.int64))
 
 
+def code_vectors(dimension: int) -> CodeVectors:
+    embedding = np.zeros((heads.BUCKETS, 2), np.float32)
+    return CodeVectors(array(dimension, dimension), embedding, array(dimension, 2), head(dimension, 0, 1, 3))
+
+
 def files(of: Taxonomy) -> dict[str, bytes]:
     features, whole = feature_counts(2)
     shapes = {
@@ -57,7 +63,8 @@ def files(of: Taxonomy) -> dict[str, bytes]:
     line = Calibration([0.0, 1.0], [0.1, 0.9])
     parts = Parts(
         ngrams=NgramHeads(np.zeros((heads.BUCKETS, 2), np.float32), [head(2, 0, 2), head(2, 1)]),
-        vectors=VectorHeads(array(3, DIMENSION), array(3), [head(3, 0, 2), head(3, 1)]),
+        english=code_vectors(DIMENSION),
+        multilingual=code_vectors(OTHER),
         adapter=array(DIMENSION, DIMENSION),
         reranker=reranker,
         means=array(len(Groups(Tree(of))), DIMENSION),
@@ -69,7 +76,7 @@ def files(of: Taxonomy) -> dict[str, bytes]:
         calibrations=[line, line],
     )
     description = Description(
-        taxonomy="unspsc", version="made", digest=digest(of), encoder="all-minilm-l6-v2", dimension=DIMENSION,
+        taxonomy="unspsc", version="made", digest=digest(of), encoders={"english": DIMENSION, "other": OTHER},
         levels=["segment", "family"], calibrations=[line, line], thresholds={"segment": 0.7, "family": None},
     )  # fmt: skip
     return serialise(description, parts)
@@ -86,7 +93,8 @@ def test_a_model_is_opened_as_it_was_written(folder: Path) -> None:
     opened = open_model(folder, taxonomy())
     assert opened.description.thresholds == {"segment": 0.7, "family": None}
     assert opened.id == open_model(folder, taxonomy()).id
-    ranked = opened.model.rank(FullVectors(array(5, DIMENSION)), ["hammers", "zzz"], array(2, DIMENSION))
+    asked = Embedded(["hammers", "zzz"], array(2, DIMENSION), array(2, OTHER))
+    ranked = opened.model.rank(FullVectors(array(5, DIMENSION)), asked)
     assert [sorted(row.positions.tolist()) for row in ranked] == [[0, 1, 2, 3], [0, 1, 2, 3]]
     written = {name: (folder / name).read_bytes() for name in ("model.json", "model.safetensors")}
     assert serialise(opened.description, opened.model.parts) == written
@@ -108,13 +116,14 @@ def changed(folder: Path, **values: object) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": "nexus-ngram-1"}, "{path} has the format 'nexus-ngram-1', and this service reads 'nexus-ensemble-1'. Train"),
+        ({"format": "nexus-ngram-1"}, "{path} has the format 'nexus-ngram-1', and this service reads 'nexus-ensemble-2'. Train"),
         ({"ngrams": {"buckets": 7, "characters": 512}}, "{path} lacks what a model has, or has it in another form: ValueError"),
         ({"calibrations": [[[0, 1], [0, 2]]]}, "{path} lacks what a model has, or has it in another form: ValueError"),
         ({"calibrations": [[[1, 0], [0, 1]]]}, "{path} lacks what a model has, or has it in another form: ValueError"),
         ({"levels": None}, "{path} lacks what a model has, or has it in another form: TypeError"),
         ({"levels": ["segment", "class"]}, "{path} should have the levels segment, family."),
-        ({"dimension": 5}, "The array vectors.weight in {arrays} should be float32 [3, 5] and is float32 [3, 4]. Train"),
+        ({"encoders": {"english": 4}}, "{path} lacks what a model has, or has it in another form: ValueError"),
+        ({"encoders": {"a": 4, "b": 4}}, "The array multilingual.change in {arrays} should be float32 [4, 4] and is float32 [5, 5]. Train"),
     ],
 )  # fmt: skip
 def test_a_description_that_does_not_fit_is_refused(folder: Path, values: dict[str, object], message: str) -> None:
@@ -149,6 +158,8 @@ def test_files_that_are_missing_are_named(folder: Path, name: str) -> None:
         ("ngrams.1.bias", np.zeros(2, np.float32), "should be float32 [1] and is float32 [2]"),
         ("ngrams.0.positions", np.array([0, 9]), "numbers out of range"),
         ("ngrams.0.positions", np.array([2, 0]), "not in order"),
+        ("codes.positions", np.array([0, 1]), "should be float32 [2, 4] and is float32 [3, 4]"),
+        ("multilingual.weight", np.zeros((2, OTHER), np.float32), "should be float32 [3, 5] and is float32 [2, 5]"),
         ("examples.positions", np.array([-1, 0]), "numbers out of range"),
         ("examples.vectors", np.zeros((2, DIMENSION), np.int32), "should be float32 [2, 4] and is int32 [2, 4]"),
         ("titles.means", np.zeros((9, DIMENSION), np.float32), "should be float32 [2, 4] and is float32 [9, 4]"),

@@ -111,8 +111,8 @@ async def test_going_back_is_an_activation_of_the_model_before(two_processes: Cl
         (
             "another encoder",
             (
-                "The model {} was trained with the encoder another, and this service has all-minilm-l6-v2. Train a model with "
-                "this encoder."
+                "The model {} was trained with the encoders another and use-multilingual-v3, and this service has "
+                "all-minilm-l6-v2 and use-multilingual-v3. Train a model with these."
             ),
         ),
     ],
