@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LENGTH_BYTES = 8
 _LARGEST_HEADER = 100_000_000  # the format's own limit
-_DTYPES = {"F32": "<f4", "I32": "<i4", "I64": "<i8", "I8": "<i1"}
+_DTYPES = {"F32": "<f4", "F16": "<f2", "I32": "<i4", "I64": "<i8", "I8": "<i1"}
 
 
 class SafetensorsError(ClassificationServiceError):
@@ -88,7 +88,7 @@ def _dtype(path: Path, tensor: Tensor) -> str:
 
 
 def serialise(tensors: "Mapping[str, NDArray[Any]]", metadata: Mapping[str, str]) -> bytes:
-    """A file with tensors of float32, int32, int64 or int8 in the order given, the wider types first, and `metadata`."""
+    """A file with tensors of float32, float16, int32, int64 or int8 in the order given, the wider types first, and `metadata`."""
     ordered = sorted(
         tensors.items(), key=lambda entry: -entry[1].itemsize
     )  # so that each begins at a multiple of its size

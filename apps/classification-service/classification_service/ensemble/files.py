@@ -207,7 +207,7 @@ def _code_vectors(arrays: Arrays, name: str, dimension: int, codes: NDArray[np.i
     ngram_dimension, outputs = f"ngram dimension of {name}", "outputs of codes"
     return CodeVectors(
         arrays.take(f"{name}.change", np.float32, dimension, dimension),
-        arrays.take(f"{name}.embedding", np.float32, heads.BUCKETS, ngram_dimension),
+        arrays.take(f"{name}.embedding", np.float16, heads.BUCKETS, ngram_dimension),
         arrays.take(f"{name}.projection", np.float32, dimension, ngram_dimension),
         Head(
             arrays.take(f"{name}.weight", np.float32, outputs, dimension),

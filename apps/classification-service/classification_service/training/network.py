@@ -14,7 +14,7 @@ from classification_service.ensemble.heads import BUCKETS, CodeVectors, Head, Ng
 from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.tokens import Tokens
 
-_NGRAM_DIMENSION, _CODE_NGRAM_DIMENSION = 64, 32
+_NGRAM_DIMENSION = 64
 _HIDDEN = 32
 _WHOLE_HIDDEN = 8
 _BATCH = 256
@@ -42,8 +42,8 @@ def _linear_layers(inputs: int, sizes: Sequence[int]) -> "torch.nn.ModuleList":
     return torch.nn.ModuleList(torch.nn.Linear(inputs, max(size, 1)) for size in sizes)
 
 
-def _bag(dimension: int) -> "torch.nn.EmbeddingBag":
-    bag = torch.nn.EmbeddingBag(BUCKETS, dimension, mode="mean", sparse=True)
+def _bag() -> "torch.nn.EmbeddingBag":
+    bag = torch.nn.EmbeddingBag(BUCKETS, _NGRAM_DIMENSION, mode="mean", sparse=True)
     with torch.no_grad():
         bag.weight *= 0.1
     return bag
@@ -54,7 +54,7 @@ class NgramModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types h
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self.embedding = _bag(_NGRAM_DIMENSION)
+        self.embedding = _bag()
         self.heads = _linear_layers(_NGRAM_DIMENSION, sizes)
 
     def forward(self, bag: "tuple[torch.Tensor, torch.Tensor]") -> "list[torch.Tensor]":
@@ -74,8 +74,8 @@ class CodeModel(torch.nn.Module):  # type: ignore[misc]  # torch has no types he
         super().__init__()
         dimension = titles.shape[1]
         self._titles = titles
-        self.embedding = _bag(_CODE_NGRAM_DIMENSION)
-        self.projection = torch.nn.Linear(_CODE_NGRAM_DIMENSION, dimension, bias=False)
+        self.embedding = _bag()
+        self.projection = torch.nn.Linear(_NGRAM_DIMENSION, dimension, bias=False)
         self.change = torch.nn.Parameter(torch.zeros(dimension, dimension))
         numbered = [np.unique(level, return_inverse=True) for level in above]
         self._above = [torch.from_numpy(number) for _, number in numbered]
@@ -246,7 +246,8 @@ def ngram_heads(model: NgramModel, positions: Sequence[Positions]) -> NgramHeads
 def code_vectors(model: CodeModel, positions: Positions) -> CodeVectors:
     """The trained weights as they are served."""
     head = Head(_array(model.codes()), _array(model.bias), positions)
-    return CodeVectors(_array(model.change), _array(model.embedding.weight), _array(model.projection.weight), head)
+    embedding = _array(model.embedding.weight).astype(np.float16)
+    return CodeVectors(_array(model.change), embedding, _array(model.projection.weight), head)
 
 
 def _heads(model: "torch.nn.Module", positions: Sequence[Positions]) -> list[Head]:

@@ -48,7 +48,7 @@ def head(inputs: int, *positions: int) -> Head:
 
 
 def code_vectors(dimension: int) -> CodeVectors:
-    embedding = np.zeros((heads.BUCKETS, 2), np.float32)
+    embedding = np.zeros((heads.BUCKETS, 2), np.float16)
     return CodeVectors(array(dimension, dimension), embedding, array(dimension, 2), head(dimension, 0, 1, 3))
 
 
