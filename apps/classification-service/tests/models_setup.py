@@ -65,6 +65,16 @@ async def until_answered_by(client: aiohttp.ClientSession, model: str, **options
     await until(answers)
 
 
+async def until_ready(client: aiohttp.ClientSession) -> None:
+    """Wait until the service has looked for imported taxonomies and models: before, /readyz answers 503."""
+
+    async def is_ready() -> bool:
+        async with client.get("/readyz") as response:
+            return response.status == 200
+
+    await until(is_ready)
+
+
 async def health_of(client: aiohttp.ClientSession) -> tuple[str, str | None]:
     async with client.get("/health") as response:
         report = await response.json()

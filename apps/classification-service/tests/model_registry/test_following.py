@@ -17,9 +17,10 @@ from models_setup import (
     until,
     until_answered_by,
     until_health,
+    until_ready,
     version_of,
 )
-from training_setup import SECONDS, call
+from training_setup import call
 
 from nexus_testkit.issuer import Issuer
 
@@ -84,12 +85,7 @@ async def test_a_process_that_starts_answers_by_the_model_from_the_beginning(
         model = await put(postgres_url, 0.5)
         await activate(client, model)
     async with client_of(issuer, "classify", "admin", **database_settings) as client:
-        async with asyncio.timeout(SECONDS):
-            while True:
-                async with client.get("/readyz") as response:
-                    if response.status == 200:
-                        break
-                await asyncio.sleep(0.05)
+        await until_ready(client)
         assert await version_of(client) == model
 
 

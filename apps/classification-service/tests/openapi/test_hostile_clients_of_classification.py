@@ -3,6 +3,7 @@
 import asyncio
 
 import aiohttp
+from models_setup import until_ready
 
 from classification_service.app import create_app
 from classification_service.settings import Settings
@@ -26,7 +27,8 @@ async def test_each_operation_is_as_documented(issuer: Issuer, database_settings
     token = issuer.mint("classification-service", ["classify", "admin"])
     settings = Settings(issuer=issuer.url, jwks_url=issuer.jwks_url, **database_settings)
     async with serving(create_app(settings)) as url:
-        await _until_ready(url)
+        async with aiohttp.ClientSession(url) as session, asyncio.timeout(20):
+            await until_ready(session)
         client = HostileClient(url, {"Authorization": f"Bearer {token}"}, RULES)
         await asyncio.to_thread(client.try_operations, EXAMPLES)
 
@@ -39,13 +41,3 @@ async def test_each_operation_is_as_documented(issuer: Issuer, database_settings
         "POST /v1/models/train",
         "GET /v1/models/runs",
     } <= client.operations
-
-
-async def _until_ready(url: str) -> None:
-    """Wait until the service has looked for imported taxonomies and models: before, /readyz answers 503."""
-    async with aiohttp.ClientSession(url) as client, asyncio.timeout(20):
-        while True:
-            async with client.get("/readyz") as response:
-                if response.ok:
-                    return
-            await asyncio.sleep(0.05)
