@@ -213,7 +213,7 @@ def print_rates(taxonomy: Taxonomy, model: OpenedModel, titles: FullVectors, ask
     classifier.classify(taxonomy, texts[:_BATCH], 5)
     started = time.process_time()
     for start in range(0, len(texts), _NGRAM_BATCH):
-        model.model.parts.ngrams.log_probabilities(ngrams(texts[start : start + _NGRAM_BATCH]))
+        model.model.parts.learned.ngrams.log_probabilities(ngrams(texts[start : start + _NGRAM_BATCH]))
     by_ngrams = len(texts) / (time.process_time() - started)
     started = time.process_time()
     for start in range(0, len(texts), _BATCH):

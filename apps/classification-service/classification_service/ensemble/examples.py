@@ -56,7 +56,7 @@ class Examples:
             votes,
             counts,
             np.maximum.reduceat(words, self._starts, axis=1),
-            list(self._sums(votes)),
+            self._sums(votes),
         )
 
     def places(self, candidates: Positions) -> Positions:

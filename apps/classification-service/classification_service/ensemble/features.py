@@ -7,6 +7,7 @@ import numpy as np
 
 from classification_service.ensemble.arrays import Array, Positions, best, lookup, merged, taken
 from classification_service.ensemble.examples import Examples, Nearness
+from classification_service.ensemble.heads import FLOOR
 from classification_service.ensemble.titles import Titles
 from classification_service.ensemble.tokens import Tokens
 from classification_service.ensemble.tree import Tree
@@ -16,7 +17,6 @@ CANDIDATES = 64
 """Codes of a text that are weighed."""
 
 _BY_EXAMPLE, _BY_TITLE, _BY_HEAD, _BY_WORDS = 24, 24, 10, 8
-_FLOOR = -12.0  # log probability of codes that a head does not know
 _LITTLE = np.float32(1e-4)
 _BESIDE_BEST, _OF_EXAMPLES, _OF_LEVEL, _KINDS = 5, 6, 6, 3  # numbers of features
 
@@ -74,7 +74,7 @@ def evidence(tree: Tree, titles: Titles, title_words: WordIndex, examples: Examp
         values += _of_level(tree, titles, (examples, nearness), given, depth)(positions)
     stacked = np.stack(values, axis=2)
     stacked[positions < 0] = 0
-    heads = [found.max(axis=1, initial=_FLOOR) for _, levels in given.heads for found in levels]
+    heads = [found.max(axis=1, initial=FLOOR) for _, levels in given.heads for found in levels]
     whole = [*(value.max(axis=1) for value in (title, nearer, overlap, *own)), *heads]
     return Evidence(positions, stacked, np.stack(whole, axis=1).astype(np.float32))
 
@@ -101,7 +101,7 @@ def _of_level(tree: Tree, titles: Titles, examples: tuple[Examples, Nearness], g
         above = np.where(positions >= 0, tree.above[depth][positions], -1)
         votes = taken(nearness.votes_above[depth], index.places_above(depth, above), 0)
         found = [np.log(votes + _LITTLE), (tree.depths[positions] == depth).astype(np.float32)]
-        found += [taken(of[depth], lookup(codes[depth], above), _FLOOR) for codes, of in given.heads]
+        found += [taken(of[depth], lookup(codes[depth], above), FLOOR) for codes, of in given.heads]
         if depth + 1 < len(tree.levels):
             found.append(titles.cosines(given.vectors, above))
         return found

@@ -14,7 +14,7 @@ from classification_service.ensemble import heads, tokens, words
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.errors import ModelFolderError
 from classification_service.ensemble.heads import CodeVectors, Head, NgramHeads
-from classification_service.ensemble.model import Parts
+from classification_service.ensemble.model import Learned, Parts
 from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.words import WordIndex
 
@@ -65,14 +65,15 @@ def serialise(description: Description, parts: Parts) -> dict[str, bytes]:
 
 
 def _tensors(parts: Parts) -> dict[str, NDArray[Any]]:
-    found: dict[str, NDArray[Any]] = {"ngrams.embedding": parts.ngrams.embedding}
-    for depth, head in enumerate(parts.ngrams.heads):
+    learned = parts.learned
+    found: dict[str, NDArray[Any]] = {"ngrams.embedding": learned.ngrams.embedding}
+    for depth, head in enumerate(learned.ngrams.heads):
         found |= {f"ngrams.{depth}.{field.name}": getattr(head, field.name) for field in fields(Head)}
-    found["codes.positions"] = parts.english.head.positions
-    for kind, of in (("english", parts.english), ("multilingual", parts.multilingual)):
+    found["codes.positions"] = learned.english.head.positions
+    for kind, of in (("english", learned.english), ("multilingual", learned.multilingual)):
         found |= {f"{kind}.{name}": getattr(of, name) for name in _CODE_ARRAYS}
         found |= {f"{kind}.weight": of.head.weight, f"{kind}.bias": of.head.bias}
-    found["adapter"] = parts.adapter
+    found["adapter"] = learned.adapter
     found |= {f"reranker.{field.name}": getattr(parts.reranker, field.name) for field in fields(Reranker)}
     for name, index in (("titles", parts.title_words), ("examples", parts.example_words)):
         found |= {f"words.{name}.{part}": getattr(index, part) for part in _WORD_ARRAYS}
@@ -188,10 +189,12 @@ def parts_of(arrays: Arrays, description: Description) -> Parts:
     codes = _positions(arrays, "codes")
     examples = arrays.take("examples.vectors", np.float32, "examples", dimension)
     return Parts(
-        NgramHeads(embedding, ngrams),
-        _code_vectors(arrays, "english", dimension, codes),
-        _code_vectors(arrays, "multilingual", other, codes),
-        arrays.take("adapter", np.float32, dimension, dimension),
+        Learned(
+            NgramHeads(embedding, ngrams),
+            _code_vectors(arrays, "english", dimension, codes),
+            _code_vectors(arrays, "multilingual", other, codes),
+            arrays.take("adapter", np.float32, dimension, dimension),
+        ),
         _reranker(arrays),
         arrays.take("titles.means", np.float32, "groups", dimension),
         _words(arrays, "titles", "codes"),

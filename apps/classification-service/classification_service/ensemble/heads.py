@@ -13,9 +13,10 @@ from classification_service.ensemble.tree import LevelSums
 BUCKETS = 1 << 16
 """Rows of the embedding table that n-grams are hashed into."""
 
+FLOOR = -12.0
+"""The log probability that a code has at least, and one that is not known."""
 
-_LEAST = np.float32(np.exp(-12))
-"""The probability that a code has at least."""
+_LEAST = np.float32(np.exp(FLOOR))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -23,19 +22,39 @@ from classification_service.taxonomies.models import NO_PARENT
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What is trained, and what is made of titles and examples once for all.
+class Learned:
+    """What is learned of labelled texts and titles: what says how likely each code is, `multilingual` has those of `english`.
 
-    `adapter` [dimension, dimension] is what is added to a text's vector, of that vector, so that it comes nearer to titles;
-    `examples` [example, dimension] are their vectors, `example_keys` digests of their texts, `example_positions` the
-    positions of their codes; `means` those of the groups of titles. The calibrations are by level. All vectors but those of
-    `multilingual` are by the encoder for English.
+    `adapter` [dimension, dimension] is what is added to a text's vector, of that vector, so that it comes nearer to titles.
     """
 
     ngrams: NgramHeads
     english: CodeVectors
     multilingual: CodeVectors
     adapter: Array
+
+    def log_probabilities(
+        self, sums: LevelSums, embedded: Embedded
+    ) -> list[tuple[Sequence[Positions], Sequence[Array]]]:
+        """See Given.heads; `sums` are those of the codes that have vectors."""
+        ngrams = tokens.ngrams(embedded.texts)
+        return [
+            (self.ngrams.codes, self.ngrams.log_probabilities(ngrams)),
+            (sums.codes, self.english.log_probabilities(sums, embedded.english, ngrams)),
+            (sums.codes, self.multilingual.log_probabilities(sums, embedded.multilingual, ngrams)),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is trained, and what is made of titles and examples once for all.
+
+    `examples` [example, dimension] are their vectors, `example_keys` digests of their texts, `example_positions` the
+    positions of their codes; `means` those of the groups of titles. The calibrations are by level. All vectors but the multilingual
+    ones are by the encoder for English.
+    """
+
+    learned: Learned
     reranker: Reranker
     means: Array
     title_words: WordIndex
@@ -82,7 +101,7 @@ class Model:
 
     @cached_property
     def _code_sums(self) -> LevelSums:
-        return LevelSums(self.tree, self.parts.english.head.positions)
+        return LevelSums(self.tree, self.parts.learned.english.head.positions)
 
     def rank(
         self,
@@ -114,8 +133,8 @@ class Model:
             cosines = np.concatenate([cosines, nearness], axis=1)
             overlap = np.concatenate([overlap, added.words.dense(found, len(texts))], axis=1)
             examples = added.examples
-        heads = log_probabilities(parts, self._code_sums, embedded)
-        given = Given(vectors, adapted(vectors, parts.adapter), found, heads, cosines, overlap)
+        heads = parts.learned.log_probabilities(self._code_sums, embedded)
+        given = Given(vectors, adapted(vectors, parts.learned.adapter), found, heads, cosines, overlap)
         return evidence(self.tree, Titles(self._groups, parts.means, titles), parts.title_words, examples, given)
 
     def _ranked(self, positions: Positions, own: Array) -> Ranked:
@@ -135,34 +154,6 @@ class Model:
         first = np.minimum(first, np.float32(totals[likeliest]))
         rest = own[1:] * ((1 - first) / np.maximum(1 - own[0], np.float32(1e-6)))
         return np.concatenate([first, np.minimum(rest, first)])
-
-
-class Heads(Protocol):
-    """What says how likely each code is."""
-
-    @property
-    def ngrams(self) -> NgramHeads:
-        """From the n-grams of a text."""
-
-    @property
-    def english(self) -> CodeVectors:
-        """From its vector by the encoder for English."""
-
-    @property
-    def multilingual(self) -> CodeVectors:
-        """From its vector by the other encoder; it has the same codes."""
-
-
-def log_probabilities(
-    heads: Heads, sums: LevelSums, embedded: Embedded
-) -> list[tuple[Sequence[Positions], list[Array]]]:
-    """See Given.heads; `sums` are those of the codes that have vectors."""
-    ngrams = tokens.ngrams(embedded.texts)
-    return [
-        (heads.ngrams.codes, heads.ngrams.log_probabilities(ngrams)),
-        (sums.codes, heads.english.log_probabilities(sums, embedded.english, ngrams)),
-        (sums.codes, heads.multilingual.log_probabilities(sums, embedded.multilingual, ngrams)),
-    ]
 
 
 def adapted(vectors: Array, adapter: Array) -> Array:

@@ -1,7 +1,6 @@
 """The tree of a taxonomy as arrays."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +47,9 @@ class LevelSums:
         self._levels = [_Columns.of(above[positions]) for above in tree.above]
         self.codes = [level.codes for level in self._levels]
 
-    def __call__(self, values: Array) -> Iterator[Array]:
+    def __call__(self, values: Array) -> list[Array]:
         """[level][text, code] of values [text, position]."""
-        return (level.sums(values) for level in self._levels)
+        return [level.sums(values) for level in self._levels]
 
 
 @dataclass(frozen=True, slots=True)

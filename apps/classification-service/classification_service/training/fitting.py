@@ -12,8 +12,8 @@ from classification_service.ensemble.arrays import Array, Positions, lookup
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.examples import LEFT_OUT, Examples
 from classification_service.ensemble.features import Evidence, Given, evidence
-from classification_service.ensemble.heads import CodeVectors, NgramHeads
-from classification_service.ensemble.model import Parts, adapted, log_probabilities
+from classification_service.ensemble.heads import CodeVectors
+from classification_service.ensemble.model import Learned, Parts, adapted
 from classification_service.ensemble.titles import Groups, Titles, TitleVectors
 from classification_service.ensemble.tree import LevelSums, Tree
 from classification_service.ensemble.words import WordIndex
@@ -54,16 +54,6 @@ class OfTitles:
     multilingual: Array
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What is learned of labelled texts and titles, before candidates are weighed."""
-
-    ngrams: NgramHeads
-    english: CodeVectors
-    multilingual: CodeVectors
-    adapter: Array
-
-
 class Fitting:
     """One training; `progress` is called with the share of it that is done."""
 
@@ -102,10 +92,7 @@ class Fitting:
         learned = self._learned(np.arange(len(folds)))
         self._progress(1.0)
         return Parts(
-            learned.ngrams,
-            learned.english,
-            learned.multilingual,
-            learned.adapter,
+            learned,
             reranker,
             self._means,
             self._title_words,
@@ -152,7 +139,7 @@ class Fitting:
                 embedded.english,
                 adapted(embedded.english, learned.adapter),
                 found,
-                log_probabilities(learned, sums, embedded),
+                learned.log_probabilities(sums, embedded),
                 cosines,
                 self._example_words.dense(found, len(chunk)),
             )

@@ -240,7 +240,11 @@ def train_adapter(vectors: Array, titles: Array, targets: Positions) -> Array:
 
 def ngram_heads(model: NgramModel, positions: Sequence[Positions]) -> NgramHeads:
     """The trained weights as they are served."""
-    return NgramHeads(_array(model.embedding.weight), _heads(model, positions))
+    heads = [
+        Head(_array(head.weight)[: len(codes)], _array(head.bias)[: len(codes)], codes)
+        for head, codes in zip(model.heads, positions, strict=True)
+    ]
+    return NgramHeads(_array(model.embedding.weight), heads)
 
 
 def code_vectors(model: CodeModel, positions: Positions) -> CodeVectors:
@@ -248,13 +252,6 @@ def code_vectors(model: CodeModel, positions: Positions) -> CodeVectors:
     head = Head(_array(model.codes()), _array(model.bias), positions)
     embedding = _array(model.embedding.weight).astype(np.float16)
     return CodeVectors(_array(model.change), embedding, _array(model.projection.weight), head)
-
-
-def _heads(model: "torch.nn.Module", positions: Sequence[Positions]) -> list[Head]:
-    return [
-        Head(_array(head.weight)[: len(codes)], _array(head.bias)[: len(codes)], codes)
-        for head, codes in zip(model.heads, positions, strict=True)
-    ]
 
 
 def _array(tensor: "torch.Tensor") -> Array:

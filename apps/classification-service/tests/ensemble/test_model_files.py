@@ -16,7 +16,7 @@ from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.features import feature_counts
 from classification_service.ensemble.files import Description, serialise
 from classification_service.ensemble.heads import CodeVectors, Head, NgramHeads
-from classification_service.ensemble.model import Model, Parts, text_keys
+from classification_service.ensemble.model import Learned, Model, Parts, text_keys
 from classification_service.ensemble.opening import open_model
 from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.titles import FullVectors, Groups
@@ -62,10 +62,12 @@ def files(of: Taxonomy) -> dict[str, bytes]:
     reranker = Reranker(**{name: np.abs(array(*shape)) + 1 for name, shape in shapes.items()})
     line = Calibration([0.0, 1.0], [0.1, 0.9])
     parts = Parts(
-        ngrams=NgramHeads(np.zeros((heads.BUCKETS, 2), np.float32), [head(2, 0, 2), head(2, 1)]),
-        english=code_vectors(DIMENSION),
-        multilingual=code_vectors(OTHER),
-        adapter=array(DIMENSION, DIMENSION),
+        learned=Learned(
+            ngrams=NgramHeads(np.zeros((heads.BUCKETS, 2), np.float32), [head(2, 0, 2), head(2, 1)]),
+            english=code_vectors(DIMENSION),
+            multilingual=code_vectors(OTHER),
+            adapter=array(DIMENSION, DIMENSION),
+        ),
         reranker=reranker,
         means=array(len(Groups(Tree(of))), DIMENSION),
         title_words=WordIndex.build([node.title for node in of.nodes]),
