@@ -35,16 +35,19 @@ async def read_json(response: aiohttp.ClientResponse, reserve: Reserve) -> Any: 
 
 
 async def _read(response: aiohttp.ClientResponse, reserve: Reserve) -> bytes:
-    if (response.content_length or 0) > MAX_ANSWER_BYTES:
+    declared = response.content_length or 0
+    if declared > MAX_ANSWER_BYTES:
         raise _too_long()
+    reserved = declared > SMALL_BODY_BYTES
+    if reserved:
+        await reserve(declared)
     body = bytearray()
-    reserved = False
     async for part in response.content.iter_any():
         body += part
         if len(body) > MAX_ANSWER_BYTES:
             raise _too_long()
         if len(body) > SMALL_BODY_BYTES and not reserved:
-            await reserve(response.content_length or MAX_ANSWER_BYTES)
+            await reserve(MAX_ANSWER_BYTES)
             reserved = True
     return bytes(body)
 

@@ -13,6 +13,9 @@ from nexus_chassis.problems import Problem
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+ANSWER_TAKEN = "nexus.answer_taken"
+"""Key of a scope: a coroutine function that returns once the client has taken its answer, or is gone."""
+
 _HEALTH = frozenset({"/livez", "/readyz", "/health"})
 _TICKET = "nexus.ticket"
 _RETRY = {"Retry-After": "2"}
@@ -195,6 +198,7 @@ class AdmissionMiddleware:
         scope[_TICKET] = ticket
         try:
             await self._app(scope, receive, send)
+            await scope[ANSWER_TAKEN]()  # until then the answer is in memory
         finally:
             ticket.close()
 

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
+from nexus_chassis.limits import KIB
 from nexus_chassis.pool_metrics import CONNECTIONS_USED
 from nexus_chassis.telemetry import current_traceparent
 
@@ -25,6 +26,7 @@ _TOTAL_SECONDS = 30.0
 _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 256
 _RECONNECT_SECONDS = 0.1
+_READ_BYTES = 64 * KIB  # of an answer that nobody reads yet, twice that is kept; hundreds of them may wait for memory
 
 
 def create_http_session(
@@ -44,6 +46,7 @@ def create_http_session(
         timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
         connector=connector or _ReconnectingConnector(connections=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=_READ_BYTES,
         middlewares=[_carry_trace, *middlewares],
         **options,
     )

@@ -1,4 +1,4 @@
-"""HTTP/1.1 connections with limits: how large a head may be, and how slowly a head or a body may arrive."""
+"""HTTP/1.1 connections with limits: how large a head may be, how slowly a request may arrive, an answer be taken."""
 
 import asyncio
 import json
@@ -9,8 +9,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from nexus_chassis.admission import ANSWER_TAKEN
 from nexus_chassis.drain import Drain
-from nexus_chassis.limits import KIB
+from nexus_chassis.limits import KIB, MIB
 from nexus_chassis.problems import MEDIA_TYPE, Problem
 
 MAX_HEAD_BYTES = 64 * KIB
@@ -23,6 +24,12 @@ BODY_SECONDS = 10.0
 """A body is looked at every so many seconds: since the last look it must have brought MIN_BODY_RATE bytes a second."""
 
 MIN_BODY_RATE = 1 * KIB
+ANSWER_SECONDS = 60.0
+"""An answer that waits for its client is looked at every so many seconds: MIN_BODY_RATE holds for it as well."""
+
+MAX_UNSENT_BYTES = 64 * MIB
+"""Bytes of answers that wait for their clients, in all; above it the connections that wait longest are cut."""
+
 LINGER_SECONDS = 1.0
 _FRAMING_BYTES = 16 * KIB
 _FRAMING_RATIO = 8  # a chunk of one byte takes six, and some clients add an extension
@@ -49,6 +56,8 @@ class BoundedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: asyncio.TimerHandle | None = None
+        self._answer_deadline: asyncio.TimerHandle | None = None
+        self._paused_at = 0.0
         self._refusal: Problem | None = None
         self._in_head = True
         self._in_body = False
@@ -70,7 +79,51 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        self._cancel_answer_deadline()
         super().connection_lost(exc)
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._paused_at = self.loop.time()
+        self._look_later(self.unsent)
+        self._cut_slow_readers()
+
+    @override
+    def resume_writing(self) -> None:
+        self._cancel_answer_deadline()
+        super().resume_writing()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that wait for the client."""
+        return self.transport.get_write_buffer_size()
+
+    def _look_later(self, unsent: int) -> None:
+        self._answer_deadline = self.loop.call_later(ANSWER_SECONDS, self._look_at_answer, unsent)
+
+    def _look_at_answer(self, unsent_before: int) -> None:
+        unsent = self.unsent
+        if unsent_before - unsent < MIN_BODY_RATE * ANSWER_SECONDS:
+            self.transport.abort()
+        else:
+            self._look_later(unsent)
+
+    def _cancel_answer_deadline(self) -> None:
+        if self._answer_deadline is not None:
+            self._answer_deadline.cancel()
+            self._answer_deadline = None
+
+    def _cut_slow_readers(self) -> None:
+        waiting = [
+            other for other in self.connections if isinstance(other, BoundedProtocol) and other.flow.write_paused
+        ]
+        unsent = sum(other.unsent for other in waiting)
+        for other in sorted(waiting, key=lambda other: other._paused_at):  # noqa: SLF001 - of the same class
+            if unsent <= MAX_UNSENT_BYTES:
+                return
+            unsent -= other.unsent
+            other.transport.abort()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -129,6 +182,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[ANSWER_TAKEN] = self.flow.drain  # type: ignore[literal-required]
         self._in_head = True
         self._head_bytes = 0
 

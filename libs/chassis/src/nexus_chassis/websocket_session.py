@@ -63,14 +63,19 @@ class WebSocketSession:
             yield text
 
     async def send_text(self, text: str) -> None:
-        """Send a frame; raises WebSocketDisconnect when the peer has left or reads nothing for 20 s."""
-        if self._writer.is_full():
-            await self._drain()
+        """Send a frame, and wait until most of it is sent, so that whoever counts its memory does so until then.
+
+        Raises WebSocketDisconnect when the peer has left or reads nothing for 20 s.
+        """
+        await self._drain()
         if not self._writer.is_open():
             raise WebSocketDisconnect(1006)
         self._writer.write(encode_text(text))
+        await self._drain()
 
     async def _drain(self) -> None:
+        if not self._writer.is_full():
+            return
         try:
             async with asyncio.timeout(_SEND_SECONDS):
                 await self._writer.drain()
