@@ -11,10 +11,10 @@ from pathlib import Path
 from classification_service.encoder.encoder import SentenceEncoder, encoder_name
 from classification_service.encoder.encoders import Encoders
 from classification_service.encoder.multilingual.encoder import MultilingualEncoder
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.settings import MIGRATIONS, Settings
 from classification_service.taxonomies.errors import NoDatabaseError
 from classification_service.taxonomies.models import Taxonomy
-from classification_service.taxonomies.packed import PackedVectors
 from classification_service.training.dataset import Example
 from classification_service.training.service import Fitted, fit, require_torch
 from classification_service.training_runs.material import Material
@@ -70,7 +70,7 @@ def fit_task(task: Task, progress: Callable[[float], None]) -> Fitted:
     settings = load(Settings)
     encoders = Encoders(SentenceEncoder(settings.encoder_dir, device=settings.device), MultilingualEncoder())
     stored = task.titles
-    titles = None if stored is None else PackedVectors({"vectors": stored.vectors, "scales": stored.scales})
+    titles = None if stored is None else PackedVectors(stored.vectors, stored.scales)
     examples = [Example(text, code) for text, code in task.examples]
     taxonomy = Taxonomy.of_file(task.taxonomy)
     return fit(taxonomy, examples, seed=task.seed, progress=progress, encoders=encoders, titles=titles)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from classification_service.classify.text import text_key
 from classification_service.encoder.backend import Vectors
 from classification_service.encoder.int8_backend import quantise
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.encoder.text_encoder import TextEncoder
 from classification_service.taxonomies.models import Taxonomy
-from classification_service.taxonomies.packed import PackedVectors
 
 DECIDED_CONFIDENCE = 0.99
 """That of a code which a person chose for the same text: people err too."""
@@ -60,7 +60,7 @@ class LabelledExamples:
             own = [label.vectors[encoder.name] for label in self._labels]
             values = np.frombuffer(b"".join(one.vector for one in own), np.int8).reshape(-1, encoder.dimension)
             scales = np.array([one.scale for one in own], np.float32)
-            loaded = self._vectors[encoder.name] = PackedVectors({"vectors": values, "scales": scales})
+            loaded = self._vectors[encoder.name] = PackedVectors(values, scales)
         return loaded
 
     def nearness(self, vectors: Vectors, encoder: TextEncoder) -> Vectors:

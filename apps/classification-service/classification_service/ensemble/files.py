@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classification_service.encoder import safetensors
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble import heads, tokens, words
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.errors import ModelFolderError
@@ -79,7 +80,8 @@ def _tensors(parts: Parts) -> dict[str, NDArray[Any]]:
         found |= {f"words.{name}.{part}": getattr(index, part) for part in _WORD_ARRAYS}
     found |= {
         "titles.means": parts.means,
-        "examples.vectors": parts.examples,
+        "examples.vectors": parts.examples.values,
+        "examples.scales": parts.examples.scales,
         "examples.keys": parts.example_keys,
         "examples.positions": parts.example_positions,
     }
@@ -187,7 +189,7 @@ def parts_of(arrays: Arrays, description: Description) -> Parts:
     embedding = arrays.take("ngrams.embedding", np.float32, heads.BUCKETS, "ngram dimension")
     ngrams = [_head(arrays, f"ngrams.{depth}", "ngram dimension") for depth in levels]
     codes = _positions(arrays, "codes")
-    examples = arrays.take("examples.vectors", np.float32, "examples", dimension)
+    examples = arrays.take("examples.vectors", np.int8, "examples", dimension)
     return Parts(
         Learned(
             NgramHeads(embedding, ngrams),
@@ -199,7 +201,7 @@ def parts_of(arrays: Arrays, description: Description) -> Parts:
         arrays.take("titles.means", np.float32, "groups", dimension),
         _words(arrays, "titles", "codes"),
         _words(arrays, "examples", "examples"),
-        examples,
+        PackedVectors(examples, arrays.take("examples.scales", np.float32, "examples")),
         arrays.take("examples.keys", np.int64, "examples"),
         arrays.numbers("examples.positions", "examples", arrays.sizes["codes"]),
         description.calibrations,

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from classification_service.encoder.encoders import Embedded
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble import tokens
 from classification_service.ensemble.arrays import Array, Positions
 from classification_service.ensemble.calibration import Calibration
@@ -19,6 +20,9 @@ from classification_service.ensemble.titles import Groups, Titles, TitleVectors
 from classification_service.ensemble.tree import LevelSums, Tree
 from classification_service.ensemble.words import WordIndex
 from classification_service.taxonomies.models import NO_PARENT
+
+_VERY_NEAR, _MOST_BY_LABEL = np.float32(0.85), np.float32(0.9)
+"""From which cosine on a later label decides, and by which share where it is 1: the best of eleven measured pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Learned:
 class Parts:
     """What is trained, and what is made of titles and examples once for all.
 
-    `examples` [example, dimension] are their vectors, `example_keys` digests of their texts, `example_positions` the
+    `examples` are their vectors, `example_keys` digests of their texts, `example_positions` the
     positions of their codes; `means` those of the groups of titles. The calibrations are by level. All vectors but the multilingual
     ones are by the encoder for English.
     """
@@ -59,20 +63,39 @@ class Parts:
     means: Array
     title_words: WordIndex
     example_words: WordIndex
-    examples: Array
+    examples: PackedVectors
     example_keys: Positions
     example_positions: Positions
     calibrations: Sequence[Calibration]
 
 
 class Added:
-    """Labels that came after the training: `positions` [label] of their codes. Examples of the same texts count no more."""
+    """Labels that came after the training: those of `texts` and `positions` that are not among the examples of the model.
+
+    `places` are where they are among all, `superseded` [example] which examples have the texts of some, and count no more.
+    """
 
     def __init__(self, model: "Model", texts: Sequence[str], positions: Positions) -> None:
         parts = model.parts
-        self.words = WordIndex.build(texts, parts.example_words.rarity)
-        self.superseded = np.isin(parts.example_keys, text_keys(texts))
-        self.examples = Examples(model.tree, np.concatenate([parts.example_positions, positions]))
+        keys = text_keys(texts)
+        self.places = np.flatnonzero(
+            ~np.isin(_pairs(keys, positions), _pairs(parts.example_keys, parts.example_positions))
+        )
+        self.positions = positions[self.places]
+        self.words = WordIndex.build([texts[place] for place in self.places.tolist()], parts.example_words.rarity)
+        self.superseded = np.isin(parts.example_keys, keys[self.places])
+        self.examples = Examples(model.tree, np.concatenate([parts.example_positions, self.positions]))
+
+    def raised(self, own: Array, candidates: Positions, nearness: Array) -> Array:
+        """How likely candidates are, with what a very near label says of which the learned parts know nothing yet.
+
+        `own` is as Reranker.probabilities gives it, `nearness` [text, label] are the cosines to these labels.
+        """
+        nearest = nearness.argmax(axis=1)
+        cosines = np.take_along_axis(nearness, nearest[:, None], axis=1)
+        shares = _MOST_BY_LABEL * np.clip((cosines - _VERY_NEAR) / (1 - _VERY_NEAR), 0, 1)
+        raised: Array = own * (1 - shares) + shares * (candidates == self.positions[nearest][:, None])
+        return raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +133,25 @@ class Model:
         added: Added | None = None,
         nearness: Array | None = None,
     ) -> list[Ranked]:
-        """The ranking of each text; `nearness` [text, label] are the cosines to the labels that were added."""
-        found = self.evidence(titles, embedded, added, nearness)
-        own = self.parts.reranker.probabilities(found)
+        """The ranking of each text; `nearness` [text, label] are the cosines to the labels that `added` was made of."""
+        if added is None or nearness is None or not len(added.places):
+            found = self.evidence(titles, embedded)
+            own = self.parts.reranker.probabilities(found)
+        else:
+            nearness = nearness[:, added.places]
+            found = self.evidence(titles, embedded, (added, nearness))
+            own = added.raised(self.parts.reranker.probabilities(found), found.positions, nearness)
         return [self._ranked(*row) for row in zip(found.positions, own, strict=True)]
 
-    def evidence(
-        self,
-        titles: TitleVectors,
-        embedded: Embedded,
-        added: Added | None = None,
-        nearness: Array | None = None,
-    ) -> Evidence:
-        """Candidates of each text and what speaks for them."""
+    def evidence(self, titles: TitleVectors, embedded: Embedded, later: tuple[Added, Array] | None = None) -> Evidence:
+        """Candidates of each text and what speaks for them; `later` are labels, and the cosines to them."""
         parts, texts, vectors = self.parts, embedded.texts, embedded.english
         found = tokens.words(texts)
-        cosines = vectors @ parts.examples.T
+        cosines = parts.examples.nearness(vectors)
         overlap = parts.example_words.dense(found, len(texts))
         examples = self._trained
-        if added is not None and nearness is not None:
+        if later is not None:
+            added, nearness = later
             cosines[:, added.superseded] = LEFT_OUT
             cosines = np.concatenate([cosines, nearness], axis=1)
             overlap = np.concatenate([overlap, added.words.dense(found, len(texts))], axis=1)
@@ -183,3 +206,8 @@ def text_keys(texts: Sequence[str]) -> Positions:
         hashlib.sha256(tokens.normalised(text).encode("utf-8", "replace")).digest()[:8] for text in texts
     )
     return np.frombuffer(digests, np.int64)
+
+
+def _pairs(keys: Positions, positions: Positions) -> Positions:
+    """A number for each text with its code."""
+    return keys + positions * np.int64(0x9E3779B97F4A7C1)

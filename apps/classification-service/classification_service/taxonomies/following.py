@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from classification_service.encoder.encoders import Encoders
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.taxonomies import repository
 from classification_service.taxonomies.errors import DeletedVersionError
 from classification_service.taxonomies.models import StoredVersion
-from classification_service.taxonomies.packed import PackedTaxonomy, PackedVectors, open_folder
+from classification_service.taxonomies.packed import PackedTaxonomy, open_folder, vectors_in
 from classification_service.taxonomies.packing import pack, pack_vectors, remove
 from classification_service.taxonomies.service import Taxonomies
 from nexus_chassis.errors import DatabaseUnavailableError, PoolExhaustedError
@@ -84,7 +85,7 @@ class Follower:
         folder = await pack(self._database, version, encoder.name, encoder.dimension)
         arrays = await asyncio.to_thread(open_folder, folder)
         taxonomy = await asyncio.to_thread(PackedTaxonomy, version, arrays)
-        await asyncio.to_thread(self._on_loaded, taxonomy, PackedVectors(arrays), encoder.name)
+        await asyncio.to_thread(self._on_loaded, taxonomy, vectors_in(arrays), encoder.name)
         _log.info("loaded the taxonomy %s %s", version.name, version.version, extra={"codes": version.codes})
         if encoder is self._encoders.multilingual:
             self._multilingual.add(version.key)
@@ -95,7 +96,7 @@ class Follower:
         base = await pack(self._database, version, first.name, first.dimension)
         folder = await pack_vectors(self._database, version, encoder.name, encoder.dimension, base)
         arrays = await asyncio.to_thread(open_folder, folder)
-        await asyncio.to_thread(self._on_loaded, taxonomy, PackedVectors(arrays), encoder.name)
+        await asyncio.to_thread(self._on_loaded, taxonomy, vectors_in(arrays), encoder.name)
         self._multilingual.add(version.key)
         _log.info("loaded the multilingual vectors of the taxonomy %s %s", version.name, version.version)
 

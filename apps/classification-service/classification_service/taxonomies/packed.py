@@ -11,10 +11,10 @@ from typing import overload, override
 import numpy as np
 from numpy.typing import NDArray
 
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.taxonomies.importers.tree import LEVELS
 from classification_service.taxonomies.models import NO_PARENT, Node, StoredVersion, Taxonomy
 
-_BLOCK = 4096  # vectors that are converted at a time: 6 MB
 CODE_BYTES = 16
 
 
@@ -86,29 +86,11 @@ class PackedTaxonomy(Taxonomy):
         return dict(self._counts)
 
 
-class PackedVectors:
-    """The vectors of a version's texts, in whole numbers of one byte."""
-
-    def __init__(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        self._values = arrays["vectors"]
-        self._scales = np.asarray(arrays["scales"], np.float32)
-
-    def nearness(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[vector, text] the dot product of each of `vectors` with that of each text."""
-        found = np.empty((len(vectors), len(self._values)), np.float32)
-        for start in range(0, len(self._values), _BLOCK):
-            block = self._values[start : start + _BLOCK].astype(np.float32)
-            np.matmul(vectors, block.T, out=found[:, start : start + _BLOCK])
-        found *= self._scales
-        return found
-
-    def take(self, texts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of these texts."""
-        found = self._values[texts].astype(np.float32)
-        found *= self._scales[texts, None]
-        return found
-
-
 def open_folder(folder: Path) -> dict[str, NDArray[np.generic]]:
     """The arrays of a folder, mapped."""
     return {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+
+
+def vectors_in(arrays: Mapping[str, NDArray[np.generic]]) -> PackedVectors:
+    """The vectors of a folder."""
+    return PackedVectors(np.asarray(arrays["vectors"], np.int8), np.asarray(arrays["scales"], np.float32))

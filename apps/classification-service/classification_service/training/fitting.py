@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classification_service.encoder.encoders import Embedded
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble import tokens
 from classification_service.ensemble.arrays import Array, Positions, lookup
 from classification_service.ensemble.calibration import Calibration
@@ -21,7 +22,9 @@ from classification_service.training import network
 from classification_service.training.judging import Judged, judged
 
 FOLDS = 3
-_CHUNK = 256
+_CHUNK_CELLS = 4_000_000
+"""Pairs of a text and an example that are compared at a time: each takes some 40 bytes."""
+
 _MOST_WEIGHED = 20_000
 """Rows that the re-ranker learns from: it has few weights, and each row takes 8 kB while it learns."""
 
@@ -97,7 +100,7 @@ class Fitting:
             self._means,
             self._title_words,
             self._example_words,
-            self._rows.embedded.english,
+            PackedVectors.of(self._rows.embedded.english),
             self._rows.keys,
             self._rows.positions,
             calibrations,
@@ -130,7 +133,7 @@ class Fitting:
     def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Evidence:
         """What speaks for the candidates of these rows, where neither they nor equal texts count as examples."""
         parts, sums = [], LevelSums(self._tree, learned.english.head.positions)
-        for chunk in _chunks(rows):
+        for chunk in _chunks(rows, max(_CHUNK_CELLS // len(self._rows.keys), 1)):
             embedded = _rows_of(self._rows.embedded, chunk)
             found = tokens.words(embedded.texts)
             cosines = embedded.english @ self._rows.embedded.english.T
@@ -174,9 +177,9 @@ def _sample(rows: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, rows - 1, _MOST_WEIGHED).astype(np.int64))
 
 
-def _chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(rows), _CHUNK):
-        yield rows[start : start + _CHUNK]
+def _chunks(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _joined(parts: Sequence[Evidence]) -> Evidence:

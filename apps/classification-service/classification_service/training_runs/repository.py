@@ -246,22 +246,22 @@ async def states(connection: asyncpg.Connection) -> dict[str, int]:
     return {row["state"]: row["runs"] for row in rows}
 
 
-async def count_labels(connection: asyncpg.Connection, line: Line) -> int:
-    """How many labels a line has."""
-    return int(await connection.fetchval(_COUNT_LABELS, line.taxonomy, line.version, line.tenant))
+async def labels(connection: asyncpg.Connection, line: Line, limit: int) -> Labels:
+    """The labels of a line as of one moment, in an order that does not depend on when they were made.
 
-
-_COUNT_LABELS = "SELECT count(*) FROM labels WHERE taxonomy = $1 AND version = $2 AND tenant = $3"
-
-
-async def labels(connection: asyncpg.Connection, line: Line) -> Labels:
-    """The labels of a line as of one moment, in an order that does not depend on when they were made."""
-    rows = await connection.fetch(_LABELS, line.taxonomy, line.version, line.tenant, timeout=_FETCH_SECONDS)
+    Where there are more than `limit`, those are taken that are the newest of their codes.
+    """
+    rows = await connection.fetch(_LABELS, line.taxonomy, line.version, line.tenant, limit, timeout=_FETCH_SECONDS)
     generation = max((row["generation"] for row in rows), default=0)
     return Labels(generation, [(row["text"], row["code"]) for row in rows])
 
 
-_LABELS = "SELECT text, code, generation FROM labels WHERE taxonomy = $1 AND version = $2 AND tenant = $3 ORDER BY key"
+_LABELS = """
+SELECT text, code, generation FROM (
+  SELECT key, text, code, generation, row_number() OVER (PARTITION BY code ORDER BY generation DESC, key) AS place
+  FROM labels WHERE taxonomy = $1 AND version = $2 AND tenant = $3 ORDER BY place, generation DESC, key LIMIT $4
+) AS newest ORDER BY key
+"""
 
 
 async def serving_model(connection: asyncpg.Connection, line: Line) -> str | None:

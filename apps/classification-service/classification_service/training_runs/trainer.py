@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many labels a run may train on, and how many bytes a model may have."""
+    """How many labels a run trains on at most, and how many bytes a model may have."""
 
     labels: int
     model_bytes: int
@@ -166,14 +166,9 @@ class Trainer:
         return result, origin
 
     async def _labels(self, claimed: Claimed, codes: set[str]) -> Labels:
-        """What people decided until now; raises RunError where that is more than a run may train on."""
-        line = claimed.run.line
+        """What people decided until now, as much of it as a run takes."""
         async with self._database.read() as connection:
-            count = await repository.count_labels(connection, line)
-        if count > self._limits.labels:
-            raise RunError(f"There are {count} labels, and a run may train on {self._limits.labels}.")
-        async with self._database.read() as connection:
-            stored = await repository.labels(connection, line)
+            stored = await repository.labels(connection, claimed.run.line, self._limits.labels)
         known = Labels(stored.generation, [pair for pair in stored.examples if pair[1] in codes])
         async with self._database.write() as connection:
             await repository.begin(connection, claimed, known)

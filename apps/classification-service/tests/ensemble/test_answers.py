@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,12 +150,20 @@ def test_a_correction_takes_the_place_of_the_example_with_the_same_text(
     added = Added(model.model, corrected.texts, corrected.positions)
     keys = model.model.parts.example_positions[added.superseded]
     assert set(keys.tolist()) == {unspsc.get(learned.code)}
-    before, after = (
-        {one.node.code: one.confidence for one in trained.classify(unspsc, [learned.text], 20, of)[0].candidates}
-        for of in (None, corrected)
-    )
-    assert after[other] > before.get(other, 0)
-    assert after[learned.code] < before[learned.code]
+    answer = trained.classify(unspsc, [learned.text], 3, corrected)[0]
+    assert answer.path[-1].code == other
+    assert codes(answer)[0] == other
+
+
+def test_labels_that_the_model_learned_count_once(
+    trained: Classifier, model: OpenedModel, unspsc: Taxonomy, encoder: SentenceEncoder
+) -> None:
+    learned = [one for one in examples_of(unspsc, "commodity", each=6) if one.code != DRILL][::6]
+    same = labels(encoder, unspsc, *learned)
+    assert Added(model.model, same.texts, same.positions).places.tolist() == []
+    texts = [f"{one.text} xl" for one in learned[:20]]
+    answers = [replace(answer, neighbours=[]) for answer in trained.classify(unspsc, texts, 5, same)]
+    assert answers == trained.classify(unspsc, texts, 5)
 
 
 def test_model_and_titles_have_versions_of_their_own(

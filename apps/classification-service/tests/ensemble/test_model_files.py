@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from classification_service.encoder import safetensors
 from classification_service.encoder.encoders import Embedded
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble import heads
 from classification_service.ensemble.arrays import Array
 from classification_service.ensemble.calibration import Calibration
@@ -72,7 +73,7 @@ def files(of: Taxonomy) -> dict[str, bytes]:
         means=array(len(Groups(Tree(of))), DIMENSION),
         title_words=WordIndex.build([node.title for node in of.nodes]),
         example_words=WordIndex.build(TEXTS),
-        examples=array(2, DIMENSION),
+        examples=PackedVectors.of(array(2, DIMENSION)),
         example_keys=text_keys(TEXTS),
         example_positions=np.array([1, 3], np.int64),
         calibrations=[line, line],
@@ -163,7 +164,7 @@ def test_files_that_are_missing_are_named(folder: Path, name: str) -> None:
         ("codes.positions", np.array([0, 1]), "should be float32 [2, 4] and is float32 [3, 4]"),
         ("multilingual.weight", np.zeros((2, OTHER), np.float32), "should be float32 [3, 5] and is float32 [2, 5]"),
         ("examples.positions", np.array([-1, 0]), "numbers out of range"),
-        ("examples.vectors", np.zeros((2, DIMENSION), np.int32), "should be float32 [2, 4] and is int32 [2, 4]"),
+        ("examples.vectors", np.zeros((2, DIMENSION), np.int32), "should be int8 [2, 4] and is int32 [2, 4]"),
         ("titles.means", np.zeros((9, DIMENSION), np.float32), "should be float32 [2, 4] and is float32 [9, 4]"),
         ("words.titles.documents", np.full(10, 99, np.int32), "refer to documents that are not there"),
     ],

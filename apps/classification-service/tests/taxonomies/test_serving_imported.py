@@ -18,8 +18,8 @@ from classification_service.classify.index import TitleIndex
 from classification_service.encoder.encoder import SentenceEncoder
 from classification_service.encoder.int8_backend import quantise
 from classification_service.encoder.languages import NAMES
+from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble.titles import FullVectors
-from classification_service.taxonomies.packed import PackedVectors
 from classification_service.taxonomies.service import load_starters
 from nexus_testkit.issuer import Issuer
 
@@ -315,7 +315,7 @@ def test_vectors_of_one_byte_find_what_full_ones_find(encoder: SentenceEncoder) 
     full = encoder.encode(texts)
     values, scales = quantise(encoder.for_titles().encode(texts))
     queries = encoder.encode([f"one {text}" for text in texts])
-    found = PackedVectors({"vectors": values, "scales": scales}).nearness(queries)
+    found = PackedVectors(values, scales).nearness(queries)
     expected = FullVectors(full).nearness(queries)
     assert np.abs(found - expected).max() < 0.05
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() == 1

@@ -187,15 +187,18 @@ async def test_a_run_that_cannot_be_done_says_why(
     assert listed["trained"] == []
 
 
-async def test_labels_are_counted_before_they_are_read(
+async def test_of_more_labels_than_a_run_takes_the_newest_of_each_code_are_taken(
     client: aiohttp.ClientSession, postgres_url: str, tmp_path: Path
 ) -> None:
+    await decide(client, "XK-9 frobnicator", PAPER)
     for number in range(3):
         await decide(client, f"XK-{number} frobnicator", DRILLS)
     run = await train(client)
     async with trainer(postgres_url, tmp_path, limits=Limits(2, 100_000)):
-        ended = await until(client, run, "failed", "done")
-    assert (ended["state"], ended["error"]) == ("failed", "There are 3 labels, and a run may train on 2.")
+        done = await until(client, run, "failed", "done")
+    assert done["labels"] == 2
+    learned = await file_of(postgres_url, done["model"])
+    assert sorted(learned.splitlines()) == [f"{PAPER} XK-9 frobnicator", f"{DRILLS} XK-2 frobnicator", "50"]
 
 
 async def test_unfinished_runs_of_a_tenant_are_limited(client: aiohttp.ClientSession, issuer: Issuer) -> None:
