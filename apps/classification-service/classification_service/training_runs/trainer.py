@@ -19,7 +19,7 @@ from classification_service.model_registry.models import Origin
 from classification_service.model_registry.service import NewModel, register
 from classification_service.training_runs import repository
 from classification_service.training_runs.apart import Result, fit_apart
-from classification_service.training_runs.errors import ChildEndedError, RunError
+from classification_service.training_runs.errors import ChildEndedError
 from classification_service.training_runs.material import Material
 from classification_service.training_runs.models import Claimed, Fit, Labels, Task
 from nexus_chassis.background import in_background

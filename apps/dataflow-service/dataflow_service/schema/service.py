@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from dataflow_service.schema import drift, executor, guards, planner, repository
+from dataflow_service.schema import catalogue, drift, executor, guards, planner, repository
 from dataflow_service.schema import steps as steps_of
 from dataflow_service.schema.changes import load_schema
 from dataflow_service.schema.drift import Difference
@@ -169,7 +169,7 @@ class MigrationService:
         async with self._sessions.reading() as connection:
             migrations = await repository.read_migrations(connection)
             running = await repository.is_locked(connection)
-            actual = await repository.read_schema(connection, self._desired)
+            actual = await catalogue.read_schema(connection, self._desired)
             differences = await self._differences(connection, migrations, actual)
         known = _known(migrations)
         return Status(
@@ -193,10 +193,10 @@ class MigrationService:
         if migrations[0].state in {State.APPLYING, State.ROLLING_BACK} or last is None or last.tables is None:
             return []
         baseline = load_schema(last.tables)
-        return drift.differences(await repository.read_schema(connection, baseline), baseline)
+        return drift.differences(await catalogue.read_schema(connection, baseline), baseline)
 
     async def _plan(self, connection: asyncpg.Connection, migrations: Sequence[Migration]) -> Plan:
-        actual = await repository.read_schema(connection, self._desired)
+        actual = await catalogue.read_schema(connection, self._desired)
         last = migrations[0] if migrations else None
         if last and last.state is State.ROLLING_BACK:
             raise RollbackUnfinishedError(last.checksum)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from dataflow_service.schema import drift, executor, guards, planner, repository
+from dataflow_service.schema import catalogue, drift, executor, guards, planner, repository
 from dataflow_service.schema.changes import changed
 from dataflow_service.schema.errors import RollbackUnfinishedError
 from dataflow_service.schema.files.errors import (
@@ -89,7 +89,7 @@ class FileMigrations:
             if book.unfinished:
                 raise UnfinishedPlanError(book.unfinished.checksum)
             wanted = self._folder.schema()
-            actual = await repository.read_schema(connection, wanted)
+            actual = await catalogue.read_schema(connection, wanted)
             if steps := planner.steps_between(actual, wanted, declared(wanted)):
                 raise NotAdoptableError(steps)
             async with connection.transaction():
@@ -101,7 +101,7 @@ class FileMigrations:
         async with self._sessions.reading() as connection:
             book = _book(self._folder, await repository.read_migrations(connection))
             baseline = self._folder.schema(book.names)
-            found = drift.differences(await repository.read_schema(connection, baseline), baseline)
+            found = drift.differences(await catalogue.read_schema(connection, baseline), baseline)
         interrupted = {book.unfinished.file: " (interrupted)"} if book.unfinished else {}
         lines = [f"pending: {file.name}{interrupted.get(file.name, '')}" for file in book.pending]
         if lines or found:
