@@ -1,7 +1,5 @@
 """What the tests of models use: models that are registered without training, and what is asked of the service."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -9,10 +7,11 @@ import aiohttp
 from conftest import client_of as real_client_of
 from fake_models import open_fake
 from llm_setup import database_at
-from training_setup import SECONDS, call
+from training_setup import call
 
 from classification_service.model_registry.models import Line, Origin
 from classification_service.model_registry.service import NewModel, register
+from nexus_testkit.waiting import until
 
 TITLES = "all-minilm-l6-v2"
 OWN = f"{TITLES}+unspsc-starter-1"
@@ -50,12 +49,6 @@ async def version_of(client: aiohttp.ClientSession, **options: Any) -> str:  # n
     status, answer = await call(client, "POST", "/classify", json=body, **options)
     found: str = answer["items"][0]["model_version"] if status == 200 else answer["type"]
     return found.removesuffix("+unspsc-starter-1").removesuffix("+unspsc-26.0801")
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not await holds():  # noqa: ASYNC110  what another process does
-            await asyncio.sleep(0.05)
 
 
 async def until_answered_by(client: aiohttp.ClientSession, model: str, **options: Any) -> None:  # noqa: ANN401  as above

@@ -1,7 +1,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble.titles import FullVectors
 from classification_service.taxonomies.service import load_starters
 from nexus_testkit.issuer import Issuer
+from nexus_testkit.waiting import until
 
 XLSX = files.xlsx([*files.NOTICES, files.WIDE, *files.COMMODITIES])
-SECONDS = 90
 SPANISH_TITLES = [
     ["27000000", "Herramientas"],
     ["27110000", "Herramientas de mano"],
@@ -66,12 +66,6 @@ async def state(client: aiohttp.ClientSession, name: str, version: str) -> dict[
     async with client.get(f"/v1/taxonomies/{name}/{version}") as response:
         answer: dict[str, Any] = await response.json()
         return answer
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not await holds():  # noqa: ASYNC110  what another process does
-            await asyncio.sleep(0.05)
 
 
 async def until_ready(clients: Iterable[aiohttp.ClientSession], name: str, version: str) -> None:

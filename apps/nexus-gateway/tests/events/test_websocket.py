@@ -1,7 +1,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from nexus_gateway.events import connection as connection_module
 from nexus_gateway.events import connections
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
+from nexus_testkit.waiting import until
 
 
 def event(place: Position, data: object) -> dict[str, Any]:
@@ -449,12 +449,6 @@ async def test_a_reader_that_never_reads_is_forgotten(
         await publish_much(redis, 300)
         await until(lambda: len(asyncio.all_tasks()) <= before + OWN_TASKS)
         client.socket.transport.abort()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  what is waited for makes no event
-            await asyncio.sleep(0.02)
 
 
 async def test_an_open_connection_ends_with_its_token(gateway: str, secret_files: dict[str, Path]) -> None:

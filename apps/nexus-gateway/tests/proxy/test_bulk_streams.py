@@ -20,6 +20,7 @@ from nexus_chassis.settings import load
 from nexus_gateway.proxy import routes as route_table
 from nexus_gateway.proxy.routes import MIB, Route, routes
 from nexus_gateway.settings import Settings
+from nexus_testkit.waiting import until
 
 PART = bytes(65536)
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -77,12 +78,6 @@ async def memory_that_stays(growth: int) -> AsyncIterator[None]:
     yield
     watching.cancel()
     assert peak - before < growth
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  a condition of the test, which nothing announces
-            await asyncio.sleep(0.01)
 
 
 async def test_64_mib_are_passed_on_in_less_than_8_mib_of_memory(send: Send, upstream: Upstream) -> None:
