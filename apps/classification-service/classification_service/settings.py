@@ -248,7 +248,7 @@ class Settings(ServiceSettings, TokenSettings, CacheSettings, LlmSettings):
         description="bytes of the trained models that serve, of all tenants; each container keeps them under /tmp",
     )
     training_labels: int = Field(
-        50_000,
+        40_000,
         validation_alias="CLASSIFICATION_TRAINING_LABELS",
         ge=1,
         description="chosen codes that one run of training takes: of more, the newest of each code",

@@ -53,9 +53,9 @@ class Learned:
 class Parts:
     """What is trained, and what is made of titles and examples once for all.
 
-    `examples` are their vectors, `example_keys` digests of their texts, `example_positions` the
-    positions of their codes; `means` those of the groups of titles. The calibrations are by level. All vectors but the multilingual
-    ones are by the encoder for English.
+    `examples` are their vectors, `example_keys` digests of their texts, `example_positions` the positions of their codes;
+    `means` those of the groups of titles. The calibrations are by level. All vectors but the multilingual ones are by the
+    encoder for English.
     """
 
     learned: Learned

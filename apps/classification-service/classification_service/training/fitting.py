@@ -12,9 +12,10 @@ from classification_service.ensemble import tokens
 from classification_service.ensemble.arrays import Array, Positions, lookup
 from classification_service.ensemble.calibration import Calibration
 from classification_service.ensemble.examples import LEFT_OUT, Examples
-from classification_service.ensemble.features import Evidence, Given, evidence
+from classification_service.ensemble.features import CANDIDATES, Evidence, Given, evidence, feature_counts
 from classification_service.ensemble.heads import CodeVectors
 from classification_service.ensemble.model import Learned, Parts, adapted
+from classification_service.ensemble.reranker import Reranker
 from classification_service.ensemble.titles import Groups, Titles, TitleVectors
 from classification_service.ensemble.tree import LevelSums, Tree
 from classification_service.ensemble.words import WordIndex
@@ -74,25 +75,14 @@ class Fitting:
 
     def fit(self) -> tuple[Parts, Judged]:
         """The parts, and how they answered rows that they had not seen."""
-        folds = self._rows.folds
-        weighed = _sample(len(folds))
-        parts = []
-        for fold in range(FOLDS):
-            learned = self._learned(np.flatnonzero(folds != fold))
-            parts.append(self._evidence(weighed[folds[weighed] == fold], learned))
-            self._progress((fold + 1) / (FOLDS + 2))
-        order = np.concatenate([weighed[folds[weighed] == fold] for fold in range(FOLDS)])
-        found = _joined(parts)
-        wanted = self._rows.positions[order]
-        judged = self._judged(found, folds[order], wanted)
-        reranker = network.train_reranker(found, wanted)
+        reranker, judged = self._weigh()
         calibrations = [
             Calibration.fit(confidence[there], (codes == right)[there])
             for codes, confidence, right in zip(judged.codes, judged.confidence, judged.wanted, strict=True)
             for there in [right >= 0]
         ]
         self._progress((FOLDS + 1) / (FOLDS + 2))
-        learned = self._learned(np.arange(len(folds)))
+        learned = self._learned(np.arange(len(self._rows.keys)))
         self._progress(1.0)
         return Parts(
             learned,
@@ -105,6 +95,22 @@ class Fitting:
             self._rows.positions,
             calibrations,
         ), judged
+
+    def _weigh(self) -> tuple[Reranker, Judged]:
+        """What weighs the evidence, and how it answers rows that neither it nor the other parts have seen."""
+        folds = self._rows.folds
+        weighed = _sample(len(folds))
+        order = np.concatenate([weighed[folds[weighed] == fold] for fold in range(FOLDS)])
+        found, place = _no_evidence(len(order), len(self._tree.levels)), 0
+        for fold in range(FOLDS):
+            learned = self._learned(np.flatnonzero(folds != fold))
+            for part in self._evidence(weighed[folds[weighed] == fold], learned):
+                _fill(found, place, part)
+                place += len(part.positions)
+            self._progress((fold + 1) / (FOLDS + 2))
+        wanted = self._rows.positions[order]
+        judged = self._judged(found, folds[order], wanted)
+        return network.train_reranker(found, wanted), judged
 
     def _learned(self, rows: NDArray[np.int64]) -> Learned:
         """What is learned of these rows, and of the titles of their codes."""
@@ -130,9 +136,9 @@ class Fitting:
             network.train_adapter(embedded.english, titles, wanted),
         )
 
-    def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Evidence:
+    def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Iterator[Evidence]:
         """What speaks for the candidates of these rows, where neither they nor equal texts count as examples."""
-        parts, sums = [], LevelSums(self._tree, learned.english.head.positions)
+        sums = LevelSums(self._tree, learned.english.head.positions)
         for chunk in _chunks(rows, max(_CHUNK_CELLS // len(self._rows.keys), 1)):
             embedded = _rows_of(self._rows.embedded, chunk)
             found = tokens.words(embedded.texts)
@@ -146,8 +152,7 @@ class Fitting:
                 cosines,
                 self._example_words.dense(found, len(chunk)),
             )
-            parts.append(evidence(self._tree, self._titles, self._title_words, self._examples, given))
-        return _joined(parts)
+            yield evidence(self._tree, self._titles, self._title_words, self._examples, given)
 
     def _judged(self, found: Evidence, folds: Positions, wanted: Positions) -> Judged:
         """The answers to all rows, each by a re-ranker that was trained on the other folds."""
@@ -182,19 +187,22 @@ def _chunks(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield rows[start : start + size]
 
 
-def _joined(parts: Sequence[Evidence]) -> Evidence:
-    """The parts one below the other; those with fewer candidates are filled up."""
-    width = max(part.positions.shape[1] for part in parts)
-
-    def filled(array: NDArray[np.generic], value: float) -> NDArray[np.generic]:
-        missing = [(0, 0), (0, width - array.shape[1]), *[(0, 0)] * (array.ndim - 2)]
-        return np.pad(array, missing, constant_values=value)
-
+def _no_evidence(rows: int, levels: int) -> Evidence:
+    """Room for so many rows."""
+    features, whole = feature_counts(levels)
     return Evidence(
-        np.concatenate([filled(part.positions, -1) for part in parts]).astype(np.int64),
-        np.concatenate([filled(part.values, 0) for part in parts]).astype(np.float32),
-        np.concatenate([part.whole for part in parts]),
+        np.full((rows, CANDIDATES), -1, np.int64),
+        np.zeros((rows, CANDIDATES, features), np.float32),
+        np.zeros((rows, whole), np.float32),
     )
+
+
+def _fill(found: Evidence, place: int, part: Evidence) -> None:
+    """Write what was found of some rows, from the row at `place` on."""
+    rows, width = part.positions.shape
+    found.positions[place : place + rows, :width] = part.positions
+    found.values[place : place + rows, :width] = part.values
+    found.whole[place : place + rows] = part.whole
 
 
 def _part(found: Evidence, rows: NDArray[np.bool_]) -> Evidence:

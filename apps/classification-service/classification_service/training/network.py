@@ -1,6 +1,6 @@
 """What is trained in torch: the heads over n-grams and vectors, and the re-ranker."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -269,8 +269,8 @@ def targets_of(evidence: Evidence, wanted: Positions) -> Positions:
 def train_reranker(evidence: Evidence, wanted: Positions) -> Reranker:
     """Train to find the wanted code [text] among the candidates of each text."""
     there = evidence.positions >= 0
-    mean, spread = _scale(evidence.values[there])
-    whole_mean, whole_spread = _scale(evidence.whole)
+    mean, spread = _scale(evidence.values[:, :, feature][there] for feature in range(evidence.values.shape[2]))
+    whole_mean, whole_spread = _scale(evidence.whole.T)
     model = RerankerModel(len(mean), len(whole_mean))
     targets = torch.from_numpy(targets_of(evidence, wanted))
 
@@ -295,6 +295,8 @@ def train_reranker(evidence: Evidence, wanted: Positions) -> Reranker:
     )
 
 
-def _scale(values: Array) -> tuple[Array, Array]:
-    mean, spread = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+def _scale(features: Iterable[Array]) -> tuple[Array, Array]:
+    """The mean and the spread of each feature, one by one: doubles of all of them would take gigabytes."""
+    found = [(of.mean(dtype=np.float64), of.std(dtype=np.float64)) for of in features]
+    mean, spread = np.array(found).T
     return mean.astype(np.float32), np.where(spread < 1e-4, 1, spread).astype(np.float32)  # noqa: PLR2004
