@@ -197,9 +197,9 @@ class Classifier:
         if model is None:
             answers = _by_titles(taxonomy, index, vectors, near, top_k)
         else:
-            added = (None, None) if near is None else (self._added_to(model, near.examples), near.cosines)
+            later = None if near is None else (self._added_to(model, near.examples), near.cosines)
             embedded = Embedded(texts, vectors, self.encoders.multilingual.encode(texts))
-            ranked = model.model.rank(index.vectors, embedded, *added)
+            ranked = model.model.rank(index.vectors, embedded, later)
             answers = [_answer_of(taxonomy, one, top_k) for one in ranked]
         if near is None:
             return answers

@@ -126,25 +126,19 @@ class Model:
     def _code_sums(self) -> LevelSums:
         return LevelSums(self.tree, self.parts.learned.english.head.positions)
 
-    def rank(
-        self,
-        titles: TitleVectors,
-        embedded: Embedded,
-        added: Added | None = None,
-        nearness: Array | None = None,
-    ) -> list[Ranked]:
-        """The ranking of each text; `nearness` [text, label] are the cosines to the labels that `added` was made of."""
-        if added is None or nearness is None or not len(added.places):
+    def rank(self, titles: TitleVectors, embedded: Embedded, later: tuple[Added, Array] | None = None) -> list[Ranked]:
+        """The ranking of each text; `later` are labels, and the cosines [text, label] to all that they were made of."""
+        if later is None or not len(later[0].places):
             found = self.evidence(titles, embedded)
             own = self.parts.reranker.probabilities(found)
         else:
-            nearness = nearness[:, added.places]
+            added, nearness = later[0], later[1][:, later[0].places]
             found = self.evidence(titles, embedded, (added, nearness))
             own = added.raised(self.parts.reranker.probabilities(found), found.positions, nearness)
         return [self._ranked(*row) for row in zip(found.positions, own, strict=True)]
 
     def evidence(self, titles: TitleVectors, embedded: Embedded, later: tuple[Added, Array] | None = None) -> Evidence:
-        """Candidates of each text and what speaks for them; `later` are labels, and the cosines to them."""
+        """Candidates of each text and what speaks for them; `later` are labels, and the cosines to their `places`."""
         parts, texts, vectors = self.parts, embedded.texts, embedded.english
         found = tokens.words(texts)
         cosines = parts.examples.nearness(vectors)

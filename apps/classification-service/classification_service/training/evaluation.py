@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from classification_service.encoder.encoders import Encoders
+from classification_service.ensemble.features import CANDIDATES
 from classification_service.ensemble.opening import OpenedModel
 from classification_service.ensemble.titles import TitleVectors
 from classification_service.taxonomies.models import Taxonomy
@@ -31,25 +32,18 @@ def evaluate(
     """
     texts, wanted = usable(taxonomy, examples)
     model = opened.model
-    found = []
+    positions = np.full((len(texts), CANDIDATES), -1, np.int64)
+    own = np.zeros(positions.shape, np.float32)
     started = time.perf_counter()
     for start in range(0, len(texts), _BATCH):
         batch = texts[start : start + _BATCH]
         evidence = model.evidence(titles, encoders.embed(batch))
-        found.append((evidence.positions, model.parts.reranker.probabilities(evidence)))
+        rows, width = evidence.positions.shape
+        positions[start : start + rows, :width] = evidence.positions
+        own[start : start + rows, :width] = model.parts.reranker.probabilities(evidence)
         progress(len(batch))
     rate = round(len(texts) / (time.perf_counter() - started))
-    width = max(positions.shape[1] for positions, _ in found)
-    positions = np.concatenate([_filled(part, width, -1) for part, _ in found])
-    own = np.concatenate([_filled(part, width, 0) for _, part in found])
     answers = judged(model.tree, positions, own, np.array(wanted, np.int64))
     description = opened.description
     figures = report_of(taxonomy, model.tree, answers, description.calibrations, dict(description.thresholds))
     return {**figures, "items_per_second": rate}
-
-
-def _filled[Kind: np.generic](
-    array: np.ndarray[tuple[int, ...], np.dtype[Kind]], width: int, value: int
-) -> np.ndarray[tuple[int, ...], np.dtype[Kind]]:
-    missing = [(0, 0), (0, width - array.shape[1])]
-    return np.pad(array, missing, constant_values=value)

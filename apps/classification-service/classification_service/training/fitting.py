@@ -23,8 +23,8 @@ from classification_service.training import network
 from classification_service.training.judging import Judged, judged
 
 FOLDS = 3
-_CHUNK_CELLS = 4_000_000
-"""Pairs of a text and an example that are compared at a time: each takes some 40 bytes."""
+_CHUNK, _CHUNK_CELLS = 256, 4_000_000
+"""Texts, and pairs of a text and an example, that are compared at a time: a pair takes some 40 bytes."""
 
 _MOST_WEIGHED = 20_000
 """Rows that the re-ranker learns from: it has few weights, and each row takes 8 kB while it learns."""
@@ -139,7 +139,7 @@ class Fitting:
     def _evidence(self, rows: NDArray[np.int64], learned: Learned) -> Iterator[Evidence]:
         """What speaks for the candidates of these rows, where neither they nor equal texts count as examples."""
         sums = LevelSums(self._tree, learned.english.head.positions)
-        for chunk in _chunks(rows, max(_CHUNK_CELLS // len(self._rows.keys), 1)):
+        for chunk in _chunks(rows, max(min(_CHUNK, _CHUNK_CELLS // len(self._rows.keys)), 1)):
             embedded = _rows_of(self._rows.embedded, chunk)
             found = tokens.words(embedded.texts)
             cosines = embedded.english @ self._rows.embedded.english.T
