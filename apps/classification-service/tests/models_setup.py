@@ -7,12 +7,13 @@ import aiohttp
 from conftest import client_of as real_client_of
 from fake_models import open_fake
 from llm_setup import database_at
-from training_setup import call
+from training_setup import SECONDS, call
 
 from classification_service.model_registry.models import Line, Origin
 from classification_service.model_registry.service import NewModel, register
-from nexus_testkit.waiting import until
+from nexus_testkit import waiting
 
+until = partial(waiting.until, seconds=SECONDS)
 TITLES = "all-minilm-l6-v2"
 OWN = f"{TITLES}+unspsc-starter-1"
 STARTER = Line("unspsc", "starter-1", "", "")

@@ -3,6 +3,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,14 +17,14 @@ from conftest import APP, FIXTURES, client_of, command
 
 from classification_service.classify.index import TitleIndex
 from classification_service.encoder.encoder import SentenceEncoder
-from classification_service.encoder.int8_backend import quantise
 from classification_service.encoder.languages import NAMES
 from classification_service.encoder.packed_vectors import PackedVectors
 from classification_service.ensemble.titles import FullVectors
 from classification_service.taxonomies.service import load_starters
+from nexus_testkit import waiting
 from nexus_testkit.issuer import Issuer
-from nexus_testkit.waiting import until
 
+until = partial(waiting.until, seconds=90)
 XLSX = files.xlsx([*files.NOTICES, files.WIDE, *files.COMMODITIES])
 SPANISH_TITLES = [
     ["27000000", "Herramientas"],
@@ -307,9 +308,8 @@ def test_the_command_says_what_it_lacks(tmp_path: Path) -> None:
 def test_vectors_of_one_byte_find_what_full_ones_find(encoder: SentenceEncoder) -> None:
     texts = [line.split(",")[0] for line in (FIXTURES / "products.csv").read_text().splitlines()[1:]]
     full = encoder.encode(texts)
-    values, scales = quantise(encoder.for_titles().encode(texts))
     queries = encoder.encode([f"one {text}" for text in texts])
-    found = PackedVectors(values, scales).nearness(queries)
+    found = PackedVectors.of(encoder.for_titles().encode(texts)).nearness(queries)
     expected = FullVectors(full).nearness(queries)
     assert np.abs(found - expected).max() < 0.05
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() == 1

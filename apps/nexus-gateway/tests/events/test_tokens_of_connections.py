@@ -1,7 +1,8 @@
-"""How a connection is authenticated: by ticket, and by a new token while it is open."""
+"""How a connection is authenticated: by ticket, and by a new token while it is open; it ends with its token and session."""
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from nexus_chassis.channels import publish
 from nexus_gateway.events import connections, tickets
+from nexus_gateway.oauth.keys.signing_key import SigningKey
 
 
 async def get_ticket(http: aiohttp.ClientSession, gateway: str, headers: dict[str, str]) -> str:
@@ -180,3 +182,23 @@ async def test_a_principal_has_a_bounded_number_of_connections(
     }
     async with client_of(gateway, mint()) as client:
         assert await client.ask(op="ping") == {"op": "pong"}
+
+
+async def test_an_open_connection_ends_with_its_token(gateway: str, secret_files: dict[str, Path]) -> None:
+    now = int(time.time())
+    claims = {"iss": "http://localhost:8000", "aud": "nexus-gateway", "sub": "x", "client_id": "x", "jti": "x"}
+    token = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"]).sign(claims | {"iat": now, "exp": now + 2})
+    async with client_of(gateway, {"Authorization": f"Bearer {token}"}) as client:
+        assert await client.ask(op="ping") == {"op": "pong"}
+        assert await client.close_code() == 4401
+
+
+async def test_an_open_connection_ends_with_its_session(
+    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
+) -> None:
+    started = time.monotonic()
+    async with client_of(gateway, admin) as client:
+        assert await client.ask(op="ping") == {"op": "pong"}
+        async with http.delete(f"{gateway}/v1/sessions/current", headers=admin):
+            assert await client.close_code() == 4401
+    assert time.monotonic() - started < 1

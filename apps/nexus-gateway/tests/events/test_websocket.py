@@ -1,8 +1,6 @@
 import asyncio
 import json
-import time
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,18 +8,13 @@ import pytest
 from conftest import PASSWORD, AddUser
 from redis.asyncio import Redis
 from websocket_client import CHANNEL, PRODUCT, Client, client_of
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from nexus_chassis import channels
 from nexus_chassis.channels import Channel, Position, publish, publish_all
-from nexus_chassis.websocket_protocol import DirectProtocol
 from nexus_gateway.app import create_app
-from nexus_gateway.events import connection as connection_module
 from nexus_gateway.events import connections
-from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
-from nexus_testkit.waiting import until
 
 
 def event(place: Position, data: object) -> dict[str, Any]:
@@ -400,86 +393,3 @@ async def test_a_channel_needs_its_scope(gateway: str, add_user: AddUser) -> Non
             "detail": "The access token lacks the scope data:read. Ask for a token that has it.",
             "missing_scopes": ["data:read"],
         }
-
-
-OWN_TASKS = 1
-"""Of a client: the one that sends keepalive pings."""
-
-
-async def publish_much(redis: Redis, count: int) -> None:
-    """More than sockets buffer, at once."""
-    async with redis.pipeline() as pipe:
-        for number in range(count):
-            pipe.xadd(PRODUCT.key, {"data": json.dumps({"n": number, "text": "x" * 100_000}), "epoch": "1"})
-        await pipe.execute()
-
-
-async def test_a_reader_that_is_too_slow_is_closed_and_can_resume(
-    gateway: str, admin: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_module, "MAX_WAITING_BYTES", 500_000)
-    before = len(asyncio.all_tasks())
-    async with client_of(gateway, admin, max_queue=1) as client:
-        await client.ask(op="subscribe", channel=CHANNEL)
-        await publish_much(redis, 300)
-        await until(lambda: len(asyncio.all_tasks()) <= before + OWN_TASKS)  # the gateway does not wait for it any more
-        assert await drained(client.socket) == 4408
-
-    async with client_of(gateway, admin) as client:
-        await client.ask(op="subscribe", channel=CHANNEL, epoch="", offset="0-0")
-        assert [(await client.receive())["data"]["n"] for _ in range(300)] == list(range(300))
-
-
-async def drained(socket: ClientConnection) -> int | None:
-    async with asyncio.timeout(20):
-        with suppress(ConnectionClosed):
-            while True:
-                await socket.recv()
-    return socket.close_code
-
-
-async def test_a_reader_that_never_reads_is_forgotten(
-    gateway: str, admin: dict[str, str], redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection_module, "MAX_WAITING_BYTES", 500_000)
-    monkeypatch.setattr(DirectProtocol, "close_seconds", 0.1)
-    before = len(asyncio.all_tasks())
-    async with client_of(gateway, admin, max_queue=1) as client:
-        await client.ask(op="subscribe", channel=CHANNEL)
-        await publish_much(redis, 300)
-        await until(lambda: len(asyncio.all_tasks()) <= before + OWN_TASKS)
-        client.socket.transport.abort()
-
-
-async def test_an_open_connection_ends_with_its_token(gateway: str, secret_files: dict[str, Path]) -> None:
-    now = int(time.time())
-    claims = {"iss": "http://localhost:8000", "aud": "nexus-gateway", "sub": "x", "client_id": "x", "jti": "x"}
-    token = SigningKey.load(secret_files["NEXUS_SIGNING_KEY_FILE"]).sign(claims | {"iat": now, "exp": now + 2})
-    async with client_of(gateway, {"Authorization": f"Bearer {token}"}) as client:
-        assert await client.ask(op="ping") == {"op": "pong"}
-        assert await client.close_code() == 4401
-
-
-async def test_an_open_connection_ends_with_its_session(
-    gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]
-) -> None:
-    started = time.monotonic()
-    async with client_of(gateway, admin) as client:
-        assert await client.ask(op="ping") == {"op": "pong"}
-        async with http.delete(f"{gateway}/v1/sessions/current", headers=admin):
-            assert await client.close_code() == 4401
-    assert time.monotonic() - started < 1
-
-
-async def test_nothing_is_left_of_a_client_that_went(gateway: str, admin: dict[str, str], redis: Redis) -> None:
-    tasks = len(asyncio.all_tasks())
-    for _ in range(20):
-        async with client_of(gateway, admin) as client:
-            await client.ask(op="subscribe", channel=CHANNEL)
-    client.socket.transport.abort()
-    await until(lambda: len(asyncio.all_tasks()) <= tasks)
-
-    async with client_of(gateway, admin) as client:
-        await client.ask(op="subscribe", channel=CHANNEL)
-        await publish(redis, PRODUCT, 1)
-        assert (await client.receive())["data"] == 1

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from nexus_chassis.settings import load
 from nexus_gateway.proxy import routes as route_table
 from nexus_gateway.proxy.routes import MIB, Route, routes
 from nexus_gateway.settings import Settings
-from nexus_testkit.waiting import until
+from nexus_testkit import waiting
 
+until = partial(waiting.until, seconds=5)
 PART = bytes(65536)
 NDJSON = {"Content-Type": "application/x-ndjson"}
 WRITTEN = (201, "written")
