@@ -141,7 +141,7 @@ async def test_a_client_that_stops_sending_is_closed_and_so_is_the_stream_of_the
     monkeypatch.setattr(protocol, "BODY_SECONDS", 0.4)
     began = time.monotonic()
 
-    detail = f"The body arrives slower than {protocol.MIN_BODY_RATE} bytes a second."
+    detail = f"The body arrives slower than {protocol.MIN_RATE} bytes a second."
     assert await send(Rows(8, pause=30)) == problem(408, "request-timeout", "Request Timeout", detail)
     assert time.monotonic() - began < 2
     await until(lambda: upstream.bulk_broken == 1)

@@ -21,11 +21,11 @@ HEAD_SECONDS = 15.0
 """From a connection's first byte, or its beginning, to the end of the request's head."""
 
 BODY_SECONDS = 10.0
-"""A body is looked at every so many seconds: since the last look it must have brought MIN_BODY_RATE bytes a second."""
+"""A body is looked at every so many seconds: since the last look it must have brought MIN_RATE bytes a second."""
 
-MIN_BODY_RATE = 1 * KIB
+MIN_RATE = 1 * KIB
 ANSWER_SECONDS = 60.0
-"""An answer that waits for its client is looked at every so many seconds: MIN_BODY_RATE holds for it as well."""
+"""An answer that waits for its client is looked at every so many seconds: MIN_RATE holds for it as well."""
 
 MAX_UNSENT_BYTES = 64 * MIB
 """Bytes of answers that wait for their clients, in all; above it the connections that wait longest are cut."""
@@ -57,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: asyncio.TimerHandle | None = None
         self._answer_deadline: asyncio.TimerHandle | None = None
-        self._paused_at = 0.0
+        self.waits_since = 0.0
         self._refusal: Problem | None = None
         self._in_head = True
         self._in_body = False
@@ -85,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._paused_at = self.loop.time()
+        self.waits_since = self.loop.time()
         self._look_later(self.unsent)
         self._cut_slow_readers()
 
@@ -104,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _look_at_answer(self, unsent_before: int) -> None:
         unsent = self.unsent
-        if unsent_before - unsent < MIN_BODY_RATE * ANSWER_SECONDS:
+        if unsent_before - unsent < MIN_RATE * ANSWER_SECONDS:
             self.transport.abort()
         else:
             self._look_later(unsent)
@@ -119,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
             other for other in self.connections if isinstance(other, BoundedProtocol) and other.flow.write_paused
         ]
         unsent = sum(other.unsent for other in waiting)
-        for other in sorted(waiting, key=lambda other: other._paused_at):  # noqa: SLF001 - of the same class
+        for other in sorted(waiting, key=lambda other: other.waits_since):
             if unsent <= MAX_UNSENT_BYTES:
                 return
             unsent -= other.unsent
@@ -171,10 +171,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _look_at_body(self) -> None:
         arrived = self._body_bytes - self._seen_bytes
-        if arrived < MIN_BODY_RATE * BODY_SECONDS and not self.flow.read_paused:
-            self._refuse(
-                _problem(408, "request-timeout", f"The body arrives slower than {MIN_BODY_RATE} bytes a second.")
-            )
+        if arrived < MIN_RATE * BODY_SECONDS and not self.flow.read_paused:
+            self._refuse(_problem(408, "request-timeout", f"The body arrives slower than {MIN_RATE} bytes a second."))
             return
         self._seen_bytes = self._body_bytes
         self._deadline = self.loop.call_later(BODY_SECONDS, self._look_at_body)
