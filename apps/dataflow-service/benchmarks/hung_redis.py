@@ -12,7 +12,8 @@ from contextlib import ExitStack
 
 import aiohttp
 from servers import database, service
-from tcp_proxy import Proxy
+
+from nexus_testkit.tcp_proxy import TcpProxy
 
 CONNECTIONS = 4
 ROUNDS = 4
@@ -38,7 +39,7 @@ async def write(url: str, token: str, seconds: float) -> list[float]:
     return latencies
 
 
-async def compare(proxy: Proxy, url: str, token: str) -> dict[str, list[float]]:
+async def compare(proxy: TcpProxy, url: str, token: str) -> dict[str, list[float]]:
     """Return the latencies while Redis answers and while it hangs, in seconds and in order."""
     found: dict[str, list[float]] = {"answers": [], "hangs": []}
     await write(url, token, SETTLE_SECONDS)
@@ -54,7 +55,7 @@ async def compare(proxy: Proxy, url: str, token: str) -> dict[str, list[float]]:
 async def measure() -> None:
     """Print the latencies and their ratio."""
     redis_url = os.environ["NEXUS_TEST_REDIS_URL"]
-    async with Proxy(redis_url) as proxy:
+    async with TcpProxy(redis_url) as proxy:
         with ExitStack() as stack:
             # In threads, for the proxy must pass on what the service sends when it starts.
             postgres_url = await asyncio.to_thread(stack.enter_context, database())

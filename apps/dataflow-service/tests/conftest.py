@@ -13,7 +13,6 @@ import pytest
 import samples
 from parts import Engine
 from readings import TABLE
-from tcp_proxy import Proxy
 from tenants import DEFAULT_TENANT
 
 import dataflow_service
@@ -24,6 +23,7 @@ from dataflow_service.schema.service import MigrationService
 from dataflow_service.settings import MIGRATIONS, Settings
 from nexus_chassis.postgres import migrate
 from nexus_testkit import Issuer, serving
+from nexus_testkit.tcp_proxy import TcpProxy
 
 ROOT = Path(dataflow_service.__file__).parent.parent
 
@@ -94,22 +94,22 @@ async def database(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def postgres_proxy(postgres_url: str) -> AsyncIterator[Proxy]:
+async def postgres_proxy(postgres_url: str) -> AsyncIterator[TcpProxy]:
     """What stands between the service and PostgreSQL."""
-    async with Proxy(postgres_url) as proxy:
+    async with TcpProxy(postgres_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-async def redis_proxy(redis_url: str) -> AsyncIterator[Proxy]:
+async def redis_proxy(redis_url: str) -> AsyncIterator[TcpProxy]:
     """What stands between the service and Redis."""
-    async with Proxy(redis_url) as proxy:
+    async with TcpProxy(redis_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 async def service(
-    make_settings: MakeSettings, database: asyncpg.Connection, postgres_proxy: Proxy, redis_proxy: Proxy
+    make_settings: MakeSettings, database: asyncpg.Connection, postgres_proxy: TcpProxy, redis_proxy: TcpProxy
 ) -> AsyncIterator[str]:
     """Address of a running service with no rows, whose ids start at 1."""
     direct = make_settings()

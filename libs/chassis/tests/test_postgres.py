@@ -8,28 +8,26 @@ import aiohttp
 import asyncpg
 import pytest
 import pytest_asyncio
-from tcp_relay import TcpRelay
 
 from nexus_chassis.errors import ConfigurationError, DatabaseUnavailableError
 from nexus_chassis.postgres import migrate, open_database
 from nexus_chassis.settings import PostgresSettings
 from nexus_chassis.unit_of_work import Database
 from nexus_testkit.process import ServiceProcess
+from nexus_testkit.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.usefixtures("connection")  # which empties the schema
 
 
 @pytest.fixture
-def relay(postgres_settings: PostgresSettings, unused_tcp_port: int) -> TcpRelay:
+def proxy(postgres_settings: PostgresSettings, unused_tcp_port: int) -> TcpProxy:
     """Towards the server; not started."""
-    url = urlsplit(postgres_settings.postgres_url)
-    return TcpRelay(unused_tcp_port, str(url.hostname), url.port or 5432)
+    return TcpProxy(postgres_settings.postgres_url, unused_tcp_port)
 
 
 @pytest.fixture
-def relayed(postgres_settings: PostgresSettings, relay: TcpRelay) -> PostgresSettings:
-    url = urlsplit(postgres_settings.postgres_url)
-    address = url._replace(netloc=f"{url.username}@127.0.0.1:{relay.port}").geturl()
+def proxied(postgres_settings: PostgresSettings, proxy: TcpProxy) -> PostgresSettings:
+    address = proxy.instead_of(postgres_settings.postgres_url)
     return postgres_settings.model_copy(update={"postgres_url": address})
 
 
@@ -57,23 +55,23 @@ async def test_a_database_is_migrated_and_prepared_before_it_is_opened(
 
 
 async def test_a_service_starts_without_postgresql_and_opens_it_later(
-    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path
+    proxied: PostgresSettings, proxy: TcpProxy, fixtures: Path
 ) -> None:
-    async with open_database(relayed, fixtures / "migrations-good") as database:
+    async with open_database(proxied, fixtures / "migrations-good") as database:
         assert not database.opened
         with pytest.raises(DatabaseUnavailableError):
             await count(database)
-        async with relay:
+        async with proxy:
             await until_opened(database)
             assert await count(database) == 0
 
 
 async def test_a_wrong_password_found_later_stops_the_service(
-    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path, secret: Callable[[str], Path]
+    proxied: PostgresSettings, proxy: TcpProxy, fixtures: Path, secret: Callable[[str], Path]
 ) -> None:
     secret("wrong")
     with pytest.raises(ConfigurationError, match="refuses the role"):
-        async with open_database(relayed, fixtures / "migrations-good"), relay:
+        async with open_database(proxied, fixtures / "migrations-good"), proxy:
             await asyncio.sleep(5)
 
 
@@ -94,12 +92,12 @@ async def until_status(process: ServiceProcess, wanted: str) -> None:
 
 
 async def test_a_process_without_postgresql_lives_and_becomes_ready_later(
-    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path
+    proxied: PostgresSettings, proxy: TcpProxy, fixtures: Path
 ) -> None:
-    process = ServiceProcess([fixtures / "run_example.py", "database_service:create_app"], environment(relayed))
+    process = ServiceProcess([fixtures / "run_example.py", "database_service:create_app"], environment(proxied))
     await asyncio.to_thread(process.wait_until_it_answers)
     await until_status(process, "starting")
-    async with relay:
+    async with proxy:
         await until_status(process, "ok")
     await until_status(process, "degraded")
 
@@ -107,12 +105,12 @@ async def test_a_process_without_postgresql_lives_and_becomes_ready_later(
 
 
 async def test_a_process_that_finds_a_wrong_password_later_exits_78(
-    relayed: PostgresSettings, relay: TcpRelay, fixtures: Path, secret: Callable[[str], Path]
+    proxied: PostgresSettings, proxy: TcpProxy, fixtures: Path, secret: Callable[[str], Path]
 ) -> None:
     secret("wrong")
-    process = ServiceProcess([fixtures / "run_example.py", "database_service:create_app"], environment(relayed))
+    process = ServiceProcess([fixtures / "run_example.py", "database_service:create_app"], environment(proxied))
     await asyncio.to_thread(process.wait_until_it_answers)
-    async with relay:
+    async with proxy:
         status, log, _ = await asyncio.to_thread(process.outcome)
 
     (reason,) = [entry["message"] for entry in log if entry["level"] == "critical"]

@@ -1,12 +1,10 @@
 import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
-from tcp_relay import TcpRelay
 
 from nexus_chassis import redis as redis_module
 from nexus_chassis.channels import START, Channel, Position, follow
@@ -14,6 +12,7 @@ from nexus_chassis.errors import PoolExhaustedError, RedisUnavailableError
 from nexus_chassis.redis import check, create_follower, create_redis
 from nexus_chassis.redis_errors import translate_redis_errors
 from nexus_chassis.settings import RedisSettings
+from nexus_testkit.tcp_proxy import TcpProxy
 
 
 @pytest_asyncio.fixture
@@ -34,15 +33,14 @@ async def test_the_client_connects_again_after_its_connections_died(redis: Redis
 async def test_the_health_check_connects_again_after_its_connection_died(
     redis_settings: RedisSettings, unused_tcp_port: int
 ) -> None:
-    url = urlsplit(redis_settings.redis_url)
-    relay = TcpRelay(unused_tcp_port, str(url.hostname), url.port or 6379)
-    relayed = url._replace(netloc=f"127.0.0.1:{unused_tcp_port}").geturl()
-    client = create_redis(redis_settings.model_copy(update={"redis_url": relayed}))
-    async with relay:
+    proxy = TcpProxy(redis_settings.redis_url, unused_tcp_port)
+    address = proxy.instead_of(redis_settings.redis_url)
+    client = create_redis(redis_settings.model_copy(update={"redis_url": address}))
+    async with proxy:
         await check(client)
     with pytest.raises(RedisUnavailableError), translate_redis_errors():
         await check(client)
-    async with relay:
+    async with proxy:
         await check(client)
     await client.aclose()
 

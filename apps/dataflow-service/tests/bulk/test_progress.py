@@ -5,17 +5,16 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from redis.asyncio import Redis
 from streams import NDJSON
-from tcp_proxy import Proxy
 
 from dataflow_service.bulk import lines, progress
 from nexus_chassis.channels import START, Channel, Position, history, position
 from nexus_testkit import Issuer
+from nexus_testkit.tcp_proxy import TcpProxy
 
 PATH = "/v1/product/bulk"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -159,38 +158,33 @@ async def test_redis_that_is_away_neither_fails_nor_delays_a_stream(
     caller: aiohttp.ClientSession,
     subject: str,
     channel_of: Any,  # noqa: ANN401 - the fixture
-    redis_proxy: Proxy,
+    redis_proxy: TcpProxy,
 ) -> None:
     await redis_proxy.cut()
     for _ in range(3):
         async with asyncio.timeout(1.5):
             assert (await caller.post(PATH, data=LINE * 2000, headers=HEADERS)).status == 201
-    await redis_proxy.restore()
+    await redis_proxy.start()
     assert await _goes_on(caller, channel_of, subject)
 
 
 @asynccontextmanager
-async def _hanging(proxy: Proxy) -> AsyncIterator[None]:
+async def _hanging(proxy: TcpProxy) -> AsyncIterator[None]:
     """Let what stands for Redis accept connections and never answer."""
-    writers = []
-
-    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-
     await proxy.cut()
-    server = await asyncio.start_server(accept, "127.0.0.1", urlsplit(proxy.instead_of("redis://redis")).port)
+    proxy.hang()
+    await proxy.start()
     yield
-    server.close()
-    for writer in writers:
-        writer.transport.abort()
-    await proxy.restore()
+    await proxy.cut()
+    proxy.resume()
+    await proxy.start()
 
 
 async def test_redis_that_hangs_neither_fails_nor_delays_a_stream(
     caller: aiohttp.ClientSession,
     subject: str,
     channel_of: Any,  # noqa: ANN401 - the fixture
-    redis_proxy: Proxy,
+    redis_proxy: TcpProxy,
 ) -> None:
     async with _hanging(redis_proxy):
         for _ in range(3):

@@ -10,9 +10,9 @@ import pytest
 from channel import published
 from conftest import MakeSettings, serving_client
 from prometheus_client import REGISTRY
-from tcp_proxy import Proxy
 
 from nexus_testkit import Issuer
+from nexus_testkit.tcp_proxy import TcpProxy
 
 ALL = ["name", "description", "sku", "supplier", "unspsc_code", "etim_class", "attributes"]
 
@@ -99,7 +99,7 @@ async def _health(client: aiohttp.ClientSession) -> tuple[int, str, dict[str, st
 
 
 async def test_without_redis_writes_stand_and_are_published_later(
-    client: aiohttp.ClientSession, redis_proxy: Proxy, redis_url: str, caplog: pytest.LogCaptureFixture
+    client: aiohttp.ClientSession, redis_proxy: TcpProxy, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = REGISTRY.get_sample_value("dataflow_changes_published_total", {"channel": "data:product"}) or 0
     await redis_proxy.cut()
@@ -111,7 +111,7 @@ async def test_without_redis_writes_stand_and_are_published_later(
     (logged,) = [record.getMessage() for record in caplog.records if record.name.startswith("dataflow_service")]
     assert logged.startswith("changes are not published, and kept for later: Redis does not answer: ")
 
-    await redis_proxy.restore()
+    await redis_proxy.start()
     assert [(event["op"], event.get("id")) for event in await published(redis_url, 2)] == [
         ("create", None),
         ("update", 2),

@@ -10,13 +10,13 @@ import pytest
 from answers import invalid, problem
 from channel import shown
 from readings import READING
-from tcp_proxy import Proxy
 from tenants import DEFAULT_TENANT
 
 from dataflow_service.changes import repository as changes
 from dataflow_service.records import repository
 from dataflow_service.records.author import Author
 from dataflow_service.registry import loader
+from nexus_testkit.tcp_proxy import TcpProxy
 
 AUTHOR = Author("default", '{"subject": "test"}')
 VALUES = {
@@ -182,7 +182,7 @@ async def _deleted(database: asyncpg.Connection) -> int:
 
 
 async def test_changes_that_are_not_published_are_kept(
-    client: aiohttp.ClientSession, redis_proxy: Proxy, database: asyncpg.Connection
+    client: aiohttp.ClientSession, redis_proxy: TcpProxy, database: asyncpg.Connection
 ) -> None:
     await redis_proxy.cut()
     await client.post("/v1/product", json={"name": "x"})

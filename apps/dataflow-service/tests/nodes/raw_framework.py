@@ -22,7 +22,8 @@ import asyncpg
 from dataflow import DataFlow  # type: ignore[import-untyped]  # the framework has no types
 from dataflow.migrations.auto_migration_system import ColumnDefinition, TableDefinition  # type: ignore[import-untyped]  # the framework has no types
 from dataflow.migrations.concurrent_access_manager import MigrationLockManager  # type: ignore[import-untyped]  # the framework has no types
-from tcp_proxy import Proxy
+
+from nexus_testkit.tcp_proxy import TcpProxy
 
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
@@ -173,7 +174,7 @@ AND table_name IN ('cables', 'orders') ORDER BY table_name, ordinal_position
 
 async def _around(url: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    async with Proxy(url) as proxy:
+    async with TcpProxy(url) as proxy:
         parts = urlsplit(url)
         address = urlsplit(proxy.instead_of(url)).netloc.rpartition("@")[2]
         db = _database(parts._replace(netloc=f"{parts.username}:{parts.password}@{address}").geturl())

@@ -18,7 +18,6 @@ import pytest
 from conftest import MakeSettings
 from kailash.nodes.base import NodeRegistry  # type: ignore[import-untyped]
 from parts import Engine, indexes_of_parts, parts
-from tcp_proxy import Proxy
 
 from dataflow_service.embedded import open_nodes
 from dataflow_service.records.errors import InvalidQueryError, InvalidRowError, NotUniqueError
@@ -30,6 +29,7 @@ from dataflow_service.settings import MIGRATIONS
 from nexus_chassis.principal import Principal
 from nexus_testkit import ServiceProcess
 from nexus_testkit.schemas import Superuser
+from nexus_testkit.tcp_proxy import TcpProxy
 
 TESTS = Path(__file__).parent.parent
 ME = Principal("me", "test", frozenset({"data:read", "data:write"}), "", 0, "")
@@ -252,7 +252,7 @@ async def test_9_every_change_of_a_model_is_migrated(
 
 
 async def test_10_health_is_that_of_the_database(
-    raw_around: dict[str, Any], client: aiohttp.ClientSession, postgres_proxy: Proxy
+    raw_around: dict[str, Any], client: aiohttp.ClientSession, postgres_proxy: TcpProxy
 ) -> None:
     assert (raw_around["health"], raw_around["health without a server"]) == ("healthy", "healthy")
     assert (await client.get("/health")).status == 200

@@ -7,7 +7,8 @@ from collections import Counter
 
 import aiohttp
 import asyncpg
-from tcp_proxy import Proxy
+
+from nexus_testkit.tcp_proxy import TcpProxy
 
 ROUNDS = 4
 CLIENTS = 12
@@ -53,7 +54,7 @@ class _Load:
 
 
 async def test_connections_that_are_cut_under_load_lose_no_acknowledged_write(
-    client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_proxy: Proxy
+    client: aiohttp.ClientSession, database: asyncpg.Connection, postgres_proxy: TcpProxy
 ) -> None:
     await database.execute("TRUNCATE changes, change_sets")
     load, waits = _Load(client), []
@@ -64,7 +65,7 @@ async def test_connections_that_are_cut_under_load_lose_no_acknowledged_write(
             await asyncio.sleep(0.3)
             await postgres_proxy.cut()
             await asyncio.sleep(0.2)
-            await postgres_proxy.restore()
+            await postgres_proxy.start()
             restored = time.monotonic()
             await asyncio.sleep(0.5)
             waits.append(load.last_refusal - restored)

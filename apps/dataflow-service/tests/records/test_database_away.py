@@ -3,7 +3,8 @@ import asyncio
 import aiohttp
 import asyncpg
 from conftest import MakeSettings, serving_client
-from tcp_proxy import Proxy
+
+from nexus_testkit.tcp_proxy import TcpProxy
 
 AWAY = {
     "type": "urn:nexus:problem:database-unavailable",
@@ -32,7 +33,7 @@ async def _health(client: aiohttp.ClientSession, path: str = "/health") -> tuple
 
 
 async def test_without_postgresql_every_endpoint_of_rows_is_503_and_the_service_recovers_by_itself(
-    client: aiohttp.ClientSession, postgres_proxy: Proxy
+    client: aiohttp.ClientSession, postgres_proxy: TcpProxy
 ) -> None:
     assert (await client.post("/v1/product", json={"name": "kept"})).status == 201
     assert await _health(client) == (200, "ok")
@@ -48,7 +49,7 @@ async def test_without_postgresql_every_endpoint_of_rows_is_503_and_the_service_
     assert await _health(client, "/livez") == (200, "ok")
     assert (await client.get("/v1/models")).status == 200
 
-    await postgres_proxy.restore()
+    await postgres_proxy.start()
     rows = (await (await client.get("/v1/product")).json())["items"]
     assert [(row["id"], row["name"]) for row in rows] == [(1, "kept")]
     await asyncio.sleep(1.1)
@@ -56,7 +57,7 @@ async def test_without_postgresql_every_endpoint_of_rows_is_503_and_the_service_
 
 
 async def test_a_service_that_starts_without_postgresql_waits_for_it_unready(
-    make_settings: MakeSettings, postgres_proxy: Proxy, token: str
+    make_settings: MakeSettings, postgres_proxy: TcpProxy, token: str
 ) -> None:
     settings = make_settings(postgres_url=postgres_proxy.instead_of(make_settings().postgres_url))
     await postgres_proxy.cut()
@@ -64,7 +65,7 @@ async def test_a_service_that_starts_without_postgresql_waits_for_it_unready(
         assert await _health(client, "/readyz") == (503, "starting")
         assert await _health(client, "/livez") == (200, "ok")
         assert (await client.get("/v1/product")).status == 503
-        await postgres_proxy.restore()
+        await postgres_proxy.start()
         await asyncio.sleep(2.5)  # it tries every half second, and an answer is cached for one
         assert await _health(client, "/readyz") == (200, "ok")
         assert (await client.get("/v1/product")).status == 200

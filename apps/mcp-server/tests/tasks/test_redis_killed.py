@@ -12,13 +12,13 @@ import pytest
 from conftest import MakeSettings
 from mcp_clients import MODERN_META, http_client, message, modern_headers
 from redis.asyncio import Redis
-from store_proxy import StoreProxy, store_proxy
 
 from mcp_server.app import create_app
 from mcp_server.catalogue import Catalogue
 from mcp_server.tools.registry import Arguments, Content, Tool
 from mcp_server.tools.request import Request
 from nexus_testkit import serving
+from nexus_testkit.tcp_proxy import TcpProxy
 
 TASKS = 100
 AWAY_SECONDS = 3.0
@@ -33,7 +33,7 @@ class Processes(NamedTuple):
 
     first: aiohttp.ClientSession
     second: aiohttp.ClientSession
-    proxy: StoreProxy
+    proxy: TcpProxy
     gates: dict[str, asyncio.Event]
 
 
@@ -48,10 +48,10 @@ async def processes(make_settings: MakeSettings, redis_url: str, token: str) -> 
 
     tool = Tool("wait", "wait", "Waits.", SCHEMA, None, frozenset(), wait, task="optional")
     async with AsyncExitStack() as stack:
-        proxy = await stack.enter_async_context(store_proxy(redis_url))
+        proxy = await stack.enter_async_context(TcpProxy(redis_url))
         clients = []
         for _ in range(2):
-            settings = make_settings(redis_url=proxy.address)
+            settings = make_settings(redis_url=proxy.instead_of(redis_url))
             app = create_app(settings, lambda _upstreams, _notices: Catalogue(tools=[tool]))
             url = await stack.enter_async_context(serving(app))
             headers = {"Authorization": f"Bearer {token}"}
@@ -87,7 +87,7 @@ async def test_every_one_of_a_hundred_tasks_ends_when_redis_is_killed(
     for number in range(TASKS):
         arguments = {"gate": "meanwhile" if number % 2 else "afterwards"}
         ids.append((await _send(first, "tools/call", name="wait", arguments=arguments))["result"]["taskId"])
-    await proxy.kill()
+    await proxy.cut()
     if data == "lost":
         async with Redis.from_url(redis_url) as redis:
             await redis.flushdb()
@@ -111,7 +111,7 @@ async def test_a_task_whose_lease_ended_while_redis_was_away_is_not_reported_as_
     first, second, proxy, gates = processes
     arguments = {"gate": "afterwards"}
     task_id = (await _send(first, "tools/call", name="wait", arguments=arguments))["result"]["taskId"]
-    await proxy.kill()
+    await proxy.cut()
     async with Redis.from_url(redis_url) as redis:
         await redis.delete(f"mcp:task-lease:{task_id}")
     await asyncio.sleep(6)  # so that both have seen it

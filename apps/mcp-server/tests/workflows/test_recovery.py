@@ -16,10 +16,10 @@ from conftest import MakeToken
 from mcp_clients import http_client
 from runner_process import RunnerProcess
 from stack import Stack
-from store_proxy import store_proxy
 from workflow_client import arguments_of, code, connection, deploy, draft, start, until, until_logged
 
 from nexus_testkit import ServiceProcess
+from nexus_testkit.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.usefixtures("no_workflows")
 
@@ -183,12 +183,12 @@ async def test_every_one_of_a_hundred_runs_ends_when_redis_and_a_worker_process_
     redis_url: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    async with store_proxy(redis_url) as redis:
-        server = begin(runner_process, NEXUS_REDIS_URL=redis.address)
+    async with TcpProxy(redis_url) as redis:
+        server = begin(runner_process, NEXUS_REDIS_URL=redis.instead_of(redis_url))
         async with _clients(make_token(), server) as (client,):
             await deploy(client, "sleep", SLEEP, arguments={"seconds": 0})
             runs = [await start(client, "sleep", seconds=0.05) for _ in range(50)]
-            await redis.kill()
+            await redis.cut()
             runs += [await start(client, "sleep", seconds=0.05) for _ in range(50)]
             await until(client, runs[10], seconds=SECONDS)
             await redis.start()

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -15,6 +14,7 @@ from conftest import CLIENT_SECRET
 from nexus_gateway.app import create_app
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
+from nexus_testkit.tcp_proxy import TcpProxy
 
 BACK_SECONDS = 5
 CLIENT = {"Authorization": aiohttp.encode_basic_auth("mcp-server", CLIENT_SECRET)}
@@ -33,48 +33,14 @@ NOT_VERIFIED = {
 }
 
 
-class Relay:
-    """PostgreSQL's address for a gateway, where nothing answers until `open`."""
-
-    def __init__(self, host: str, port: int, own_port: int) -> None:
-        self._upstream = host, port
-        self._port = own_port
-        self._server: asyncio.Server | None = None
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self._port)
-
-    async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server.close_clients()
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
-        await asyncio.gather(_pump(reader, upstream_writer), _pump(upstream_reader, writer))
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
-
-
 @pytest_asyncio.fixture
-async def relay(environment: pytest.MonkeyPatch, postgres_url: str, unused_tcp_port: int) -> AsyncIterator[Relay]:
-    """Stands for the PostgreSQL of the gateway, which is away."""
+async def proxy(environment: pytest.MonkeyPatch, postgres_url: str, unused_tcp_port: int) -> AsyncIterator[TcpProxy]:
+    """Before the PostgreSQL of the gateway, which is away until it starts."""
     environment.delenv("NEXUS_ROUTES", raising=False)
-    url = urlsplit(postgres_url)
-    own = url._replace(netloc=f"{url.username}@127.0.0.1:{unused_tcp_port}")
-    environment.setenv("NEXUS_POSTGRES_URL", own.geturl())
-    relay = Relay(str(url.hostname), url.port or 5432, unused_tcp_port)
-    yield relay
-    await relay.close()
+    proxy = TcpProxy(postgres_url, unused_tcp_port)
+    environment.setenv("NEXUS_POSTGRES_URL", proxy.instead_of(postgres_url))
+    yield proxy
+    await proxy.cut()
 
 
 async def ask(http: aiohttp.ClientSession, method: str, url: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401  aiohttp's own
@@ -90,7 +56,7 @@ async def until_ready(http: aiohttp.ClientSession, gateway: str) -> None:
 
 
 async def test_it_signs_and_verifies_nothing_until_the_keys_are_read(
-    relay: Relay, http: aiohttp.ClientSession, secret_files: dict[str, Path]
+    proxy: TcpProxy, http: aiohttp.ClientSession, secret_files: dict[str, Path]
 ) -> None:
     now = int(time.time())
     claims = {
@@ -115,18 +81,18 @@ async def test_it_signs_and_verifies_nothing_until_the_keys_are_read(
         assert await ask(http, "GET", f"{gateway}/.well-known/jwks.json") == (503, NOT_ISSUED)
         assert await ask(http, "GET", f"{gateway}/v1/me", headers=bearer) == (503, NOT_VERIFIED)
 
-        await relay.open()
+        await proxy.start()
         await until_ready(http, gateway)
         assert (await ask(http, "POST", f"{gateway}/oauth/token", headers=CLIENT, data=FORM))[0] == 200
         assert (await ask(http, "GET", f"{gateway}/.well-known/jwks.json"))[0] == 200
         assert (await ask(http, "GET", f"{gateway}/v1/me", headers=bearer))[0] == 200
 
 
-async def test_it_goes_on_signing_when_postgresql_leaves(relay: Relay, http: aiohttp.ClientSession) -> None:
-    await relay.open()
+async def test_it_goes_on_signing_when_postgresql_leaves(proxy: TcpProxy, http: aiohttp.ClientSession) -> None:
+    await proxy.start()
     async with serving(create_app()) as gateway:
         await until_ready(http, gateway)
-        await relay.close()
+        await proxy.cut()
         await asyncio.sleep(1.5)
         _, health = await ask(http, "GET", f"{gateway}/health")
 

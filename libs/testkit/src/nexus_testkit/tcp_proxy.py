@@ -8,32 +8,41 @@ from typing import Self
 from urllib.parse import urlsplit
 
 
-class Proxy:
-    """Forwards a port of 127.0.0.1 to the server in a URL. `answers` counts the pieces that the server sent."""
+class TcpProxy:
+    """Forwards a port of 127.0.0.1 to the server in a URL, from `start` to `cut`. `answers` counts the pieces that it sent.
 
-    def __init__(self, url: str) -> None:
+    `port` 0 is any free port, chosen at the first start.
+    """
+
+    def __init__(self, url: str, port: int = 0) -> None:
         target = urlsplit(url)
         self._target = (target.hostname, target.port)
-        self._port = 0
+        self._server: asyncio.Server | None = None
+        self.port = port
         self.answers = 0
         self._connections: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
 
     def instead_of(self, url: str) -> str:
-        """The URL with this proxy in the server's place."""
+        """The URL with this proxy in the server's place, without a password."""
         parts = urlsplit(url)
         user = f"{parts.username}@" if parts.username else ""
-        return parts._replace(netloc=f"{user}127.0.0.1:{self._port}").geturl()
+        return parts._replace(netloc=f"{user}127.0.0.1:{self.port}").geturl()
 
-    async def restore(self) -> None:
-        """Listen, at the same port as before."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+    async def start(self) -> None:
+        """Accept connections, at the same port as before."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Break all connections and refuse new ones."""
+        if self._server is None:
+            return
         self._server.close()
+        # Also those whose task has not begun, which would close nothing when it is cancelled.
+        self._server.abort_clients()
+        await self._server.wait_closed()
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -47,7 +56,7 @@ class Proxy:
         self._flowing.set()
 
     async def __aenter__(self) -> Self:
-        await self.restore()
+        await self.start()
         return self
 
     async def __aexit__(
