@@ -165,46 +165,53 @@ class Classifier:
         languages: Sequence[str] | None = None,
         *,
         chosen: Chosen | None = None,
+        neighbours: bool = False,
     ) -> list[Classification]:
         """One answer per text, in the order of `texts`, with up to `top_k` candidates each.
 
         `languages` has a BCP 47 tag for each text; None means that all are English. `chosen` keeps all answers of a request
-        to one model, which may be replaced while the request runs.
+        to one model, which may be replaced while the request runs. `neighbours` says whether the answers have theirs.
         """
-        chosen = chosen or self.chosen(taxonomy)
+        call = _Call(taxonomy, top_k, examples, chosen or self.chosen(taxonomy), neighbours)
         encoders = [self.encoder_for(taxonomy, language) for language in languages or ["en"] * len(texts)]
         answers: dict[int, Classification] = {}
         for encoder in self.encoders.all():
             rows = [row for row, of_text in enumerate(encoders) if of_text is encoder]
             if rows:
-                found = self._classify(taxonomy, [texts[row] for row in rows], top_k, examples, encoder, chosen)
+                found = self._classify(call, [texts[row] for row in rows], encoder)
                 answers |= zip(rows, found, strict=True)
         return [answers[row] for row in range(len(texts))]
 
-    def _classify(  # noqa: PLR0917  what one call of `classify` has in common, and the encoder
-        self,
-        taxonomy: Taxonomy,
-        texts: Sequence[str],
-        top_k: int,
-        examples: LabelledExamples | None,
-        encoder: TextEncoder,
-        chosen: Chosen,
-    ) -> list[Classification]:
+    def _classify(self, call: "_Call", texts: Sequence[str], encoder: TextEncoder) -> list[Classification]:
+        taxonomy, examples = call.taxonomy, call.examples
         index = self._indexes[taxonomy][encoder.name]
         vectors = encoder.encode(texts)
-        near = None if examples is None else _Near(examples, examples.nearness(vectors, encoder))
-        model = self._model(taxonomy, encoder, chosen)
+        model = self._model(taxonomy, encoder, call.chosen)
+        near = None
+        if examples is not None and (model is None or call.neighbours):
+            near = _Near(examples, examples.nearness(vectors, encoder))
         if model is None:
-            answers = _by_titles(taxonomy, index, vectors, near, top_k)
+            answers = _by_titles(taxonomy, index, vectors, near, call.top_k)
         else:
-            later = None if near is None else (self._added_to(model, near.examples), near.cosines)
+            later = None if examples is None else self._later(model, examples, vectors, near)
             embedded = Embedded(texts, vectors, self.encoders.multilingual.encode(texts))
             ranked = model.model.rank(index.vectors, embedded, later)
-            answers = [_answer_of(taxonomy, one, top_k) for one in ranked]
-        if near is None:
+            answers = [_answer_of(taxonomy, one, call.top_k) for one in ranked]
+        if near is None or not call.neighbours:
             return answers
         neighbours = [_labelled(taxonomy, near.examples.neighbours(row)) for row in near.cosines]
         return [replace(answer, neighbours=beside) for answer, beside in zip(answers, neighbours, strict=True)]
+
+    def _later(
+        self, model: OpenedModel, examples: LabelledExamples, vectors: Vectors, near: "_Near | None"
+    ) -> tuple[Added, Vectors] | None:
+        """The labels that the model has not learned, with the cosines to them: the others are among its own examples."""
+        added = self._added_to(model, examples)
+        if not len(added.places):
+            return None
+        if near is not None:
+            return added, near.cosines[:, added.places]
+        return added, examples.load(self.encoder).at(added.places).nearness(vectors)
 
     def _added_to(self, model: OpenedModel, examples: LabelledExamples) -> Added:
         """The labels as the model takes them, made once for all requests that have them."""
@@ -213,6 +220,17 @@ class Classifier:
             found = model.id, Added(model.model, examples.texts, examples.positions)
             self._added[examples] = found
         return found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the texts of a call of `classify` have in common."""
+
+    taxonomy: Taxonomy
+    top_k: int
+    examples: LabelledExamples | None
+    chosen: Chosen
+    neighbours: bool
 
 
 @dataclass(frozen=True, slots=True)

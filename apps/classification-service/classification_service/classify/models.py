@@ -56,7 +56,7 @@ class Answered:
 class Classification:
     """The code of a text: `path` leads from the root to it, `confidence` is the probability of it and what is below.
 
-    `neighbours` are the nearest texts whose codes are known, nearest first.
+    `neighbours` are the nearest texts whose codes are known, nearest first, where they were asked for.
     """
 
     path: list[Node]

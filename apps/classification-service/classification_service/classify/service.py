@@ -177,6 +177,7 @@ class ClassificationService:
                     task.known.examples,
                     languages,
                     chosen=task.chosen,
+                    neighbours=task.refinement is not None,
                 )
         return answers
 

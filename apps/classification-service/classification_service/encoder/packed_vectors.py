@@ -22,6 +22,10 @@ class PackedVectors:
         """The vectors, rounded."""
         return cls(*quantise(vectors))
 
+    def at(self, places: NDArray[np.int64]) -> Self:
+        """These at some places."""
+        return type(self)(self.values[places], self.scales[places])
+
     def nearness(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """[vector, own vector] the dot product of each of `vectors` with each of these."""
         found = np.empty((len(vectors), len(self.values)), np.float32)

@@ -127,18 +127,16 @@ class Model:
         return LevelSums(self.tree, self.parts.learned.english.head.positions)
 
     def rank(self, titles: TitleVectors, embedded: Embedded, later: tuple[Added, Array] | None = None) -> list[Ranked]:
-        """The ranking of each text; `later` are labels, and the cosines [text, label] to all that they were made of."""
-        if later is None or not len(later[0].places):
-            found = self.evidence(titles, embedded)
-            own = self.parts.reranker.probabilities(found)
-        else:
-            added, nearness = later[0], later[1][:, later[0].places]
-            found = self.evidence(titles, embedded, (added, nearness))
-            own = added.raised(self.parts.reranker.probabilities(found), found.positions, nearness)
+        """The ranking of each text; `later` are labels, and the cosines [text, label] to their `places`."""
+        found = self.evidence(titles, embedded, later)
+        own = self.parts.reranker.probabilities(found)
+        if later is not None:
+            added, nearness = later
+            own = added.raised(own, found.positions, nearness)
         return [self._ranked(*row) for row in zip(found.positions, own, strict=True)]
 
     def evidence(self, titles: TitleVectors, embedded: Embedded, later: tuple[Added, Array] | None = None) -> Evidence:
-        """Candidates of each text and what speaks for them; `later` are labels, and the cosines to their `places`."""
+        """Candidates of each text and what speaks for them; `later` is as `rank` takes it."""
         parts, texts, vectors = self.parts, embedded.texts, embedded.english
         found = tokens.words(texts)
         cosines = parts.examples.nearness(vectors)

@@ -112,5 +112,5 @@ async def test_labels_of_before_get_their_multilingual_vectors_with_the_first_te
         known = await StoredLabels(database, encoders).current(taxonomy, None)
     assert known.examples is not None
     for language in ("en", "de"):
-        (answer,) = classifier.classify(taxonomy, ["flurbelzoid rot"], 1, known.examples, [language])
+        (answer,) = classifier.classify(taxonomy, ["flurbelzoid rot"], 1, known.examples, [language], neighbours=True)
         assert [labelled.text for labelled in answer.neighbours] == ["Flurbelzoid"], language
