@@ -165,7 +165,7 @@ async def test_who_leaves_waits_no_more(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await get(http, revoking.url, wait=10)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)  # in which the service learns of it
 
     assert (await get(http, revoking.url, wait=1))[1] > 0.9
 

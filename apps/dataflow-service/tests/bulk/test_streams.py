@@ -170,8 +170,8 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
 async def limited(
     make_settings: MakeSettings, database: asyncpg.Connection, token: str
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """Client of a service with two connections, whose streams may have 3 rows, 100 bytes and 0.5 s."""
-    settings = make_settings(postgres_pool_size=2, bulk_rows=3, bulk_bytes=100, bulk_seconds=0.5)
+    """Client of a service whose streams may have 3 rows, 100 bytes and 1 s."""
+    settings = make_settings(bulk_rows=3, bulk_bytes=100, bulk_seconds=1)
     async with serving_client(settings, token) as session:
         await database.execute("TRUNCATE products RESTART IDENTITY CASCADE")
         yield session
@@ -203,28 +203,33 @@ async def test_the_bytes_of_a_stream_are_limited(limited: aiohttp.ClientSession,
     }
 
 
-async def _waits(seconds: float) -> AsyncIterator[bytes]:
+async def _until(over: asyncio.Event) -> AsyncIterator[bytes]:
     yield b'{"name":"x"}\n'
-    await asyncio.sleep(seconds)
+    await over.wait()
 
 
 async def test_the_time_of_a_stream_is_limited(limited: aiohttp.ClientSession, database: asyncpg.Connection) -> None:
-    response = await limited.post(PATH, data=_waits(2), headers=NDJSON)
+    response = await limited.post(PATH, data=_until(asyncio.Event()), headers=NDJSON)
     assert await problem(response) == {
         "type": "urn:nexus:problem:bulk-timeout",
         "title": "The request takes too long",
         "status": 408,
-        "detail": "A stream of rows may take 0.5 s. Send or ask for the rows in parts.",
+        "detail": "A stream of rows may take 1 s. Send or ask for the rows in parts.",
     }
     assert await _number(database) == 0
 
 
-async def test_streams_leave_half_of_the_connections_to_short_requests(limited: aiohttp.ClientSession) -> None:
-    streams = [asyncio.create_task(limited.post(PATH, data=_waits(0.3), headers=NDJSON)) for _ in range(4)]
-    await asyncio.sleep(0.1)
-    async with asyncio.timeout(0.2):
-        assert (await limited.get("/v1/product")).status == 200
-    assert [(await stream).status for stream in streams] == [201] * 4
+async def test_streams_leave_half_of_the_connections_to_short_requests(
+    make_settings: MakeSettings, database: asyncpg.Connection, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK_SECONDS", 0)
+    over = asyncio.Event()
+    async with serving_client(make_settings(postgres_pool_size=2), token) as client:
+        streams = [asyncio.create_task(client.post(PATH, data=_until(over), headers=NDJSON)) for _ in range(4)]
+        await until(lambda: database.fetchval(WRITING), 1)
+        assert (await client.get("/v1/product")).status == 200
+        over.set()
+        assert [(await stream).status for stream in streams] == [201] * 4
 
 
 async def test_lines_that_wait_are_written_before_the_transaction_is_idle_for_long(

@@ -176,7 +176,7 @@ async def test_a_hostile_run_ends_alone_while_the_runner_answers(port: int, case
     await asyncio.sleep(0.2)
     started = time.monotonic()
     await _answers_still(port)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 3.5  # it does not wait for the end of the other
     assert (await hostile).reason == reason
     await _answers_still(port)
 

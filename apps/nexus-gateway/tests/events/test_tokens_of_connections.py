@@ -201,4 +201,4 @@ async def test_an_open_connection_ends_with_its_session(
         assert await client.ask(op="ping") == {"op": "pong"}
         async with http.delete(f"{gateway}/v1/sessions/current", headers=admin):
             assert await client.close_code() == 4401
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3

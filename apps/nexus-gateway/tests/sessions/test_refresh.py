@@ -120,7 +120,7 @@ async def test_a_refresh_returns_the_rights_that_the_user_has_now_and_ends_those
     await SessionRepository(redis).raise_epoch(me["subject"])
 
     assert await client.status_of(begun["access_token"]) == 401
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3
     status, refreshed = await client.refresh(begun["refresh_token"])
     assert (status, refreshed["scope"]) == (200, "data:read")
     assert await client.status_of(refreshed["access_token"]) == 200
