@@ -68,12 +68,12 @@ async def test_an_answer_that_nobody_takes_is_given_up(ask: Ask, monkeypatch: py
 
 
 async def test_an_answer_that_is_taken_steadily_arrives(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "ANSWER_SECONDS", 1)
     reader = await ask("alice", ANSWER)
 
     assert await status_of(reader) == 200
     for _ in range(8):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.3)
         await reader.readexactly(ANSWER // 16)
     assert await rest_of(reader) == ANSWER // 2
 
