@@ -136,8 +136,8 @@ async def test_one_process_reads_the_stream_once_however_many_wait(
         commands.append(str(args[0]))
         return await execute(self, *args, **options)
 
-    waiting = [asyncio.create_task(get(http, revoking.url, wait=2)) for _ in range(30)]
-    await asyncio.sleep(0.5)
+    waiting = [asyncio.create_task(get(http, revoking.url, wait=4)) for _ in range(30)]
+    await asyncio.sleep(2)
     monkeypatch.setattr(Redis, "execute_command", note)
     await revoke_session(revoking.redis, "session")
     await asyncio.gather(*waiting)

@@ -171,7 +171,7 @@ def test_of_a_name_that_replicas_share_the_own_address_is_taken(monkeypatch: pyt
 
 
 def test_after_sigterm_the_service_goes_on_serving_while_it_is_not_ready(start: Callable[..., ServiceProcess]) -> None:
-    service = start(NEXUS_DRAIN_SECONDS=1)
+    service = start(NEXUS_DRAIN_SECONDS=3)
     service.wait_until_it_answers()
     with socket.create_connection(("127.0.0.1", service.port)) as client:
         client.sendall(

@@ -11,6 +11,7 @@ from nexus_chassis.postgres import create_pool
 from nexus_chassis.principal import Principal
 from nexus_chassis.settings import PostgresSettings
 from nexus_chassis.unit_of_work import Database
+from nexus_testkit.waiting import until
 
 ALICE = Principal("alice", "tests", frozenset(), "token", 0, "1", tenant="acme")
 
@@ -83,9 +84,12 @@ async def test_a_cancelled_statement_ends_on_the_server_and_frees_its_connection
             await asyncio.wait_for(sleep(), 0.1)
 
     assert await ids(database) == []
-    await asyncio.sleep(0.2)
     running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%AS cancelled' AND state = 'active'"
-    assert await connection.fetchval(running) == 0
+
+    async def all_have_ended() -> bool:
+        return bool(await connection.fetchval(running) == 0)
+
+    await until(all_have_ended, 20)
 
 
 async def hold(database: Database, seconds: float) -> None:
@@ -124,9 +128,12 @@ async def test_connections_that_nobody_needs_are_closed(
     monkeypatch.setattr(connection_pool, "IDLE_SECONDS", 0.1)
     await asyncio.sleep(0.2)
     await ids(database)
-    await asyncio.sleep(0.2)
 
-    assert (before, await connection.fetchval(count)) == (2, 1)
+    async def one_is_left() -> bool:
+        return bool(await connection.fetchval(count) == 1)
+
+    assert before == 2
+    await until(one_is_left, 20)
 
 
 async def kill_own_connection(database: Database, admin: asyncpg.Connection) -> None:

@@ -56,7 +56,7 @@ async def put(database: Database, encoders: Encoders, *labels: tuple[str, str]) 
 async def test_what_is_loaded_goes_on_counting_while_postgresql_is_away(
     postgres_url: str, encoders: Encoders, taxonomies: Taxonomies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(bounded, "PAUSE_SECONDS", 1)
     taxonomy = taxonomies.get("unspsc")
     async with database_at(postgres_url) as database:
         stored = StoredLabels(database, encoders)
@@ -71,7 +71,7 @@ async def test_what_is_loaded_goes_on_counting_while_postgresql_is_away(
             patch.setattr(database, "read", away)
             during = await stored.current(taxonomy, None)
         paused = await stored.current(taxonomy, None)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.1)
         after = await stored.current(taxonomy, None)
     assert [known.generation for known in (during, paused, after)] == [None, None, 1]
     for known in (during, paused, after):

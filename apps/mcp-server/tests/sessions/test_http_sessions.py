@@ -209,11 +209,11 @@ async def test_a_session_that_is_used_does_not_end(services: list[SessionService
 async def test_a_session_ends_at_last_however_it_is_used(
     services: list[SessionService], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_server.sessions.service.LIFETIME_SECONDS", 0.3)
+    monkeypatch.setattr("mcp_server.sessions.service.LIFETIME_SECONDS", 1)
     session = Session(revision="2025-11-25")
     await services[0].begin("alice", session)
     await services[1].find("alice", session.session_id)
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(1.1)
     with pytest.raises(SessionNotFoundError):
         await SessionService(services[0]._repository, _Publisher()).find("alice", session.session_id)  # noqa: SLF001
 

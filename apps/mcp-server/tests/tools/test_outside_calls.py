@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +328,7 @@ async def test_a_tool_that_takes_too_long_ends_at_its_timeout(client: aiohttp.Cl
 async def test_a_tool_without_answers_is_not_called_for_a_while(
     client: aiohttp.ClientSession, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "OPEN_SECONDS", 0.3)
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 1)
     await register(client, order_tool(outside))
     await register(client, order_tool(outside, "other"))
     outside.answer = lambda _: b""
@@ -339,7 +340,7 @@ async def test_a_tool_without_answers_is_not_called_for_a_while(
     assert len(outside.received) == sent
     outside.answer = lambda _: whole({})
     assert (await _call(client, "other", number="7"))[0]
-    await asyncio.sleep(0.35)
+    await asyncio.sleep(1.1)
     assert (await _call(client, number="7"))[0]
     assert (await _call(client, number="7"))[0]
 
@@ -359,8 +360,9 @@ async def test_one_user_may_call_a_tool_so_often_at_all_replicas_together(
         await register(first, order_tool(outside, rate_class="heavy"))
         await asyncio.sleep(0.2)
         assert [(await _call(client, number="7"))[0] for client in (first, second)] == [True, True]
-        text = "You have called get_order too often: 2 calls in 60 s are permitted. Try again in 30 s."
-        assert await _call(second, number="7") == (False, text)
+        text = r"You have called get_order too often: 2 calls in 60 s are permitted\. Try again in (2\d|30) s\."
+        succeeded, refusal = await _call(second, number="7")
+        assert (succeeded, re.sub(text, "", refusal)) == (False, "")
         assert (await _call(of_bob, number="7"))[0]
 
 

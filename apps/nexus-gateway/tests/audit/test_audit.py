@@ -25,11 +25,16 @@ async def page(http: aiohttp.ClientSession, gateway: str, headers: dict[str, str
         return dict(await response.json())
 
 
+async def written() -> None:
+    """Wait until what was recorded is in the database: four times the interval of the writer."""
+    await asyncio.sleep(2)
+
+
 async def recorded(
     http: aiohttp.ClientSession, gateway: str, headers: dict[str, str], **query: str
 ) -> list[dict[str, Any]]:
     """The rows, once they are written, without number, time and hash."""
-    await asyncio.sleep(1)
+    await written()
     items = (await page(http, gateway, headers, **query))["items"]
     return [{name: item[name] for name in item if name not in {"seq", "at", "hash"}} for item in items]
 
@@ -245,7 +250,7 @@ async def test_administrators_of_a_tenant_see_its_rows_only_those_of_the_default
 async def test_the_log_is_read_in_pages(gateway: str, http: aiohttp.ClientSession, admin: dict[str, str]) -> None:
     for _ in range(4):
         await http.post(f"{gateway}/v1/data/products", headers=admin)
-    await asyncio.sleep(1)
+    await written()
     pages = [await page(http, gateway, admin, limit="2")]
     while (following := pages[-1]["next"]) is not None:
         pages.append(await page(http, gateway, admin, limit="2", after=str(following)))
@@ -261,7 +266,7 @@ async def test_the_log_is_read_in_pages(gateway: str, http: aiohttp.ClientSessio
 async def test_a_row_is_answered_whole(
     gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], postgres_url: str
 ) -> None:
-    await asyncio.sleep(1)
+    await written()
     (found,) = (await page(http, gateway, admin))["items"]
     connection = await asyncpg.connect(postgres_url)
     at, row_hash = await connection.fetchrow("SELECT at, hash FROM audit_events")

@@ -1,7 +1,5 @@
 """The number of a channel's subscribers, at all replicas of the gateway."""
 
-import asyncio
-
 import aiohttp
 import pytest
 from conftest import Mint
@@ -11,6 +9,7 @@ from websocket_client import CHANNEL, Client, client_of
 from nexus_gateway.app import create_app
 from nexus_gateway.events import presence
 from nexus_testkit import serving
+from nexus_testkit.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +26,13 @@ async def count(http: aiohttp.ClientSession, gateway: str, headers: dict[str, st
     return int(body["subscribers"])
 
 
+async def until_counted(http: aiohttp.ClientSession, gateway: str, headers: dict[str, str], number: int) -> None:
+    async def counted() -> bool:
+        return await count(http, gateway, headers) == number
+
+    await until(counted, 20)
+
+
 async def test_subscribers_of_all_replicas_are_counted(
     gateway: str, http: aiohttp.ClientSession, admin: dict[str, str], mint: Mint
 ) -> None:
@@ -37,22 +43,22 @@ async def test_subscribers_of_all_replicas_are_counted(
         client_of(replica, admin) as two,
         http.get(stream, headers=admin),
     ):
-        await asyncio.sleep(0.4)
-        before = await count(http, gateway, admin)
+
+        async def counted(number: int) -> None:
+            """Both replicas say so, soon."""
+            for url in (gateway, replica):
+                await until_counted(http, url, admin, number)
+
+        await counted(1)
         for client in (one, two):
             await client.ask(op="subscribe", channel=CHANNEL)
             await client.ask(op="subscribe", channel="app:x")
-        await asyncio.sleep(0.4)
-        during = [await count(http, url, admin) for url in (gateway, replica)]
-        other = await count(http, gateway, mint("data:read", tenant="acme"))
+        await counted(3)
+        assert await count(http, gateway, mint("data:read", tenant="acme")) == 0
         await two.ask(op="unsubscribe", channel=CHANNEL)
-        await asyncio.sleep(0.4)
-        after = [await count(http, url, admin) for url in (gateway, replica)]
-        elsewhere = await count(http, gateway, admin, "app:x")
-    await asyncio.sleep(0.4)
-
-    assert (before, during, other, after, elsewhere) == (1, [3, 3], 0, [2, 2], 2)
-    assert await count(http, gateway, admin) == 0
+        await counted(2)
+        assert await count(http, gateway, admin, "app:x") == 2
+    await until_counted(http, gateway, admin, 0)
 
 
 async def test_the_number_of_a_process_that_died_expires(
@@ -70,16 +76,19 @@ async def test_the_number_of_a_process_that_died_expires(
 async def test_redis_holds_the_numbers_of_subscribers_there_are_and_no_others(client: Client, redis: Redis) -> None:
     for number in range(50):
         await client.ask(op="subscribe", channel=f"app:{number}")
-    await asyncio.sleep(0.4)
+
+    async def all_are_held() -> bool:
+        return [await redis.hlen(key) for key in await redis.keys("gateway:presence:*")] == [50]
+
+    async def nothing_is_left() -> bool:
+        return await redis.keys("gateway:presence*") == []
+
+    await until(all_are_held, 20)
     (key,) = await redis.keys("gateway:presence:*")
-    during, ttl = await redis.hlen(key), await redis.ttl(key)
+    assert 0 < await redis.ttl(key) <= 15
     for number in range(50):
         await client.ask(op="unsubscribe", channel=f"app:{number}")
-    await asyncio.sleep(0.4)
-
-    assert during == 50
-    assert 0 < ttl <= 15
-    assert await redis.keys("gateway:presence*") == []
+    await until(nothing_is_left, 20)
 
 
 @pytest.mark.parametrize(("channel", "status"), [(CHANNEL, 403), ("user:bob", 403), ("x", 400), ("app:x", 200)])

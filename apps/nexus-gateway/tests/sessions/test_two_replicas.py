@@ -8,13 +8,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
+from other_service import followed, until_refused
 from redis.asyncio import Redis
 from session_client import SessionClient
 from websocket_client import client_of
 
 from nexus_chassis.revocation_stream import revoke_key
-from nexus_chassis.revocations import Revocations, follow_revocations
-from nexus_chassis.tokens import InvalidTokenError, TokenVerifier
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import ServiceProcess
 
@@ -53,12 +52,9 @@ async def test_sessions_refreshes_and_their_end_are_the_same_at_both_replicas(
     tokens = answers[0][1]
 
     _, exchanged = await first.call("POST", "/v1/tokens", tokens["access_token"], json={"audience": "mcp-server"})
-    revocations = Revocations()
-    keys = f"{second.gateway}/.well-known/jwks.json"
-    verifier = TokenVerifier("http://localhost:8000", "mcp-server", keys, revocations=revocations)
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     async with (
-        follow_revocations(f"{second.gateway}/oauth/revocations", revocations),
+        followed(second.gateway, "mcp-server") as verifier,
         client_of(second.gateway, headers) as socket,
     ):
         await verifier.verify(exchanged["access_token"])
@@ -66,7 +62,7 @@ async def test_sessions_refreshes_and_their_end_are_the_same_at_both_replicas(
         await first.call("DELETE", "/v1/sessions", tokens["access_token"])
         assert await second.status_of(tokens["access_token"]) == 401
         assert await socket.close_code() == 4401
-        await refused(verifier, exchanged["access_token"])
+        await until_refused(verifier, exchanged["access_token"])
         assert time.monotonic() - started < 3
     assert (await second.refresh(tokens["refresh_token"]))[0] == 401
 
@@ -85,14 +81,4 @@ async def all_refuse(replicas: list[SessionClient], token: str) -> None:
     """Wait until all replicas refuse a token: their processes read of withdrawn keys at different moments."""
     async with asyncio.timeout(20):
         while {await each.status_of(token) for each in replicas} != {401}:  # noqa: ASYNC110  other processes have no event
-            await asyncio.sleep(0.02)
-
-
-async def refused(verifier: TokenVerifier, token: str) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await verifier.verify(token)
-            except InvalidTokenError:
-                return
             await asyncio.sleep(0.02)

@@ -15,6 +15,7 @@ from nexus_gateway.app import create_app
 from nexus_gateway.oauth.keys.signing_key import SigningKey
 from nexus_testkit import serving
 from nexus_testkit.tcp_proxy import TcpProxy
+from nexus_testkit.waiting import until
 
 BACK_SECONDS = 5
 CLIENT = {"Authorization": aiohttp.encode_basic_auth("mcp-server", CLIENT_SECRET)}
@@ -93,12 +94,11 @@ async def test_it_goes_on_signing_when_postgresql_leaves(proxy: TcpProxy, http: 
     async with serving(create_app()) as gateway:
         await until_ready(http, gateway)
         await proxy.cut()
-        await asyncio.sleep(1.5)
-        _, health = await ask(http, "GET", f"{gateway}/health")
 
-        assert {name: check["status"] for name, check in health["checks"].items()} == {
-            "postgres": "failed",
-            "signing_keys": "ok",
-            "redis": "ok",
-        }
+        async def postgres_has_left() -> bool:
+            _, health = await ask(http, "GET", f"{gateway}/health")
+            checks = {name: check["status"] for name, check in health["checks"].items()}
+            return checks == {"postgres": "failed", "signing_keys": "ok", "redis": "ok"}
+
+        await until(postgres_has_left, 20)
         assert (await ask(http, "POST", f"{gateway}/oauth/token", headers=CLIENT, data=FORM))[0] == 200
