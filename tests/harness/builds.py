@@ -1,6 +1,7 @@
 """Image builds by both paths, outside the tree's own images."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from harness.clone import Outcome, run
 from nexusctl import toolchain
@@ -9,7 +10,9 @@ from nexusctl.workspace import ROOT
 
 def pack_build(image: str, folder: Path, *options: str) -> Outcome:
     """Build an app's folder with pack, as the README does."""
-    return run(["pack", "build", image, "--path", folder, *options], ROOT, toolchain.environment())
+    with TemporaryDirectory() as temporary:
+        environment = toolchain.environment() | {"TMPDIR": temporary}
+        return run(["pack", "build", image, "--path", folder, *options], ROOT, environment)
 
 
 def dockerfile_build(image: str, app: str, tree: Path) -> Outcome:

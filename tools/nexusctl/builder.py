@@ -2,7 +2,7 @@
 
 import shutil
 
-from nexusctl import base_images, build_cache, docker, shell, toolchain
+from nexusctl import base_images, build_cache, docker, toolchain
 from nexusctl.console import Steps
 from nexusctl.workspace import ROOT, STATE, load
 
@@ -24,10 +24,8 @@ def build(steps: Steps) -> None:
     if build_cache.is_current("builder", f"{inputs} {docker.image_id(load().builder)}"):
         return
     with steps.step(load().builder):
-        shell.run(
-            ["pack", "builder", "create", load().builder, "--config", BUILDPACKS / "builder" / "builder.toml"],
-            log="builder",
-            env=toolchain.environment(),
+        toolchain.run_pack(
+            "builder", "create", load().builder, "--config", BUILDPACKS / "builder" / "builder.toml", log="builder"
         )
     build_cache.finish("builder", f"{inputs} {docker.image_id(load().builder)}")
 

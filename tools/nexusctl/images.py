@@ -59,9 +59,7 @@ def references() -> list[str]:
 
 def pack_build(image: str, app: str, *options: str) -> None:
     """Run the bare `pack build IMAGE --path apps/APP` with our pack configuration."""
-    shell.run(
-        ["pack", "build", image, "--path", f"apps/{app}", *options], log=f"pack-{image}", env=toolchain.environment()
-    )
+    toolchain.run_pack("build", image, "--path", f"apps/{app}", *options, log=f"pack-{image}")
 
 
 def dockerfile_build(image: str, name: str, *options: str) -> None:

@@ -186,7 +186,7 @@ def _rebase(steps: Steps, image: _Image) -> float:
     options = ["--previous-image", image.reference, "--run-image", image.base, "--pull-policy", "never"]
     log = f"rebase-{re.sub(r'[/:]', '-', image.reference)}"
     with steps.step(f"rebase {image.reference}"):
-        shell.run(["pack", "rebase", image.unfinished, *options], log=log, env=toolchain.environment())
+        toolchain.run_pack("rebase", image.unfinished, *options, log=log)
     return time.monotonic() - started
 
 

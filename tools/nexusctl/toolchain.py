@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 from nexusctl import build_cache, shell
@@ -54,6 +55,12 @@ def settings() -> dict[str, str]:
 def environment() -> dict[str, str]:
     """Return the settings, with our pack first on PATH."""
     return {**settings(), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run_pack(*arguments: str | Path, log: str) -> None:
+    """Run our pack, in a temporary folder that is removed: it leaves the layers there that it has read, up to 320 MB."""
+    with tempfile.TemporaryDirectory(prefix="nexus-pack-") as folder:
+        shell.run(["pack", *arguments], log=log, env=environment() | {"TMPDIR": folder})
 
 
 def configure_pack() -> None:
