@@ -32,7 +32,7 @@ from servers import cpu_seconds, database, process, service
 from nexus_testkit.process import free_port
 
 CONNECTIONS = 16
-ROUNDS = 5
+ROUNDS = 3
 LISTED = 100
 MANY, MANY_AS_TEXTS = "list of 1000", "list of 1000 with numbers=string"
 SERVICE = "dataflow-service"
@@ -65,7 +65,7 @@ class Operation(NamedTuple):
     status: int
     body: str = ""
     fields: str = ""
-    requests: int = 2000
+    requests: int = 1000
 
 
 OPERATIONS = {
@@ -73,7 +73,7 @@ OPERATIONS = {
     "read": Operation("GET", "/v1/product/{row}", 200),
     "update": Operation("PATCH", "/v1/product/{row}", 200, '{"supplier":"Norm & Sons"}'),
     "delete": Operation("DELETE", "/v1/product/{row}", 204),
-    "list of 100": Operation("GET", f"/v1/product?limit={LISTED}", 200, requests=500),
+    "list of 100": Operation("GET", f"/v1/product?limit={LISTED}", 200, requests=250),
     MANY: Operation("GET", "/v1/product?limit=1000", 200, requests=100),
     MANY_AS_TEXTS: Operation("GET", "/v1/product?limit=1000", 200, fields="Prefer: numbers=string\r\n", requests=100),
 }
