@@ -1,7 +1,6 @@
 """Image builds by both paths, outside the tree's own images."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from harness.clone import Outcome, run
 from nexusctl import toolchain
@@ -10,9 +9,8 @@ from nexusctl.workspace import ROOT
 
 def pack_build(image: str, folder: Path, *options: str) -> Outcome:
     """Build an app's folder with pack, as the README does."""
-    with TemporaryDirectory() as temporary:
-        environment = toolchain.environment() | {"TMPDIR": temporary}
-        return run(["pack", "build", image, "--path", folder, *options], ROOT, environment)
+    with toolchain.pack_environment() as variables:
+        return run(["pack", "build", image, "--path", folder, *options], ROOT, variables)
 
 
 def dockerfile_build(image: str, app: str, tree: Path) -> Outcome:

@@ -117,7 +117,8 @@ def test_what_pack_downloads_is_what_the_document_lists(
     made: Service | Flavour, documents: dict[str, Document], tmp_path: Path
 ) -> None:
     download = ["pack", "sbom", "download", reference(made), "--output-dir", str(tmp_path)]
-    assert run(download, ROOT, toolchain.environment()).status == 0
+    with toolchain.pack_environment() as variables:
+        assert run(download, ROOT, variables).status == 0
     (path,) = tmp_path.rglob("packages/sbom.cdx.json")
     document = documents[reference(made)]
     own = [component for component in document["components"] if component["purl"].startswith("pkg:pypi/")]

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nexusctl import build_cache, shell
@@ -57,10 +59,17 @@ def environment() -> dict[str, str]:
     return {**settings(), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
 
 
-def run_pack(*arguments: str | Path, log: str) -> None:
-    """Run our pack, in a temporary folder that is removed: it leaves the layers there that it has read, up to 320 MB."""
+@contextmanager
+def pack_environment() -> Iterator[dict[str, str]]:
+    """Yield the environment for a run of pack, whose temporary folder is removed: pack leaves layers there, up to 320 MB."""
     with tempfile.TemporaryDirectory(prefix="nexus-pack-") as folder:
-        shell.run(["pack", *arguments], log=log, env=environment() | {"TMPDIR": folder})
+        yield environment() | {"TMPDIR": folder}
+
+
+def run_pack(*arguments: str | Path, log: str) -> None:
+    """Run our pack, with its output in .nexus/logs/<log>.log."""
+    with pack_environment() as variables:
+        shell.run(["pack", *arguments], log=log, env=variables)
 
 
 def configure_pack() -> None:

@@ -26,7 +26,7 @@ async def page(http: aiohttp.ClientSession, gateway: str, headers: dict[str, str
 
 
 async def written() -> None:
-    """Wait until what was recorded is in the database: four times the interval of the writer."""
+    """Wait until what was recorded is in the database: eight times the interval of the writer."""
     await asyncio.sleep(2)
 
 

@@ -11,6 +11,9 @@ from nexus_gateway.events import presence
 from nexus_testkit import serving
 from nexus_testkit.waiting import until
 
+SOON_SECONDS = 5
+"""Before the numbers of a process expire, so that what is gone was taken away."""
+
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +33,7 @@ async def until_counted(http: aiohttp.ClientSession, gateway: str, headers: dict
     async def counted() -> bool:
         return await count(http, gateway, headers) == number
 
-    await until(counted, 20)
+    await until(counted, SOON_SECONDS)
 
 
 async def test_subscribers_of_all_replicas_are_counted(
@@ -83,12 +86,12 @@ async def test_redis_holds_the_numbers_of_subscribers_there_are_and_no_others(cl
     async def nothing_is_left() -> bool:
         return await redis.keys("gateway:presence*") == []
 
-    await until(all_are_held, 20)
+    await until(all_are_held, SOON_SECONDS)
     (key,) = await redis.keys("gateway:presence:*")
     assert 0 < await redis.ttl(key) <= 15
     for number in range(50):
         await client.ask(op="unsubscribe", channel=f"app:{number}")
-    await until(nothing_is_left, 20)
+    await until(nothing_is_left, SOON_SECONDS)
 
 
 @pytest.mark.parametrize(("channel", "status"), [(CHANNEL, 403), ("user:bob", 403), ("x", 400), ("app:x", 200)])
